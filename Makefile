@@ -1,0 +1,39 @@
+# `make serve` starts a server on an example application; `make test` runs every test. Both set up what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := $(shell find crates python -name '*.rs' -o -name '*.py' -o -name '*.toml' -o -name '*.tsv' -o -name '*.pyi' -o -name '*.md') Cargo.toml Cargo.lock pyproject.toml
+
+.PHONY: serve test build check clean
+
+serve: build
+	$(BIN)/penstock gunicorn --chdir examples hello:app
+
+build: $(VENV)/.built
+
+$(VENV)/.tools: tests/requirements.txt
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check 'maturin>=1.9,<2'
+	touch $@
+
+$(VENV)/.test-tools: tests/requirements.txt $(VENV)/.tools
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+	touch $@
+
+$(VENV)/.built: $(VENV)/.tools $(SOURCES)
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --quiet
+	touch $@
+
+test: check build $(VENV)/.test-tools
+	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace --exclude penstock-interpreter; \
+	else cargo test --workspace --exclude penstock-interpreter; fi
+	$(BIN)/python -m pytest tests
+
+check: $(VENV)/.test-tools
+	cargo fmt --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	$(BIN)/ruff check python tests examples
+	$(BIN)/mypy
+
+clean:
+	git clean -xfd
