@@ -1,0 +1,17 @@
+#![forbid(unsafe_code)]
+//! Room `protocol`: bytes to events and events to bytes, for every wire Penstock speaks.
+//!
+//! Rules: no IO, no clock, no threads, no logging, no Python; needing more input is a normal answer;
+//! nothing a peer sends can panic; every loop over input is linear. Whatever the wire, a request is one
+//! [`RequestHead`] and an answer is one [`ResponseHead`].
+//!
+//! Left out: when to time out, how much to buffer, what to answer. That is the worker's.
+
+mod request;
+mod response;
+mod syntax;
+
+pub mod http1;
+
+pub use request::{BodyLength, Fields, RequestHead, Version, percent_decode};
+pub use response::{ResponseFault, ResponseFields, ResponseHead};

@@ -1,0 +1,246 @@
+//! `RequestHead`: one request's head, whatever the wire.
+//!
+//! Rules: the head owns its bytes in one arena (`text`) that is reused from request to request, and
+//! everything else is a span of it; a head that has grown once costs no allocation again.
+//! A codec fills it and has checked everything it says; readers only look.
+//!
+//! Left out: the body, and who the client is (forwarded fields are plain fields here).
+
+use std::fmt;
+use std::slice;
+
+use crate::syntax::hex_digit;
+
+/// The version a request is served as. A minor version above 1 is served as 1.1 (RFC 9110 2.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0: closes by default, knows no chunks.
+    Http10,
+    /// HTTP/1.1.
+    #[default]
+    Http11,
+}
+
+/// How the length of a request's body is known (RFC 9112 6.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BodyLength {
+    /// No body was announced.
+    #[default]
+    None,
+    /// Content-Length, in bytes.
+    Known(u64),
+    /// `Transfer-Encoding: chunked`.
+    Chunked,
+}
+
+/// A piece of the arena. Heads are far below 4 GiB: codecs limit them to `u32::MAX`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: u32,
+    pub(crate) length: u32,
+}
+
+impl Span {
+    pub(crate) fn new(start: usize, length: usize) -> Span {
+        Span {
+            start: start as u32,
+            length: length as u32,
+        }
+    }
+
+    pub(crate) fn of(self, text: &[u8]) -> &[u8] {
+        let start = self.start as usize;
+        text.get(start..start + self.length as usize).unwrap_or_default()
+    }
+}
+
+/// A field's name and value in the arena.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FieldSpan {
+    pub(crate) name: Span,
+    pub(crate) value: Span,
+}
+
+/// One request's head. Reused from request to request.
+#[derive(Clone, Default)]
+pub struct RequestHead {
+    /// The head as received, plus what had to be written differently (an absolute target's authority).
+    pub(crate) text: Vec<u8>,
+    /// The fields in order, spans of `text`.
+    pub(crate) fields: Vec<FieldSpan>,
+    pub(crate) method: Span,
+    pub(crate) target: Span,
+    /// Part of the target without query; points at a "/" of its own when an absolute target has no path.
+    pub(crate) path: Span,
+    pub(crate) query: Span,
+    /// The effective host, absent when the request names none.
+    pub(crate) host: Option<Span>,
+    pub(crate) version: Version,
+    pub(crate) body_length: BodyLength,
+    pub(crate) expects_continue: bool,
+    pub(crate) keep_alive: bool,
+}
+
+impl RequestHead {
+    /// Forgets the request and keeps the memory.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.fields.clear();
+        self.method = Span::default();
+        self.target = Span::default();
+        self.path = Span::default();
+        self.query = Span::default();
+        self.host = None;
+        self.version = Version::default();
+        self.body_length = BodyLength::None;
+        self.expects_continue = false;
+        self.keep_alive = false;
+    }
+
+    /// The method, case kept: a token of at most 32 bytes.
+    pub fn method(&self) -> &[u8] {
+        self.method.of(&self.text)
+    }
+
+    /// The request target exactly as sent.
+    pub fn target(&self) -> &[u8] {
+        self.target.of(&self.text)
+    }
+
+    /// The path, still percent-encoded, without the query. `*` for `OPTIONS *`; never empty.
+    pub fn path(&self) -> &[u8] {
+        self.path.of(&self.text)
+    }
+
+    /// What follows the first `?` of the target; empty when there is none.
+    pub fn query(&self) -> &[u8] {
+        self.query.of(&self.text)
+    }
+
+    /// The host the request is for, with its port if one was named. An absolute target's authority wins
+    /// over the Host field (RFC 9112 3.2.2). `Some(b"")` for an empty Host field.
+    pub fn host(&self) -> Option<&[u8]> {
+        Some(self.host?.of(&self.text))
+    }
+
+    /// The version the request is served as.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The fields in order: names as sent, values without the white space around them. Where an absolute
+    /// target named another host, the Host field has the target's authority.
+    pub fn fields(&self) -> Fields<'_> {
+        Fields {
+            text: &self.text,
+            spans: self.fields.iter(),
+        }
+    }
+
+    /// The first field of that name, in any case.
+    pub fn field(&self, name: &str) -> Option<&[u8]> {
+        let wanted = name.as_bytes();
+        self.fields()
+            .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+            .map(|(_, value)| value)
+    }
+
+    /// How the body's length is known.
+    pub fn body_length(&self) -> BodyLength {
+        self.body_length
+    }
+
+    /// The client waits for `100 Continue` before it sends the body (never true for 1.0, RFC 9110 10.1.1).
+    pub fn expects_continue(&self) -> bool {
+        self.expects_continue
+    }
+
+    /// The client wants the connection to stay open after the answer.
+    pub fn keep_alive(&self) -> bool {
+        self.keep_alive
+    }
+}
+
+/// Shows the request line only: fields hold secrets (Authorization, Cookie) that logs must not repeat.
+impl fmt::Debug for RequestHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestHead")
+            .field("method", &String::from_utf8_lossy(self.method()))
+            .field("target", &String::from_utf8_lossy(self.target()))
+            .field("version", &self.version)
+            .field("fields", &self.fields.len())
+            .field("body_length", &self.body_length)
+            .finish()
+    }
+}
+
+/// The fields of a [`RequestHead`] in order, as `(name, value)`.
+#[derive(Clone)]
+pub struct Fields<'a> {
+    text: &'a [u8],
+    spans: slice::Iter<'a, FieldSpan>,
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let field = self.spans.next()?;
+        Some((field.name.of(self.text), field.value.of(self.text)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.spans.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Fields<'_> {}
+
+/// Decodes percent-escapes once and appends the result to `out`. What is not an escape (`%zz`, a `%` at
+/// the end) stays as it is: whether that is an error is for the application.
+pub fn percent_decode(path: &[u8], out: &mut Vec<u8>) {
+    let mut rest = path;
+    while let Some(at) = memchr::memchr(b'%', rest) {
+        out.extend_from_slice(&rest[..at]);
+        rest = &rest[at..];
+        let escape = match rest {
+            [_, high, low, ..] => hex_digit(*high).zip(hex_digit(*low)),
+            _ => None,
+        };
+        match escape {
+            Some((high, low)) => {
+                out.push(high << 4 | low);
+                rest = &rest[3..];
+            }
+            None => {
+                out.push(b'%');
+                rest = &rest[1..];
+            }
+        }
+    }
+    out.extend_from_slice(rest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent_decode;
+
+    #[test]
+    fn percent_escapes_are_decoded_once_and_the_rest_is_kept() {
+        let table: [(&str, &[u8]); 8] = [
+            ("/plain", b"/plain"),
+            ("/a%20b", b"/a b"),
+            ("/%2525", b"/%25"),
+            ("/%zz%4", b"/%zz%4"),
+            ("/%", b"/%"),
+            ("%e2%82%AC", b"\xe2\x82\xac"),
+            ("/%%41", b"/%A"),
+            ("/%00", b"/\0"),
+        ];
+        for (path, expected) in table {
+            let mut out = b"kept".to_vec();
+            percent_decode(path.as_bytes(), &mut out);
+            assert_eq!(&out[4..], expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What a codec makes of some bytes, as text that can be compared: shared by the tables, the properties
+//! and the fuzz target, which includes this file by its path.
+//!
+//! The transcript of a connection is a list of lines: `GET /path?query [Name=value, ...]` for a head, `body ...`
+//! for all of a body, `end` for a complete request, `close` when the answer ends the connection, `wait` when the
+//! input ends inside a request, and `400 reason` for a refusal.
+
+use protocol::http1::{Codec, Event, Finished, Limits, Stamp};
+use protocol::{RequestHead, ResponseHead, Version};
+
+/// The time and the name every test is answered with.
+pub(crate) const STAMP: Stamp = Stamp {
+    date: *b"Tue, 15 Nov 1994 08:12:31 GMT",
+    server: "penstock",
+};
+
+/// Hands `wire` to a codec, cut after each piece length in turn (the last one repeats), answers each
+/// request once it is complete, and writes down what happened.
+pub(crate) fn transcript(wire: &[u8], pieces: &[usize], limits: Limits) -> Vec<String> {
+    let mut seen = Transcript {
+        codec: Codec::new(limits),
+        lines: Vec::new(),
+        body: Vec::new(),
+    };
+    let mut buffer = Vec::new();
+    let mut rest = wire;
+    let mut pieces = pieces.iter().copied();
+    let mut piece = usize::MAX;
+    while !rest.is_empty() {
+        piece = pieces.next().unwrap_or(piece).clamp(1, usize::MAX);
+        let (now, later) = rest.split_at(piece.min(rest.len()));
+        buffer.extend_from_slice(now);
+        rest = later;
+        if !seen.feed(&mut buffer) {
+            return seen.lines;
+        }
+    }
+    if !seen.codec.awaiting_request() || !buffer.is_empty() {
+        seen.flush_body();
+        seen.lines.push("wait".to_owned());
+    }
+    seen.lines
+}
+
+struct Transcript {
+    codec: Codec,
+    lines: Vec<String>,
+    body: Vec<u8>,
+}
+
+impl Transcript {
+    /// False when the connection is over.
+    fn feed(&mut self, buffer: &mut Vec<u8>) -> bool {
+        let mut head = RequestHead::default();
+        loop {
+            let received = self.codec.receive(buffer, &mut head);
+            assert!(
+                received.used <= buffer.len(),
+                "the codec used more than there was"
+            );
+            match received.event {
+                Event::NeedMore => {
+                    buffer.drain(..received.used);
+                    return true;
+                }
+                Event::Head => self.lines.push(head_line(&head)),
+                Event::Body(range) => {
+                    assert!(!range.is_empty(), "a piece of the body is never empty");
+                    assert!(range.end <= received.used, "a piece of the body is used up");
+                    self.body.extend_from_slice(&buffer[range]);
+                }
+                Event::End => {
+                    self.flush_body();
+                    self.lines.push("end".to_owned());
+                    assert!(self.codec.body_complete(), "after the end the body is complete");
+                    if self.answer() == Finished::Close {
+                        self.lines.push("close".to_owned());
+                        return false;
+                    }
+                }
+                Event::Refused(refusal) => {
+                    self.flush_body();
+                    self.lines.push(format!("{} {refusal}", refusal.status()));
+                    let mut out = Vec::new();
+                    self.codec.refuse(&refusal, &STAMP, &mut out);
+                    assert!(!out.is_empty(), "a refusal is answered");
+                    assert_eq!(self.codec.finish(&mut out), Finished::Close);
+                    let next = self
+                        .codec
+                        .receive(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", &mut head);
+                    assert_eq!(
+                        next.event,
+                        Event::Refused(refusal),
+                        "nothing is interpreted after a refusal"
+                    );
+                    return false;
+                }
+            }
+            buffer.drain(..received.used);
+        }
+    }
+
+    fn answer(&mut self) -> Finished {
+        let mut out = Vec::new();
+        let mut head = ResponseHead::default();
+        head.set_status(b"204 No Content").expect("a valid status");
+        self.codec.send_continue(&mut out);
+        self.codec.send_head(&head, &STAMP, false, &mut out);
+        self.codec.finish(&mut out)
+    }
+
+    fn flush_body(&mut self) {
+        if !self.body.is_empty() {
+            self.lines.push(format!("body {}", self.body.escape_ascii()));
+            self.body.clear();
+        }
+    }
+}
+
+fn head_line(head: &RequestHead) -> String {
+    let mut line = format!("{} {}", head.method().escape_ascii(), head.path().escape_ascii());
+    if !head.query().is_empty() {
+        line.push_str(&format!("?{}", head.query().escape_ascii()));
+    }
+    let fields: Vec<String> = head
+        .fields()
+        .map(|(name, value)| format!("{}={}", name.escape_ascii(), value.escape_ascii()))
+        .collect();
+    line.push_str(&format!(" [{}]", fields.join(", ")));
+    if head.version() == Version::Http10 {
+        line.push_str(" 1.0");
+    }
+    if head.expects_continue() {
+        line.push_str(" expects");
+    }
+    line
+}
+
+/// The promise: never panics, and what happens does not depend on how the input is cut.
+pub(crate) fn check_cuts_change_nothing(wire: &[u8], pieces: &[usize], limits: Limits) {
+    let whole = transcript(wire, &[usize::MAX], limits);
+    let shown = wire.escape_ascii();
+    assert_eq!(transcript(wire, &[1], limits), whole, "byte by byte: {shown}");
+    assert_eq!(
+        transcript(wire, pieces, limits),
+        whole,
+        "cut as {pieces:?}: {shown}"
+    );
+}
