@@ -1,0 +1,75 @@
+//! The settings every dialect starts from; a dialect changes what its users expect to be different.
+
+use std::time::Duration;
+
+use crate::{Dialect, Level, Limits, LogTarget, Logs, Settings, Timeouts, UnixSocketRights};
+
+/// The access log format of Apache's "combined" log, in gunicorn's notation: gunicorn's default, and the native one.
+pub(crate) const COMBINED_FORMAT: &str = r#"%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s""#;
+
+/// Settings without an application and without binds: the dialect adds those.
+pub(crate) fn settings(dialect: Dialect) -> Settings {
+    Settings {
+        dialect,
+        application: None,
+        binds: Vec::new(),
+        backlog: 2048,
+        unix_sockets: UnixSocketRights::default(),
+        workers: 1,
+        threads: 1,
+        preload: false,
+        limits: Limits::default(),
+        timeouts: Timeouts {
+            head: Duration::from_secs(30),
+            body: Duration::from_secs(60),
+            write: Duration::from_secs(60),
+            keep_alive: Duration::from_secs(60),
+            graceful: Duration::from_secs(30),
+            request_deadline: None,
+        },
+        max_requests: None,
+        max_requests_jitter: 0,
+        chdir: None,
+        pythonpath: Vec::new(),
+        virtualenv: None,
+        env: Vec::new(),
+        user: None,
+        group: None,
+        umask: None,
+        pidfile: None,
+        remove_files_at_exit: true,
+        daemonize: None,
+        logs: Logs {
+            level: Level::Info,
+            error: LogTarget::Stderr,
+            access: None,
+            access_format: COMBINED_FORMAT.to_owned(),
+            capture_output: false,
+        },
+        process_name: None,
+        process_titles: true,
+        reload_on_change: false,
+        touch_reload: Vec::new(),
+        need_application: true,
+        term_reloads: false,
+        sendfile: true,
+        file_wrapper: true,
+        script_name: String::new(),
+        forwarded_allow_ips: vec!["127.0.0.1".to_owned(), "::1".to_owned()],
+    }
+}
+
+/// `None` for zero: how the dialects write "off" for times and counts.
+pub(crate) fn unless_zero(number: u64) -> Option<u64> {
+    (number != 0).then_some(number)
+}
+
+/// A count for a field of 32 bits; what does not fit is as good as the largest.
+pub(crate) fn count(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// A size for a field of the machine's width; what does not fit is as good as the largest.
+pub(crate) fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,204 @@
+//! gunicorn's settings for logs and metrics.
+
+use std::path::PathBuf;
+
+use super::{Default, Entry};
+use crate::defaults::COMBINED_FORMAT;
+use crate::gunicorn::kind::Kind;
+use crate::{Level, LogTarget};
+
+const fn logging(
+    name: &'static str,
+    flags: &'static [&'static str],
+    kind: Kind,
+    default: Default,
+    help: &'static str,
+) -> Entry {
+    Entry::new(name, flags, kind, default, help).under("Logging")
+}
+
+/// `-` is the standard stream that `standard` names.
+fn target(name: String, standard: LogTarget) -> LogTarget {
+    if name == "-" {
+        standard
+    } else {
+        LogTarget::File(PathBuf::from(name))
+    }
+}
+
+/// Logs and metrics.
+pub(super) const ENTRIES: &[Entry] = &[
+    logging(
+        "accesslog",
+        &["--access-logfile"],
+        Kind::Text,
+        Default::None,
+        "Access log file; - is standard output.",
+    )
+    .metavar("FILE")
+    .honoured(|draft, value| {
+        draft.settings.logs.access = value.text().map(|name| target(name, LogTarget::Stdout));
+        Ok(())
+    }),
+    logging(
+        "disable_redirect_access_to_syslog",
+        &["--disable-redirect-access-to-syslog"],
+        Kind::Bool,
+        Default::Bool(false),
+        "With syslog on, keep the access log out of it.",
+    ),
+    logging(
+        "access_log_format",
+        &["--access-logformat"],
+        Kind::Text,
+        Default::Text(COMBINED_FORMAT),
+        "Format of an access line.",
+    )
+    .honoured(|draft, value| {
+        draft.settings.logs.access_format = value.text().unwrap_or_default();
+        Ok(())
+    }),
+    logging(
+        "errorlog",
+        &["--error-logfile", "--log-file"],
+        Kind::Text,
+        Default::Text("-"),
+        "Error log file; - is standard error.",
+    )
+    .metavar("FILE")
+    .honoured(|draft, value| {
+        draft.settings.logs.error = value
+            .text()
+            .map_or(LogTarget::Stderr, |name| target(name, LogTarget::Stderr));
+        Ok(())
+    }),
+    logging(
+        "loglevel",
+        &["--log-level"],
+        Kind::Text,
+        Default::Text("info"),
+        "Least severe level that is logged: debug, info, warning, error or critical.",
+    )
+    .metavar("LEVEL")
+    .note("An unknown level means info, as in gunicorn.")
+    .honoured(|draft, value| {
+        draft.settings.logs.level = match value.text().unwrap_or_default().to_lowercase().as_str() {
+            "debug" => Level::Debug,
+            "warning" => Level::Warning,
+            "error" => Level::Error,
+            "critical" => Level::Critical,
+            _ => Level::Info,
+        };
+        Ok(())
+    }),
+    logging(
+        "capture_output",
+        &["--capture-output"],
+        Kind::Bool,
+        Default::Bool(false),
+        "Send the application's standard output and error to the error log file.",
+    )
+    .honoured(|draft, value| {
+        draft.settings.logs.capture_output = value.is_on();
+        Ok(())
+    }),
+    logging(
+        "logger_class",
+        &["--logger-class"],
+        Kind::Class,
+        Default::Text("gunicorn.glogging.Logger"),
+        "The class that does the logging.",
+    ),
+    logging(
+        "logconfig",
+        &["--log-config"],
+        Kind::Text,
+        Default::None,
+        "A logging.config file in ini form.",
+    )
+    .metavar("FILE"),
+    logging(
+        "logconfig_dict",
+        &[],
+        Kind::Map,
+        Default::Map(&[]),
+        "A logging.config dictionary.",
+    ),
+    logging(
+        "logconfig_json",
+        &["--log-config-json"],
+        Kind::Text,
+        Default::None,
+        "A logging.config file in JSON.",
+    )
+    .metavar("FILE"),
+    logging(
+        "syslog_addr",
+        &["--log-syslog-to"],
+        Kind::Text,
+        Default::Text("udp://localhost:514"),
+        "Where syslog goes: unix://PATH, udp://HOST:PORT or tcp://HOST:PORT.",
+    )
+    .metavar("SYSLOG_ADDR"),
+    logging(
+        "syslog",
+        &["--log-syslog"],
+        Kind::Bool,
+        Default::Bool(false),
+        "Log to syslog too.",
+    ),
+    logging(
+        "syslog_prefix",
+        &["--log-syslog-prefix"],
+        Kind::Text,
+        Default::None,
+        "Program name in syslog entries.",
+    )
+    .metavar("SYSLOG_PREFIX"),
+    logging(
+        "syslog_facility",
+        &["--log-syslog-facility"],
+        Kind::Text,
+        Default::Text("user"),
+        "Syslog facility.",
+    )
+    .metavar("SYSLOG_FACILITY"),
+    logging(
+        "enable_stdio_inheritance",
+        &["-R", "--enable-stdio-inheritance"],
+        Kind::Bool,
+        Default::Bool(false),
+        "Keep redirected standard streams in the background.",
+    ),
+    logging(
+        "statsd_host",
+        &["--statsd-host"],
+        Kind::StatsdAddress,
+        Default::None,
+        "Where StatsD metrics go.",
+    )
+    .metavar("STATSD_ADDR"),
+    logging(
+        "dogstatsd_tags",
+        &["--dogstatsd-tags"],
+        Kind::Text,
+        Default::Text(""),
+        "Tags added to each metric.",
+    )
+    .metavar("DOGSTATSD_TAGS"),
+    logging(
+        "statsd_prefix",
+        &["--statsd-prefix"],
+        Kind::Text,
+        Default::Text(""),
+        "Prefix of metric names.",
+    )
+    .metavar("STATSD_PREFIX"),
+    logging(
+        "enable_backlog_metric",
+        &["--enable-backlog-metric"],
+        Kind::Bool,
+        Default::Bool(false),
+        "Send the length of the accept queue.",
+    ),
+];

@@ -1,0 +1,25 @@
+#![forbid(unsafe_code)]
+//! Room `config`: command lines and files of every dialect become one [`Settings`].
+//!
+//! A dialect reads what was typed, keeps where it came from, looks each option up in its table and returns an
+//! [`Outcome`]. It applies nothing, opens no socket and knows no Python: see [`Evaluate`] for gunicorn's
+//! configuration files.
+
+mod address;
+mod defaults;
+mod glob;
+mod gunicorn;
+mod native;
+mod option;
+mod outcome;
+mod settings;
+mod uwsgi;
+
+pub use gunicorn::{Evaluate, gunicorn, gunicorn_setting_names};
+pub use native::native;
+pub use outcome::{ConfigError, Environment, Outcome, PidfileRequest, Plan, PythonSource, RawValue};
+pub use settings::*;
+pub use uwsgi::{UWSGI_DEFAULT_FORMAT, uwsgi};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,466 @@
+//! The native dialect: `penstock [OPTIONS] MODULE:CALLABLE`, one table entry per option.
+//!
+//! There is no configuration file and no variable; the access log's notation is gunicorn's.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lexopt::{Arg, Parser};
+
+use crate::address::{application, url_like};
+use crate::defaults::{count, settings, unless_zero};
+use crate::option::suggestion;
+use crate::{
+    Bind, ConfigError, Daemonize, Dialect, Environment, Level, LogTarget, Outcome, Plan, RawValue, Settings,
+    Wire,
+};
+
+/// Acts on an option's value (empty for one without); the error is a sentence.
+type Apply = fn(&mut Settings, &str) -> Result<(), String>;
+
+/// One option.
+struct Entry {
+    long: &'static str,
+    short: Option<char>,
+    /// What the help text calls the value; empty: there is none.
+    metavar: &'static str,
+    /// As the help text shows it; empty: none.
+    default: &'static str,
+    help: &'static str,
+    apply: Apply,
+}
+
+const fn option(
+    long: &'static str,
+    short: Option<char>,
+    metavar: &'static str,
+    default: &'static str,
+    help: &'static str,
+    apply: Apply,
+) -> Entry {
+    Entry {
+        long,
+        short,
+        metavar,
+        default,
+        help,
+        apply,
+    }
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("'{text}' is not a whole number from 0 up"))
+}
+
+fn at_least_one(text: &str) -> Result<u32, String> {
+    match number(text)? {
+        0 => Err("at least 1".to_owned()),
+        number => Ok(count(number)),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>().map(Duration::try_from_secs_f64) {
+        Ok(Ok(duration)) => Ok(duration),
+        _ => Err(format!("'{text}' is not a number of seconds")),
+    }
+}
+
+fn bind(settings: &mut Settings, text: &str) -> Result<(), String> {
+    let address = match text.split_once("://") {
+        Some(("http", rest)) => url_like(rest.trim_end_matches('/'))?,
+        Some(("https", _)) => {
+            return Err("TLS is not there yet: use http:// behind a proxy that speaks TLS".to_owned());
+        }
+        _ => url_like(text)?,
+    };
+    settings.binds.push(Bind {
+        address,
+        wire: Wire::Http1,
+    });
+    Ok(())
+}
+
+fn target(text: &str, standard: LogTarget) -> LogTarget {
+    if text == "-" {
+        standard
+    } else {
+        LogTarget::File(PathBuf::from(text))
+    }
+}
+
+fn level(text: &str) -> Result<Level, String> {
+    Ok(match text.to_lowercase().as_str() {
+        "debug" => Level::Debug,
+        "info" => Level::Info,
+        "warning" => Level::Warning,
+        "error" => Level::Error,
+        "critical" => Level::Critical,
+        _ => {
+            return Err(format!(
+                "'{text}' is no level: debug, info, warning, error or critical"
+            ));
+        }
+    })
+}
+
+fn variable(settings: &mut Settings, text: &str) -> Result<(), String> {
+    match text.split_once('=').filter(|(name, _)| !name.is_empty()) {
+        Some((name, value)) => {
+            settings.env.push((name.to_owned(), value.to_owned()));
+            Ok(())
+        }
+        None => Err(format!("'{text}' has to be NAME=VALUE")),
+    }
+}
+
+/// Stores what cannot fail.
+macro_rules! store {
+    (|$settings:ident, $text:ident| $place:expr => $value:expr) => {
+        |$settings, $text| {
+            $place = $value;
+            Ok(())
+        }
+    };
+}
+
+const OPTIONS: &[Entry] = &[
+    option(
+        "bind",
+        Some('b'),
+        "ADDRESS",
+        "127.0.0.1:8000",
+        "HOST:PORT, unix:PATH or fd://N; may be repeated",
+        bind,
+    ),
+    option(
+        "workers",
+        Some('w'),
+        "N",
+        "1",
+        "worker processes",
+        store!(|s, v| s.workers => at_least_one(v)?),
+    ),
+    option(
+        "threads",
+        None,
+        "N",
+        "1",
+        "application threads in each worker",
+        store!(|s, v| s.threads => at_least_one(v)?),
+    ),
+    option(
+        "backlog",
+        None,
+        "N",
+        "2048",
+        "length of the accept queue",
+        store!(|s, v| s.backlog => count(number(v)?)),
+    ),
+    option(
+        "request-deadline",
+        Some('t'),
+        "SECONDS",
+        "none",
+        "time a request may take before its worker is killed; 0 is none",
+        store!(|s, v| s.timeouts.request_deadline => Some(seconds(v)?).filter(|time| !time.is_zero())),
+    ),
+    option(
+        "graceful-timeout",
+        None,
+        "SECONDS",
+        "30",
+        "time for requests in progress on a stop or reload",
+        store!(|s, v| s.timeouts.graceful => seconds(v)?),
+    ),
+    option(
+        "keep-alive",
+        None,
+        "SECONDS",
+        "60",
+        "time an idle connection stays open; 0 closes after each answer",
+        store!(|s, v| s.timeouts.keep_alive => seconds(v)?),
+    ),
+    option(
+        "max-requests",
+        None,
+        "N",
+        "none",
+        "replace a worker after this many requests; 0 is never",
+        store!(|s, v| s.max_requests => unless_zero(number(v)?)),
+    ),
+    option(
+        "max-requests-jitter",
+        None,
+        "N",
+        "0",
+        "add up to this many to max-requests, at random",
+        store!(|s, v| s.max_requests_jitter => number(v)?),
+    ),
+    option(
+        "max-body",
+        None,
+        "BYTES",
+        "none",
+        "largest request body; over it the answer is 413",
+        store!(|s, v| s.limits.body => unless_zero(number(v)?)),
+    ),
+    option(
+        "preload",
+        None,
+        "",
+        "",
+        "import the application before the workers are forked",
+        store!(|s, _v| s.preload => true),
+    ),
+    option(
+        "chdir",
+        None,
+        "DIRECTORY",
+        "",
+        "directory to work in",
+        store!(|s, v| s.chdir => Some(PathBuf::from(v))),
+    ),
+    option(
+        "pythonpath",
+        None,
+        "DIRECTORY",
+        "",
+        "put in front of sys.path; may be repeated",
+        |s, v| {
+            s.pythonpath.push(PathBuf::from(v));
+            Ok(())
+        },
+    ),
+    option(
+        "virtualenv",
+        None,
+        "DIRECTORY",
+        "",
+        "virtual environment to use",
+        store!(|s, v| s.virtualenv => Some(PathBuf::from(v))),
+    ),
+    option(
+        "env",
+        Some('e'),
+        "NAME=VALUE",
+        "",
+        "put in the environment; may be repeated",
+        variable,
+    ),
+    option(
+        "forwarded-allow-ips",
+        None,
+        "ADDRESSES",
+        "127.0.0.1,::1",
+        "peers trusted for forwarded headers, with commas between; * is everybody",
+        store!(|s, v| s.forwarded_allow_ips => v.split(',').map(|item| item.trim().to_owned()).collect()),
+    ),
+    option(
+        "pidfile",
+        Some('p'),
+        "FILE",
+        "",
+        "file for the master's process id",
+        store!(|s, v| s.pidfile => Some(PathBuf::from(v))),
+    ),
+    option(
+        "daemon",
+        Some('D'),
+        "",
+        "",
+        "go on in the background",
+        store!(|s, _v| s.daemonize => Some(Daemonize { output: None })),
+    ),
+    option(
+        "user",
+        Some('u'),
+        "USER",
+        "",
+        "user that workers run as",
+        |s, v| {
+            s.user = Some(v.to_owned());
+            s.unix_sockets.user = s.user.clone();
+            Ok(())
+        },
+    ),
+    option(
+        "group",
+        Some('g'),
+        "GROUP",
+        "",
+        "group that workers run as",
+        |s, v| {
+            s.group = Some(v.to_owned());
+            s.unix_sockets.group = s.group.clone();
+            Ok(())
+        },
+    ),
+    option(
+        "socket-mode",
+        None,
+        "MODE",
+        "",
+        "rights of unix sockets, octal",
+        store!(|s, v| s.unix_sockets.mode => Some(
+            u32::from_str_radix(v, 8)
+                .ok()
+                .filter(|mode| *mode <= 0o777)
+                .ok_or_else(|| format!("'{v}' is not an octal mode"))?
+        )),
+    ),
+    option(
+        "name",
+        Some('n'),
+        "NAME",
+        "",
+        "name in the process list",
+        store!(|s, v| s.process_name => Some(v.to_owned())),
+    ),
+    option(
+        "log-level",
+        None,
+        "LEVEL",
+        "info",
+        "least severity: debug, info, warning, error, critical",
+        store!(|s, v| s.logs.level => level(v)?),
+    ),
+    option(
+        "access-log",
+        None,
+        "FILE",
+        "off",
+        "access log; - is standard output",
+        store!(|s, v| s.logs.access => Some(target(v, LogTarget::Stdout))),
+    ),
+    option(
+        "access-log-format",
+        None,
+        "FORMAT",
+        "",
+        "format of an access line, in gunicorn's notation",
+        store!(|s, v| s.logs.access_format => v.to_owned()),
+    ),
+    option(
+        "error-log",
+        None,
+        "FILE",
+        "-",
+        "error log; - is standard error",
+        store!(|s, v| s.logs.error => target(v, LogTarget::Stderr)),
+    ),
+    option(
+        "reload",
+        None,
+        "",
+        "",
+        "reload when an imported Python file changes",
+        store!(|s, _v| s.reload_on_change => true),
+    ),
+];
+
+/// Reads the native command line (without the program's name).
+///
+/// # Errors
+/// Exit code 2 for an option that is unknown or lacks its value, with a usage line; 1 for a value that is wrong.
+pub fn native(args: &[String], environment: &Environment) -> Result<Outcome, ConfigError> {
+    let program = &environment.program;
+    if args.is_empty() {
+        return Ok(Outcome::Print { text: help(program) });
+    }
+    let mut settings = settings(Dialect::Native);
+    let mut values = Vec::new();
+    let mut specification: Option<String> = None;
+    let mut parser = Parser::from_args(args);
+    while let Some(argument) = parser
+        .next()
+        .map_err(|error| refuse(program, &error.to_string()))?
+    {
+        let entry = match argument {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Outcome::Print { text: help(program) }),
+            Arg::Short('V') | Arg::Long("version") => {
+                return Ok(Outcome::Print {
+                    text: format!("penstock {}\n", env!("CARGO_PKG_VERSION")),
+                });
+            }
+            Arg::Value(value) => {
+                let value = value.to_string_lossy().into_owned();
+                if let Some(first) = &specification {
+                    let message =
+                        format!("unexpected argument '{value}': the application is '{first}' already");
+                    return Err(refuse(program, &message));
+                }
+                specification = Some(value);
+                continue;
+            }
+            Arg::Short(letter) => OPTIONS
+                .iter()
+                .find(|entry| entry.short == Some(letter))
+                .ok_or_else(|| refuse(program, &format!("unknown option '-{letter}'")))?,
+            Arg::Long(name) => OPTIONS.iter().find(|entry| entry.long == name).ok_or_else(|| {
+                let known: Vec<String> = OPTIONS.iter().map(|entry| format!("--{}", entry.long)).collect();
+                let near = suggestion(&format!("--{name}"), known.iter().map(String::as_str));
+                refuse(program, &format!("unknown option '--{name}'{near}"))
+            })?,
+        };
+        let value = if entry.metavar.is_empty() {
+            String::new()
+        } else {
+            let value = parser
+                .value()
+                .map_err(|error| refuse(program, &error.to_string()))?;
+            value.to_string_lossy().into_owned()
+        };
+        (entry.apply)(&mut settings, &value).map_err(|reason| {
+            ConfigError::new(format!("Error: --{} (command line): {reason}", entry.long))
+        })?;
+        values.push((entry.long.to_owned(), RawValue::Text(value)));
+    }
+    let Some(specification) = specification else {
+        return Err(refuse(
+            program,
+            "no application: name it, MODULE:CALLABLE, for example demo:app",
+        ));
+    };
+    settings.process_name.get_or_insert_with(|| specification.clone());
+    settings.application = Some(application(&specification, "application"));
+    if settings.binds.is_empty() {
+        bind(&mut settings, "127.0.0.1:8000").map_err(ConfigError::new)?;
+    }
+    Ok(Outcome::Serve(Plan {
+        settings,
+        notices: Vec::new(),
+        hooks: Vec::new(),
+        values,
+    }))
+}
+
+fn refuse(program: &str, message: &str) -> ConfigError {
+    ConfigError {
+        message: format!("usage: {program} [OPTIONS] MODULE:CALLABLE\n{program}: error: {message}"),
+        exit_code: 2,
+    }
+}
+
+fn help(program: &str) -> String {
+    let mut out = format!(
+        "usage: {program} [OPTIONS] MODULE:CALLABLE\n\nServes a Python web application, for example: {program} demo:app\n\n\
+         commands:\n  {program} gunicorn ...      as gunicorn: its options, configuration file and signals\n  \
+         {program} uwsgi ...         as uWSGI: its options, ini files and signals\n\noptions:\n"
+    );
+    for entry in OPTIONS {
+        let short = entry
+            .short
+            .map_or_else(|| "    ".to_owned(), |letter| format!("-{letter}, "));
+        let default = match entry.default {
+            "" => String::new(),
+            default => format!(" [{default}]"),
+        };
+        let flags = format!("{short}--{} {}", entry.long, entry.metavar);
+        out.push_str(&format!("  {flags:38} {}{default}\n", entry.help));
+    }
+    out.push_str(&format!("  {:38} show this text and exit\n", "-h, --help"));
+    out.push_str(&format!("  {:38} show the version and exit\n", "-V, --version"));
+    out
+}

@@ -1,0 +1,244 @@
+//! What a configuration means, whatever dialect it was written in: plain data, comparable, printable.
+//!
+//! Every idea has one name here, whatever the dialects call it; durations are `Duration`s, sizes are bytes,
+//! and "off" is `None`, never a magic zero. Relative paths are meant from the directory after `chdir`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Which server the user thinks they are talking to: decides log wording, exit codes and the meaning of signals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// `penstock app:app`
+    Native,
+    /// `penstock gunicorn ...`
+    Gunicorn,
+    /// `penstock uwsgi ...`
+    Uwsgi,
+}
+
+/// Everything the rooms above need to know. Made by a dialect, never changed afterwards.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The dialect it was written in.
+    pub dialect: Dialect,
+    /// Where the WSGI callable comes from; `None` where a dialect allows starting without one (uwsgi).
+    pub application: Option<Application>,
+    /// Listening sockets, in the order given. Never empty.
+    pub binds: Vec<Bind>,
+    /// Length of the accept queue asked of the kernel (which clamps it to `net.core.somaxconn`).
+    pub backlog: u32,
+    /// Rights of unix sockets that are created.
+    pub unix_sockets: UnixSocketRights,
+    /// Number of worker processes; at least 1.
+    pub workers: u32,
+    /// Application threads in each worker; at least 1. With 1 the application is called inline.
+    pub threads: u32,
+    /// Import the application in the master, before the workers are forked.
+    pub preload: bool,
+    /// Sizes that a request may not exceed.
+    pub limits: Limits,
+    /// Times that nothing may exceed.
+    pub timeouts: Timeouts,
+    /// A worker retires after this many requests.
+    pub max_requests: Option<u64>,
+    /// Up to this many more requests are added to `max_requests`, at random, for each worker.
+    pub max_requests_jitter: u64,
+    /// Directory to work in.
+    pub chdir: Option<PathBuf>,
+    /// Put in front of `sys.path`, in this order, as given.
+    pub pythonpath: Vec<PathBuf>,
+    /// Virtual environment whose packages the application uses.
+    pub virtualenv: Option<PathBuf>,
+    /// Environment variables to set, in order, before the application is imported.
+    pub env: Vec<(String, String)>,
+    /// User that workers run as: a name or a number.
+    pub user: Option<String>,
+    /// Group that workers run as: a name or a number.
+    pub group: Option<String>,
+    /// File mode creation mask of the workers; `None` leaves what was inherited.
+    pub umask: Option<u32>,
+    /// File that holds the master's process id while it runs.
+    pub pidfile: Option<PathBuf>,
+    /// Remove unix sockets and the pidfile when the server stops. gunicorn always does.
+    pub remove_files_at_exit: bool,
+    /// Leave the terminal and go on in the background.
+    pub daemonize: Option<Daemonize>,
+    /// Where log lines go and what they look like.
+    pub logs: Logs,
+    /// Name shown in the process title.
+    pub process_name: Option<String>,
+    /// Show titles such as `gunicorn: master [name]` in the process list.
+    pub process_titles: bool,
+    /// Reload when a Python source file that a worker has imported changes (for development).
+    pub reload_on_change: bool,
+    /// Reload when one of these files is touched.
+    pub touch_reload: Vec<PathBuf>,
+    /// Exit at boot when no application can be loaded. Only uwsgi can turn it off (and then answers 500).
+    pub need_application: bool,
+    /// TERM reloads instead of stopping (uwsgi with `die-on-term = false` written out).
+    pub term_reloads: bool,
+    /// Use sendfile for `wsgi.file_wrapper`.
+    pub sendfile: bool,
+    /// Offer `wsgi.file_wrapper` in the environ.
+    pub file_wrapper: bool,
+    /// Value of SCRIPT_NAME for every request: the prefix the application is mounted at, without a final slash.
+    pub script_name: String,
+    /// Peers whose X-Forwarded-Proto and the like are believed: addresses, or `*`.
+    pub forwarded_allow_ips: Vec<String>,
+}
+
+/// Where the WSGI callable comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Application {
+    /// A dotted module and an expression in it: `app`, or a factory call `make_app("x", debug=True)`.
+    Module {
+        /// Dotted name, imported with `sys.path` as configured.
+        module: String,
+        /// What to take from it; the dialect's default (`application`) when the user named none.
+        callable: String,
+        /// Whether the user named the callable.
+        callable_given: bool,
+    },
+    /// A Python file, run as a module of its own.
+    File {
+        /// Path of the file, relative to the directory after `chdir`.
+        path: PathBuf,
+        /// Name of the callable in it.
+        callable: String,
+    },
+}
+
+/// One listening socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bind {
+    /// Where it listens.
+    pub address: Address,
+    /// What is spoken on it.
+    pub wire: Wire,
+}
+
+/// Where a listening socket is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// Host (empty: every IPv4 address; an IPv6 address without brackets) and port (0: any free one).
+    Tcp(String, u16),
+    /// Path of a unix socket.
+    Unix(PathBuf),
+    /// A listening socket inherited under this descriptor number.
+    Descriptor(i32),
+}
+
+/// The protocol spoken on a listening socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// HTTP/1.0 and HTTP/1.1.
+    Http1,
+}
+
+/// Rights of the unix sockets that the server creates.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnixSocketRights {
+    /// File mode set after bind, for example 0o660; `None` leaves what the umask gives.
+    pub mode: Option<u32>,
+    /// Mask in force while the socket is created.
+    pub umask: Option<u32>,
+    /// Owner: a name or a number.
+    pub user: Option<String>,
+    /// Group: a name or a number.
+    pub group: Option<String>,
+}
+
+/// Sizes that a request may not exceed, in bytes unless said otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The request line without its line end. Default 8190; over it: 414.
+    pub request_line: usize,
+    /// Number of header fields. Default 100; over it: 431.
+    pub fields: usize,
+    /// One header field, name and value. Default 8190; over it: 431.
+    pub field_size: usize,
+    /// The whole head. Default 64 KiB; over it: 431.
+    pub head: usize,
+    /// The whole body; over it: 413. Default: none.
+    pub body: Option<u64>,
+    /// How much of a body is read into memory before the application is called. Default 1 MiB.
+    pub body_buffer: usize,
+    /// How much of a response is buffered for a slow client before the application has to wait. Default 1 MiB.
+    pub response_buffer: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            request_line: 8190,
+            fields: 100,
+            field_size: 8190,
+            head: 64 << 10,
+            body: None,
+            body_buffer: 1 << 20,
+            response_buffer: 1 << 20,
+        }
+    }
+}
+
+/// Times that nothing may exceed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From the first byte of a request (or the accept) to the end of its head. Default 30 s.
+    pub head: Duration,
+    /// Between two reads of a body. Default 60 s.
+    pub body: Duration,
+    /// Between two writes that the client accepts something of. Default 60 s.
+    pub write: Duration,
+    /// A connection without a request in progress. Zero: close after each answer.
+    pub keep_alive: Duration,
+    /// How long a stop or a reload waits for requests in progress. Default 30 s.
+    pub graceful: Duration,
+    /// How long the application may take for one request before its worker is killed. `None`: for ever.
+    pub request_deadline: Option<Duration>,
+}
+
+/// Going into the background.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Daemonize {
+    /// File that receives standard output and error; `None`: /dev/null.
+    pub output: Option<PathBuf>,
+}
+
+/// Where log lines go and what they look like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logs {
+    /// Least severity that is written.
+    pub level: Level,
+    /// Where the error log goes.
+    pub error: LogTarget,
+    /// Where the access log goes; `None`: there is none.
+    pub access: Option<LogTarget>,
+    /// Format of an access line, in the dialect's own notation.
+    pub access_format: String,
+    /// Redirect the processes' standard output and error into the error log's file.
+    pub capture_output: bool,
+}
+
+/// Where log lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Standard error.
+    Stderr,
+    /// Standard output.
+    Stdout,
+    /// A file, appended to, reopened on USR1.
+    File(PathBuf),
+}
+
+/// Severity of a line in the error log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Level {
+    Debug,
+    Info,
+    Warning,
+    Error,
+    Critical,
+}

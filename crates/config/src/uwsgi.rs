@@ -1,0 +1,360 @@
+//! The uwsgi dialect: variables, command line and ini files of uWSGI 2.0.31.
+//!
+//! Everything given becomes one list, which is applied from top to bottom: the last value of an option counts, lists
+//! grow. So, low to high: variables < command line < files named as bare arguments, and `--ini` in its own place.
+
+mod command_line;
+mod expand;
+mod ini;
+mod known;
+mod logic;
+#[cfg(test)]
+mod page;
+mod reader;
+mod table;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reader::{Command, Given, Reader, fault};
+use table::{Draft, Text};
+
+use crate::option::{Origin, Status, suggestion};
+use crate::{
+    Application, Bind, ConfigError, Dialect, Environment, Outcome, Plan, RawValue, Wire, address, defaults,
+};
+
+#[cfg(test)]
+pub(crate) use page::page;
+
+/// The version whose options these are: what `--version` and `%V` say.
+const VERSION: &str = "2.0.31";
+
+/// uWSGI's line for a request, in the notation of `log-format`: what [`crate::Logs::access_format`] holds under this
+/// dialect when no `log-format` is given. `app`, `req` and `total` are the only names in it that `log-format` lacks.
+pub const UWSGI_DEFAULT_FORMAT: &str = "[pid: %(pid)|app: %(app)|req: %(req)/%(total)] %(addr) (%(user)) \
+     {%(vars) vars in %(pktsize) bytes} [%(ctime)] %(method) %(uri) => generated %(rsize) bytes in %(msecs) msecs \
+     (%(proto) %(status)) %(headers) headers in %(hsize) bytes (%(switches) switches on core %(core))";
+
+/// Reads a uWSGI command line (without the program's name), the variables and the files it names.
+///
+/// # Errors
+/// Exit code 1, always; the message names file and line, variable or command line, and the option.
+pub fn uwsgi(args: &[String], environment: &Environment) -> Result<Outcome, ConfigError> {
+    let mut reader = Reader::new(environment);
+    reader.add_variables()?;
+    reader.add_line(args)?;
+    match reader.command {
+        Some(Command::Help) => {
+            return Ok(Outcome::Print {
+                text: help(&environment.program),
+            });
+        }
+        Some(Command::Version) => {
+            return Ok(Outcome::Print {
+                text: format!("{VERSION}\n"),
+            });
+        }
+        Some(Command::Signal(pidfile, request)) => return Ok(Outcome::SignalPidfile { pidfile, request }),
+        None => {}
+    }
+    reader.expand()?;
+    plan(reader, environment).map(Outcome::Serve)
+}
+
+fn plan(reader: Reader<'_>, environment: &Environment) -> Result<Plan, ConfigError> {
+    let Reader {
+        given,
+        mut notices,
+        referred,
+        ..
+    } = reader;
+    let strict = given
+        .iter()
+        .any(|given| given.name == "strict" && known::is_on(&given.value));
+    let mut draft = new_draft(environment);
+    let mut ignored = BTreeSet::new();
+    for one in given.iter().filter(|given| !given.settled) {
+        let Some(known) = known::find(&one.name) else {
+            unknown(one, strict, &referred, &mut notices)?;
+            continue;
+        };
+        let Some(entry) = table::find(&one.name) else {
+            if !says_off(known.kind, &one.value) && ignored.insert(known.name) {
+                notices.push(format!(
+                    "{}: {} is not there yet and is ignored",
+                    one.origin, one.name
+                ));
+            }
+            continue;
+        };
+        let value = without_comment(one, entry.text, known.kind, &mut notices);
+        match entry.status {
+            Status::Honoured(apply) => {
+                apply(&mut draft, value)
+                    .map_err(|reason| fault(&one.origin, &one.name, &with_remedy(reason, value)))?;
+            }
+            Status::Refused(reason) => return Err(fault(&one.origin, &one.name, reason)),
+            Status::NoEffect(reason) => {
+                notices.push(format!("{}: {} has no effect: {reason}", one.origin, one.name));
+            }
+            Status::NotYet => {
+                notices.push(format!(
+                    "{}: {} is not there yet and is ignored",
+                    one.origin, one.name
+                ));
+            }
+        }
+        notices.extend(
+            draft
+                .notices
+                .drain(..)
+                .map(|notice| format!("{}: {}: {notice}", one.origin, one.name)),
+        );
+    }
+    finish(&mut draft, &given)?;
+    if draft.show {
+        notices.push(show(&given));
+    }
+    Ok(Plan {
+        settings: draft.settings,
+        notices,
+        hooks: Vec::new(),
+        values: values(&given),
+    })
+}
+
+/// A value that still shows a variable or placeholder has its reason there.
+fn with_remedy(reason: String, value: &str) -> String {
+    match (value.contains("$("), value.contains("%(")) {
+        (true, _) => format!("{reason} (the environment variable in '{value}' is not set)"),
+        (_, true) => format!("{reason} (the placeholder in '{value}' is not defined)"),
+        _ => reason,
+    }
+}
+
+/// uWSGI's defaults, and ours where it has none that would do.
+fn new_draft(environment: &Environment) -> Draft<'_> {
+    let mut settings = defaults::settings(Dialect::Uwsgi);
+    settings.backlog = 1024;
+    settings.timeouts.graceful = Duration::from_secs(60);
+    settings.need_application = false;
+    settings.remove_files_at_exit = false;
+    settings.process_titles = false;
+    UWSGI_DEFAULT_FORMAT.clone_into(&mut settings.logs.access_format);
+    Draft {
+        settings,
+        listeners: Vec::new(),
+        protocol: "uwsgi".to_owned(),
+        module: None,
+        file: None,
+        callable: None,
+        log_file: None,
+        no_request_log: false,
+        show: false,
+        notices: Vec::new(),
+        environment,
+    }
+}
+
+/// A key that is no option: the user's own variable if something refers to it, else most likely a misspelling.
+fn unknown(
+    one: &Given,
+    strict: bool,
+    referred: &[String],
+    notices: &mut Vec<String>,
+) -> Result<(), ConfigError> {
+    let near = suggestion(&one.name, known::all().iter().map(|known| known.name));
+    if strict {
+        return Err(ConfigError::new(format!(
+            "{}: [strict-mode] unknown config directive: {}{near}",
+            one.origin, one.name
+        )));
+    }
+    if !referred.contains(&one.name) {
+        notices.push(format!(
+            "{}: unknown option {} is ignored{near}",
+            one.origin, one.name
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a value switches its option off, so that there is nothing to say about it.
+fn says_off(kind: known::Kind, value: &str) -> bool {
+    match kind {
+        known::Kind::Flag => !known::is_on(value),
+        known::Kind::Number => value.trim() == "0",
+        known::Kind::Text => false,
+    }
+}
+
+/// Cuts ` # comment` or ` ; comment` off a value in a file. uWSGI has no such comments, but these values fail with
+/// them; a boolean does not, and is read as uWSGI reads it.
+fn without_comment<'a>(one: &'a Given, text: Text, kind: known::Kind, notices: &mut Vec<String>) -> &'a str {
+    let value = one.value.as_str();
+    let comment = [" #", " ;", "\t#", "\t;"]
+        .iter()
+        .filter_map(|mark| value.find(mark))
+        .min();
+    let (Text::Plain, Origin::File { .. }, Some(start)) = (text, &one.origin, comment) else {
+        return value;
+    };
+    let kept = value[..start].trim_end();
+    if kind == known::Kind::Flag {
+        if !known::is_on(kept) {
+            notices.push(format!(
+                "{}: {}: '{value}' means on, because a comment cannot follow a value: put it on a line of its own",
+                one.origin, one.name
+            ));
+        }
+        return value;
+    }
+    notices.push(format!(
+        "{}: {}: '{}' is taken for a comment: put it on a line of its own",
+        one.origin,
+        one.name,
+        value[start..].trim()
+    ));
+    kept
+}
+
+/// Every name in the table.
+#[cfg(test)]
+pub(crate) fn meant_names() -> impl Iterator<Item = &'static str> {
+    table::ENTRIES.iter().flat_map(|entry| entry.names).copied()
+}
+
+/// Whether uWSGI has an option of this name.
+#[cfg(test)]
+pub(crate) fn is_known(name: &str) -> bool {
+    known::find(name).is_some()
+}
+
+/// What depends on several options.
+fn finish(draft: &mut Draft<'_>, given: &[Given]) -> Result<(), ConfigError> {
+    let speaks_http = matches!(draft.protocol.as_str(), "http" | "http11");
+    if !speaks_http && draft.listeners.iter().any(|listener| listener.plain) {
+        let one = given
+            .iter()
+            .rev()
+            .find(|given| given.name == "socket" || given.name == "uwsgi-socket");
+        let origin = one.map_or(Origin::Default, |one| one.origin.clone());
+        return Err(fault(
+            &origin,
+            one.map_or("socket", |one| &one.name),
+            &format!(
+                "the {} protocol is not there yet. HTTP is: write http-socket instead (and proxy_pass instead of \
+                 uwsgi_pass in nginx), or add protocol = http",
+                draft.protocol
+            ),
+        ));
+    }
+    if let Some(one) = given.iter().find(|given| given.name == "uwsgi-socket") {
+        return Err(fault(
+            &one.origin,
+            &one.name,
+            "the uwsgi protocol is not there yet: write http-socket instead",
+        ));
+    }
+    if draft.listeners.is_empty() {
+        return Err(ConfigError::new(
+            "nothing to listen on: give http-socket or http, for example --http-socket 127.0.0.1:8000",
+        ));
+    }
+    draft.settings.binds = draft
+        .listeners
+        .drain(..)
+        .map(|listener| Bind {
+            address: listener.address,
+            wire: Wire::Http1,
+        })
+        .collect();
+    draft.settings.application = application(draft);
+    table::finish_logs(draft);
+    Ok(())
+}
+
+/// The module comes before the file, as in uWSGI.
+fn application(draft: &Draft<'_>) -> Option<Application> {
+    let callable = draft.callable.as_deref();
+    if let Some(module) = &draft.module {
+        let mut application = address::application(module, callable.unwrap_or("application"));
+        if let Application::Module { callable_given, .. } = &mut application {
+            *callable_given |= callable.is_some();
+        }
+        return Some(application);
+    }
+    draft.file.as_ref().map(|path| Application::File {
+        path: PathBuf::from(path),
+        callable: callable.unwrap_or("application").to_owned(),
+    })
+}
+
+/// What was given, by name: lists where an option stands more than once.
+fn values(given: &[Given]) -> Vec<(String, RawValue)> {
+    let mut out: Vec<(String, RawValue)> = Vec::new();
+    for Given { name, value, .. } in given {
+        let value = RawValue::Text(value.clone());
+        match out.iter_mut().find(|(known, _)| known == name) {
+            None => out.push((name.clone(), value)),
+            Some((_, RawValue::List(items))) => items.push(value),
+            Some((_, one)) => *one = RawValue::List(vec![one.clone(), value]),
+        }
+    }
+    out
+}
+
+fn show(given: &[Given]) -> String {
+    let lines: String = given
+        .iter()
+        .map(|one| format!("{} = {}\n", one.name, one.value))
+        .collect();
+    format!(";uWSGI instance configuration\n[uwsgi]\n{lines};end of configuration")
+}
+
+/// The help text: every option, with what it means here.
+fn help(program: &str) -> String {
+    let mut out = format!("Usage: {program} [options...] [FILE.ini | FILE.py | MODULE:CALLABLE]\n");
+    for known in known::all() {
+        let short = known
+            .short
+            .map(|letter| format!("-{letter}|"))
+            .unwrap_or_default();
+        let value = match known.argument {
+            known::Argument::None => "",
+            known::Argument::Optional => "[=value]",
+            known::Argument::Required => " <value>",
+        };
+        let help = match table::find(known.name) {
+            Some(entry) => entry.help.to_owned(),
+            None if reads(known.name) => "acts while the configuration is read".to_owned(),
+            None => format!("not there yet ({})", known.plugin),
+        };
+        out.push_str(&format!(
+            "    {:40} {help}\n",
+            format!("{short}--{}{value}", known.name)
+        ));
+    }
+    out
+}
+
+/// Whether an option acts while the configuration is read, without an entry in the table.
+fn reads(name: &str) -> bool {
+    let words = [
+        "ini",
+        "include",
+        "inherit",
+        "config",
+        "set",
+        "set-placeholder",
+        "set-ph",
+        "help",
+        "usage",
+    ];
+    logic::is_logic(name)
+        || logic::is_end(name)
+        || words.contains(&name)
+        || ["version", "reload", "stop"].contains(&name)
+}

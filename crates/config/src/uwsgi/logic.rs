@@ -1,0 +1,94 @@
+//! Conditions and loops in uWSGI configurations: `if-env`, `if-exists`, `for`, ... up to the next `end`.
+//!
+//! There is no nesting and no `else`. A loop repeats each following line for all items before the next line.
+
+use super::ini::hostname;
+use super::reader::Given;
+use crate::Environment;
+use crate::glob;
+
+/// What happens to the lines of a block: each is put on the list once for every item, which `%(_)` stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Logic {
+    /// The items; none when a condition does not hold.
+    pub(super) items: Vec<String>,
+}
+
+/// Whether an option closes a block.
+pub(super) fn is_end(name: &str) -> bool {
+    matches!(name, "end" | "endif" | "end-if" | "endfor" | "end-for")
+}
+
+/// Whether an option opens a block.
+pub(super) fn is_logic(name: &str) -> bool {
+    name == "for"
+        || name.starts_with("for-")
+        || name.starts_with("if-")
+        || matches!(name, "ifenv" | "ifexists" | "ifdir" | "ifplugin")
+}
+
+/// Reads the opening of a block; the error is a sentence.
+pub(super) fn decide(
+    name: &str,
+    value: &str,
+    given: &[Given],
+    environment: &Environment,
+) -> Result<Logic, String> {
+    let path = environment.directory.join(value);
+    let items = match name {
+        "for" => value.split_whitespace().map(str::to_owned).collect(),
+        "for-glob" => glob::expand(&environment.directory, value),
+        "for-times" => (1..=value.trim().parse::<u32>().unwrap_or(0))
+            .map(|number| number.to_string())
+            .collect(),
+        "for-readline" => std::fs::read_to_string(&path)
+            .map_err(|error| format!("cannot read {value}: {error}"))?
+            .lines()
+            .map(str::to_owned)
+            .collect(),
+        _ => return condition(name, value, given, environment),
+    };
+    Ok(Logic { items })
+}
+
+fn condition(name: &str, value: &str, given: &[Given], environment: &Environment) -> Result<Logic, String> {
+    let path = environment.directory.join(value);
+    let short = name
+        .strip_prefix("if-")
+        .or_else(|| name.strip_prefix("if"))
+        .unwrap_or(name);
+    let (negated, what) = match short.strip_prefix("not-") {
+        Some(what) => (true, what),
+        None => (false, short),
+    };
+    let found = match what {
+        "env" => compare(value, |name| environment.variables.get(name).cloned()),
+        "opt" => compare(value, |name| {
+            given
+                .iter()
+                .find(|given| given.name == name)
+                .map(|given| given.value.clone())
+        }),
+        "exists" => path.exists().then(|| value.to_owned()),
+        "file" => path.is_file().then(|| value.to_owned()),
+        "dir" | "directory" => path.is_dir().then(|| value.to_owned()),
+        "hostname" => (hostname() == value).then(|| value.to_owned()),
+        "reload" => None,
+        "plugin" => super::table::is_builtin_plugin(value).then(|| value.to_owned()),
+        _ => return Err("this condition is not there yet".to_owned()),
+    };
+    let items = match (negated, found) {
+        (false, Some(item)) => vec![item],
+        (true, None) => vec![value.to_owned()],
+        _ => Vec::new(),
+    };
+    Ok(Logic { items })
+}
+
+/// `NAME`, or `NAME=VALUE` for an equal value: the value found.
+fn compare(text: &str, look_up: impl Fn(&str) -> Option<String>) -> Option<String> {
+    match text.split_once('=') {
+        Some((name, wanted)) => look_up(name).filter(|value| value == wanted),
+        None => look_up(text),
+    }
+}

@@ -1,0 +1,578 @@
+//! What uWSGI's options mean here: one entry per idea, with all its names. An option without an entry is known by
+//! name only and not there yet; a new ability is a new entry.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::ini::processors;
+use super::known::{is_on, leading_number};
+use crate::address::host_and_port;
+use crate::defaults::{count, size, unless_zero};
+use crate::option::Status;
+use crate::{Address, Daemonize, Environment, LogTarget, Settings, glob};
+
+/// What the options are being turned into.
+#[derive(Debug)]
+pub(super) struct Draft<'a> {
+    /// The settings so far.
+    pub(super) settings: Settings,
+    /// `http`, `http-socket`, `http11-socket`, and `socket` under `protocol = http`, in order.
+    pub(super) listeners: Vec<Listener>,
+    /// What the plain `socket` speaks.
+    pub(super) protocol: String,
+    /// `module`
+    pub(super) module: Option<String>,
+    /// `wsgi-file`
+    pub(super) file: Option<String>,
+    /// `callable`
+    pub(super) callable: Option<String>,
+    /// `logto`
+    pub(super) log_file: Option<PathBuf>,
+    /// `disable-logging`
+    pub(super) no_request_log: bool,
+    /// `show-config`
+    pub(super) show: bool,
+    /// Notices so far, without their origin.
+    pub(super) notices: Vec<String>,
+    /// The surroundings.
+    pub(super) environment: &'a Environment,
+}
+
+/// One listening socket as it was asked for.
+#[derive(Debug)]
+pub(super) struct Listener {
+    /// Where it listens.
+    pub(super) address: Address,
+    /// Whether it speaks what `protocol` says instead of HTTP.
+    pub(super) plain: bool,
+}
+
+/// Acts on a value; the error is a sentence.
+pub(super) type Apply = fn(&mut Draft<'_>, &str) -> Result<(), String>;
+
+/// Whether ` # ...` or ` ; ...` at the end of a value in a file is a comment that somebody forgot is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Text {
+    /// It can only be a comment: cut off, with a notice.
+    Plain,
+    /// It may belong to the value: kept.
+    Free,
+}
+
+/// One idea with all its names.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    /// Its names; the first is the usual one.
+    pub(super) names: &'static [&'static str],
+    /// One sentence for the help text.
+    pub(super) help: &'static str,
+    /// What a value is made of.
+    pub(super) text: Text,
+    /// What it does here.
+    pub(super) status: Status<Apply>,
+}
+
+const fn does(names: &'static [&'static str], help: &'static str, apply: Apply) -> Entry {
+    Entry {
+        names,
+        help,
+        text: Text::Plain,
+        status: Status::Honoured(apply),
+    }
+}
+
+const fn does_with_text(names: &'static [&'static str], help: &'static str, apply: Apply) -> Entry {
+    Entry {
+        names,
+        help,
+        text: Text::Free,
+        status: Status::Honoured(apply),
+    }
+}
+
+const fn always(names: &'static [&'static str], help: &'static str) -> Entry {
+    does(names, help, |_, _| Ok(()))
+}
+
+const fn refused(names: &'static [&'static str], help: &'static str, reason: &'static str) -> Entry {
+    Entry {
+        names,
+        help,
+        text: Text::Plain,
+        status: Status::Refused(reason),
+    }
+}
+
+const NO_TLS: &str = "TLS is not there yet: use http-socket behind a proxy that speaks TLS";
+const NO_ISOLATION: &str =
+    "it would not isolate anything here: use the service manager or a container for that";
+
+/// The entry for a name.
+pub(super) fn find(name: &str) -> Option<&'static Entry> {
+    ENTRIES.iter().find(|entry| entry.names.contains(&name))
+}
+
+/// Whether what a plugin adds to uWSGI is built in here or needs nothing.
+pub(super) fn is_builtin_plugin(name: &str) -> bool {
+    let name = name.trim();
+    name.starts_with("python") || matches!(name, "http" | "logfile" | "corerouter" | "logsocket" | "0")
+}
+
+fn listener(draft: &mut Draft<'_>, text: &str, plain: bool) -> Result<(), String> {
+    let address = if let Some(number) = text.strip_prefix("fd://") {
+        crate::address::descriptor(number)
+            .ok_or_else(|| format!("'{number}' is not a file descriptor: write fd://N"))?
+    } else if text.starts_with('@') {
+        return Err("abstract sockets are not there yet: give a path or HOST:PORT".to_owned());
+    } else if text.starts_with('=') {
+        return Err("shared sockets are not there yet: give HOST:PORT or a path".to_owned());
+    } else if !text.contains(':') || text.starts_with('/') {
+        if text.is_empty() {
+            return Err("give HOST:PORT, :PORT or the path of a unix socket".to_owned());
+        }
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(format!("'{text}' is a port without its colon: write :{text}"));
+        }
+        Address::Unix(draft.environment.directory.join(text))
+    } else {
+        host_and_port(text, None)?
+    };
+    draft.listeners.push(Listener { address, plain });
+    Ok(())
+}
+
+fn at_start(draft: &Draft<'_>, path: &str) -> PathBuf {
+    draft.environment.directory.join(path)
+}
+
+fn natural(value: &str) -> Result<u64, String> {
+    u64::try_from(leading_number(value))
+        .map_err(|_| format!("'{value}' is negative: give a number from 0 up"))
+}
+
+fn seconds(value: &str) -> Result<Duration, String> {
+    natural(value).map(Duration::from_secs)
+}
+
+fn workers(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
+    let number = if value == "auto" {
+        processors() as i64
+    } else {
+        leading_number(value)
+    };
+    if number < 1 {
+        return Err(format!(
+            "'{value}' is no number of workers: give at least 1, or auto"
+        ));
+    }
+    draft.settings.workers = count(number.unsigned_abs());
+    Ok(())
+}
+
+fn chmod(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
+    let digits = match value {
+        "" | "1" | "true" => "666",
+        digits => digits,
+    };
+    let mode = u32::from_str_radix(digits, 8).ok().filter(|_| digits.len() == 3);
+    draft.settings.unix_sockets.mode =
+        Some(mode.ok_or_else(|| format!("invalid chmod value: {value}: give exactly three octal digits"))?);
+    Ok(())
+}
+
+fn plugins(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
+    for name in value.split(',').filter(|name| !is_builtin_plugin(name)) {
+        draft
+            .notices
+            .push(format!("the plugin '{}' is not there", name.trim()));
+    }
+    Ok(())
+}
+
+fn patience(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
+    let time = seconds(value)?;
+    let timeouts = &mut draft.settings.timeouts;
+    timeouts.body = timeouts.body.max(time);
+    timeouts.write = timeouts.write.max(time);
+    Ok(())
+}
+
+/// The ideas that have a meaning here, in the order of the compatibility page.
+pub(super) const ENTRIES: &[Entry] = &[
+    does(
+        &["http"],
+        "Listen here and speak HTTP: HOST:PORT, :PORT (all IPv4 addresses), a path, fd://N.",
+        |d, v| listener(d, v, false),
+    ),
+    does(
+        &["http-socket"],
+        "As http: there is no separate router process.",
+        |d, v| listener(d, v, false),
+    ),
+    does(&["http11-socket"], "As http.", |d, v| listener(d, v, false)),
+    does(
+        &["socket", "uwsgi-socket"],
+        "Listen here and speak what protocol says. The uwsgi protocol is not there yet and refused.",
+        |d, v| listener(d, v, true),
+    ),
+    does(
+        &["protocol", "socket-protocol"],
+        "What socket speaks: http.",
+        |d, v| {
+            v.clone_into(&mut d.protocol);
+            Ok(())
+        },
+    ),
+    refused(
+        &["https", "https2", "https-socket", "http-to-https"],
+        "Listen here and speak TLS.",
+        NO_TLS,
+    ),
+    does(
+        &["chmod-socket", "chmod"],
+        "Mode of unix sockets: three octal digits; alone, 666.",
+        chmod,
+    ),
+    does(
+        &["chown-socket"],
+        "Owner of unix sockets: USER or USER:GROUP.",
+        |d, v| {
+            let (user, group) = v
+                .split_once(':')
+                .map_or((v, None), |(user, group)| (user, Some(group)));
+            d.settings.unix_sockets.user = Some(user.to_owned());
+            d.settings.unix_sockets.group = group.map(str::to_owned);
+            Ok(())
+        },
+    ),
+    does(&["umask"], "File mode creation mask, octal.", |d, v| {
+        let mask = u32::from_str_radix(v, 8).map_err(|_| format!("'{v}' is not an octal number"))?;
+        d.settings.umask = Some(mask & 0o777);
+        d.settings.unix_sockets.umask = Some(mask & 0o777);
+        Ok(())
+    }),
+    does(
+        &["listen"],
+        "Length of the accept queue; the kernel's limit clamps it, with a warning.",
+        |d, v| {
+            d.settings.backlog = count(natural(v)?);
+            Ok(())
+        },
+    ),
+    does(
+        &["buffer-size"],
+        "Room for a request's line and headers: raises the limits (8190 bytes a line, 64 KiB in all), never lowers \
+         them.",
+        |d, v| {
+            let bytes = size(natural(v)?.min(65_535));
+            let limits = &mut d.settings.limits;
+            limits.request_line = limits.request_line.max(bytes);
+            limits.field_size = limits.field_size.max(bytes);
+            limits.head = limits.head.max(bytes.saturating_mul(2));
+            Ok(())
+        },
+    ),
+    does(
+        &["limit-post"],
+        "Largest request body in bytes; over it the answer is 413.",
+        |d, v| {
+            d.settings.limits.body = unless_zero(natural(v)?);
+            Ok(())
+        },
+    ),
+    does(
+        &["socket-timeout", "http-timeout"],
+        "Seconds without progress of a body; never less than 60.",
+        patience,
+    ),
+    does(
+        &["http-keepalive"],
+        "Seconds an idle connection stays open; alone or 1, 60; 0 closes.",
+        |d, v| {
+            d.settings.timeouts.keep_alive = match v {
+                "" | "true" | "1" => Duration::from_secs(60),
+                _ => seconds(v)?,
+            };
+            Ok(())
+        },
+    ),
+    does(
+        &["module", "wsgi"],
+        "The application: MODULE, MODULE:CALLABLE or MODULE:FACTORY().",
+        |d, v| {
+            d.module = Some(v.to_owned());
+            Ok(())
+        },
+    ),
+    does(
+        &["wsgi-file", "file"],
+        "The application as a Python file.",
+        |d, v| {
+            d.file = Some(v.to_owned());
+            Ok(())
+        },
+    ),
+    does(
+        &["callable"],
+        "Name of the callable; default application.",
+        |d, v| {
+            d.callable = Some(v.to_owned());
+            Ok(())
+        },
+    ),
+    does(
+        &["need-app"],
+        "Exit with 22 when no application can be loaded.",
+        |d, v| {
+            d.settings.need_application = is_on(v);
+            Ok(())
+        },
+    ),
+    does(&["chdir"], "Directory to work in.", |d, v| {
+        let path = at_start(d, v);
+        if !path.is_dir() {
+            return Err(format!("chdir(): there is no directory {}", path.display()));
+        }
+        d.settings.chdir = Some(path);
+        Ok(())
+    }),
+    does(
+        &["pythonpath", "python-path", "pp"],
+        "Put in front of sys.path; patterns are expanded.",
+        |d, v| {
+            let found = if v.contains(['*', '?', '[']) {
+                glob::expand(&d.environment.directory, v)
+            } else {
+                vec![v.to_owned()]
+            };
+            for path in found {
+                let path = at_start(d, &path);
+                d.settings.pythonpath.push(path);
+            }
+            Ok(())
+        },
+    ),
+    does(
+        &["home", "virtualenv", "venv", "pyhome"],
+        "Virtual environment to use.",
+        |d, v| {
+            d.settings.virtualenv = Some(PathBuf::from(v));
+            Ok(())
+        },
+    ),
+    does_with_text(
+        &["env"],
+        "NAME=VALUE to put in the environment; may be repeated.",
+        |d, v| {
+            match v.split_once('=').filter(|(name, _)| !name.is_empty()) {
+                Some((name, value)) => d
+                    .settings
+                    .env
+                    .push((name.trim().to_owned(), value.trim_start().to_owned())),
+                None => d
+                    .notices
+                    .push(format!("'{v}' is ignored: it has to be NAME=VALUE")),
+            }
+            Ok(())
+        },
+    ),
+    does(
+        &["plugins", "plugin", "need-plugin"],
+        "Accepted where what the plugin does is built in.",
+        plugins,
+    ),
+    does(
+        &["processes", "workers"],
+        "Number of worker processes, or auto for one per processor.",
+        workers,
+    ),
+    does(&["threads"], "Application threads in each worker.", |d, v| {
+        d.settings.threads = count(leading_number(v).max(1).unsigned_abs());
+        Ok(())
+    }),
+    does(
+        &["harakiri"],
+        "Seconds a request may take before its worker is killed; 0 is for ever.",
+        |d, v| {
+            d.settings.timeouts.request_deadline = unless_zero(natural(v)?).map(Duration::from_secs);
+            Ok(())
+        },
+    ),
+    does(
+        &["max-requests"],
+        "Replace a worker after this many requests; 0 is never.",
+        |d, v| {
+            d.settings.max_requests = unless_zero(natural(v)?);
+            Ok(())
+        },
+    ),
+    does(
+        &["worker-reload-mercy", "reload-mercy"],
+        "Seconds that requests in progress get; default 60.",
+        |d, v| {
+            d.settings.timeouts.graceful = seconds(v)?;
+            Ok(())
+        },
+    ),
+    does(
+        &["die-on-term"],
+        "TERM stops, which it does anyway; false, written out, makes it reload.",
+        |d, v| {
+            d.settings.term_reloads = !is_on(v);
+            Ok(())
+        },
+    ),
+    does(
+        &["vacuum"],
+        "Remove unix sockets and the pidfile at exit.",
+        |d, v| {
+            d.settings.remove_files_at_exit = is_on(v);
+            Ok(())
+        },
+    ),
+    does(&["pidfile"], "File for the master's process id.", |d, v| {
+        d.settings.pidfile = Some(at_start(d, v));
+        Ok(())
+    }),
+    does(
+        &["daemonize"],
+        "Go on in the background and log to this file.",
+        |d, v| {
+            d.settings.daemonize = Some(Daemonize {
+                output: Some(at_start(d, v)),
+            });
+            Ok(())
+        },
+    ),
+    does(&["logto"], "Log to this file.", |d, v| {
+        d.log_file = Some(at_start(d, v));
+        Ok(())
+    }),
+    does(&["disable-logging"], "No line for each request.", |d, v| {
+        d.no_request_log = is_on(v);
+        Ok(())
+    }),
+    does_with_text(
+        &["log-format", "logformat"],
+        "Format of a request's line.",
+        |d, v| {
+            v.clone_into(&mut d.settings.logs.access_format);
+            Ok(())
+        },
+    ),
+    does(&["uid"], "User that workers run as.", |d, v| {
+        d.settings.user = Some(v.to_owned());
+        Ok(())
+    }),
+    does(&["gid"], "Group that workers run as.", |d, v| {
+        d.settings.group = Some(v.to_owned());
+        Ok(())
+    }),
+    does(
+        &["touch-reload"],
+        "Reload when this file is touched; may be repeated.",
+        |d, v| {
+            d.settings.touch_reload.push(PathBuf::from(v));
+            Ok(())
+        },
+    ),
+    does(
+        &[
+            "py-autoreload",
+            "py-auto-reload",
+            "python-autoreload",
+            "python-auto-reload",
+        ],
+        "Reload when an imported Python file changes.",
+        |d, v| {
+            d.settings.reload_on_change = leading_number(v) > 0;
+            Ok(())
+        },
+    ),
+    does(
+        &["wsgi-disable-file-wrapper"],
+        "Do not offer wsgi.file_wrapper.",
+        |d, v| {
+            d.settings.file_wrapper = !is_on(v);
+            Ok(())
+        },
+    ),
+    does(
+        &["auto-procname"],
+        "Show what each process is in the process list.",
+        |d, v| {
+            d.settings.process_titles = is_on(v);
+            Ok(())
+        },
+    ),
+    does_with_text(&["procname"], "Name in the process list.", |d, v| {
+        d.settings.process_name = Some(v.to_owned());
+        Ok(())
+    }),
+    does(
+        &["show-config"],
+        "Write the configuration to the log at start.",
+        |d, v| {
+            d.show = is_on(v);
+            Ok(())
+        },
+    ),
+    always(&["strict"], "Exit with 1 on an unknown key."),
+    always(&["master"], "There always is a master process."),
+    always(
+        &["lazy-apps", "lazy"],
+        "Every worker imports the application, so that a reload is safe.",
+    ),
+    always(&["enable-threads"], "Threads are always enabled."),
+    always(&["single-interpreter"], "There is one interpreter in a process."),
+    always(&["thunder-lock"], "The workers share the accept queue fairly."),
+    always(&["no-orphans"], "Workers leave when the master is gone."),
+    always(
+        &["close-on-exec", "close-on-exec2"],
+        "Sockets are never inherited by commands.",
+    ),
+    always(
+        &["py-call-osafterfork", "py-call-uwsgi-fork-hooks"],
+        "Python's fork hooks are always called.",
+    ),
+    always(
+        &["wsgi-env-behaviour", "wsgi-env-behavior"],
+        "The environ is always a fresh one.",
+    ),
+    always(
+        &["http-auto-chunked", "http-chunked-input", "http-raw-body"],
+        "Done whenever it is needed.",
+    ),
+    always(&["http-manage-expect"], "100-continue is always answered."),
+    always(
+        &["post-buffering"],
+        "Bodies are read before the application is called.",
+    ),
+    always(
+        &["log-master"],
+        "Log lines of all processes go to the same place.",
+    ),
+    always(
+        &["plugins-dir", "plugin-dir", "autoload"],
+        "There are no plugins to load.",
+    ),
+    refused(
+        &["chroot", "namespace", "namespace-keep-mount", "ns", "unshare"],
+        "Isolation.",
+        NO_ISOLATION,
+    ),
+];
+
+/// Where log lines and request lines go, once everything is known.
+pub(super) fn finish_logs(draft: &mut Draft<'_>) {
+    let daemon_file = draft
+        .settings
+        .daemonize
+        .as_ref()
+        .and_then(|daemonize| daemonize.output.clone());
+    if let Some(file) = draft.log_file.clone().or(daemon_file) {
+        draft.settings.logs.error = LogTarget::File(file);
+    }
+    let target = draft.settings.logs.error.clone();
+    draft.settings.logs.access = (!draft.no_request_log).then_some(target);
+}
