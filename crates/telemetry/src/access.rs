@@ -1,0 +1,145 @@
+//! The access log: one line for each request, in the notation of the dialect.
+//!
+//! Rules: a format is compiled once; making a line allocates nothing once the buffers have grown; lines are
+//! gathered and leave in one `write(2)` when the caller flushes. It leaves out when to flush.
+
+mod format;
+mod line;
+
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use config::{Dialect, Logs};
+use protocol::{RequestHead, ResponseHead};
+
+pub use format::{AccessFormat, FormatError};
+use line::Scratch;
+
+use crate::sink::{LogOpenError, Sink};
+
+/// Gathered lines are written at this many bytes, even if nobody has flushed.
+const FULL: usize = 64 << 10;
+
+/// One request that was answered.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessRecord<'a> {
+    /// The request.
+    pub head: &'a RequestHead,
+    /// The status code sent.
+    pub status: u16,
+    /// The fields of the answer.
+    pub response_fields: &'a ResponseHead,
+    /// Bytes of body sent, without framing.
+    pub body_bytes: u64,
+    /// Bytes of head sent.
+    pub head_bytes: u64,
+    /// From the request's arrival to its answer.
+    pub duration: Duration,
+    /// The client's address; empty on a unix socket.
+    pub client: &'a str,
+    /// The client's port; 0 on a unix socket.
+    pub client_port: u16,
+    /// `http` or `https`.
+    pub scheme: &'a str,
+    /// The worker's number, from 1.
+    pub worker_number: u32,
+    /// The thread that called the application, from 0.
+    pub thread: u32,
+    /// Requests this worker has answered, this one included.
+    pub requests_of_worker: u64,
+    /// Requests all workers have answered, this one included.
+    pub requests_total: u64,
+}
+
+/// The access log of one process.
+#[derive(Debug)]
+pub struct AccessLog {
+    format: AccessFormat,
+    sink: Sink,
+    scratch: Scratch,
+    /// Whole lines that have not been written yet.
+    buffer: Vec<u8>,
+    /// How many lines `buffer` holds.
+    lines: u64,
+}
+
+impl AccessLog {
+    /// Opens the log that `logs` asks for; `None` if it asks for none.
+    ///
+    /// # Errors
+    /// The file cannot be opened for writing, or the format is not understood; the error names the option.
+    pub fn open(logs: &Logs, dialect: Dialect) -> Result<Option<AccessLog>, LogOpenError> {
+        let Some(target) = &logs.access else {
+            return Ok(None);
+        };
+        let (file_option, format_option) = match dialect {
+            Dialect::Uwsgi => ("logto", "log-format"),
+            Dialect::Gunicorn | Dialect::Native => ("--access-logfile", "--access-logformat"),
+        };
+        let format = AccessFormat::compile(&logs.access_format, dialect)
+            .map_err(|error| LogOpenError::format(format_option, error))?;
+        let sink = Sink::open(target, dialect, file_option)?;
+        Ok(Some(AccessLog {
+            format,
+            sink,
+            scratch: Scratch::load(),
+            buffer: Vec::new(),
+            lines: 0,
+        }))
+    }
+
+    /// Adds the request's line. It is written with the next [`AccessLog::flush`], or when many have gathered.
+    pub fn record(&mut self, record: &AccessRecord<'_>) {
+        self.format
+            .push_line(&mut self.buffer, &mut self.scratch, record, SystemTime::now());
+        self.lines += 1;
+        if self.buffer.len() >= FULL {
+            self.flush();
+        }
+    }
+
+    /// Whether lines wait to be flushed.
+    pub fn pending(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+
+    /// Writes the gathered lines: to a file in one `write(2)`, to a pipe in pieces that cannot mix with those of
+    /// other processes. Lines that cannot be written are dropped and counted.
+    pub fn flush(&mut self) {
+        if self.buffer.is_empty() {
+            return;
+        }
+        self.sink.write(&self.buffer, self.lines);
+        self.buffer.clear();
+        self.lines = 0;
+    }
+
+    /// Lines that were dropped since this was last asked: for a line in the error log.
+    pub fn take_lost(&self) -> u64 {
+        self.sink.take_lost()
+    }
+
+    /// Writes what has gathered and opens the file anew under its name (USR1).
+    ///
+    /// # Errors
+    /// The file cannot be opened; the old one stays in use.
+    pub fn reopen(&mut self) -> io::Result<()> {
+        self.flush();
+        self.sink.reopen()
+    }
+
+    /// Gives the file to the user and group that workers will run as, so that they can reopen it.
+    ///
+    /// # Errors
+    /// What `fchown` says.
+    pub fn give_to(&self, user: Option<u32>, group: Option<u32>) -> io::Result<()> {
+        self.sink.give_to(user, group)
+    }
+}
+
+/// The last requests before a worker leaves are recorded too.
+impl Drop for AccessLog {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}

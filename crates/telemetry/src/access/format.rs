@@ -1,0 +1,264 @@
+//! Access log formats: gunicorn's `%(h)s` and uWSGI's `%(addr)` become one list of atoms.
+//!
+//! Rules: a name nobody knows prints `-`, as both servers do; a format that is not well formed is an error at
+//! start, not at the first request. It leaves out how atoms are printed (`line`).
+
+use std::fmt;
+
+use config::Dialect;
+
+/// An access log format, ready to print lines.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccessFormat {
+    pub(super) atoms: Vec<Atom>,
+}
+
+/// A part of a line.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Atom {
+    Text(String),
+    ClientAddress(Absent),
+    BasicUser,
+    Time(TimeStyle),
+    RequestLine,
+    Method,
+    Target,
+    DecodedPath,
+    Query,
+    Protocol,
+    Status,
+    BodyBytes,
+    HeadBytes,
+    SentBytes,
+    ContentLength,
+    ResponseFieldCount,
+    RequestField(String),
+    ResponseField(String),
+    Variable(String),
+    Seconds,
+    Milliseconds,
+    Microseconds,
+    SecondsAndMicroseconds,
+    EpochNow,
+    EpochStart,
+    EpochStartMilliseconds,
+    EpochStartMicroseconds,
+    Pid,
+    Worker,
+    Thread,
+    RequestsOfWorker,
+    RequestsTotal,
+    VariableCount,
+    VariableBytes,
+}
+
+/// What stands for a value that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absent {
+    Dash,
+    Nothing,
+}
+
+/// How a time is written, in local time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TimeStyle {
+    /// `22/Nov/2026:09:39:19 +0000`
+    Apache,
+    /// `Sun Nov 22 09:33:41 2026`
+    Ctime,
+}
+
+/// A format that cannot be understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormatError {
+    /// Byte offset of the `%` that is wrong.
+    position: usize,
+    reason: &'static str,
+}
+
+impl fmt::Display for FormatError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} (at character {})", self.reason, self.position + 1)
+    }
+}
+
+impl std::error::Error for FormatError {}
+
+impl AccessFormat {
+    /// Compiles `format`, in uWSGI's notation under its dialect and in gunicorn's otherwise. Empty under uWSGI's
+    /// dialect, and [`config::UWSGI_DEFAULT_FORMAT`], mean its default request line.
+    ///
+    /// # Errors
+    /// A `%` that begins nothing that the notation knows.
+    pub fn compile(format: &str, dialect: Dialect) -> Result<AccessFormat, FormatError> {
+        let atoms = match dialect {
+            Dialect::Uwsgi if format.is_empty() || format == config::UWSGI_DEFAULT_FORMAT => {
+                // Its default line leaves out what is absent, where log-format puts a dash.
+                compile_uwsgi(config::UWSGI_DEFAULT_FORMAT, Absent::Nothing)?
+            }
+            Dialect::Uwsgi => compile_uwsgi(format, Absent::Dash)?,
+            Dialect::Gunicorn | Dialect::Native => compile_gunicorn(format)?,
+        };
+        Ok(AccessFormat { atoms })
+    }
+}
+
+/// Python's `%` notation with names: `%(h)s`, and `%%` for a percent sign.
+fn compile_gunicorn(format: &str) -> Result<Vec<Atom>, FormatError> {
+    let mut atoms = Vec::new();
+    let mut rest = format;
+    while let Some(at) = rest.find('%') {
+        let position = format.len() - rest.len() + at;
+        push_text(&mut atoms, &rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('%') {
+            push_text(&mut atoms, "%");
+            rest = after;
+            continue;
+        }
+        let Some((name, after)) = rest.strip_prefix('(').and_then(|rest| rest.split_once(')')) else {
+            return Err(FormatError {
+                position,
+                reason: "'%' must be followed by '(name)s', or by another '%'",
+            });
+        };
+        let Some(after) = after.strip_prefix(['s', 'd']) else {
+            return Err(FormatError {
+                position,
+                reason: "'%(name)' must be followed by 's'",
+            });
+        };
+        push_gunicorn(&mut atoms, name);
+        rest = after;
+    }
+    push_text(&mut atoms, rest);
+    Ok(atoms)
+}
+
+fn push_gunicorn(atoms: &mut Vec<Atom>, name: &str) {
+    let atom = match name {
+        "h" => Atom::ClientAddress(Absent::Dash),
+        "u" => Atom::BasicUser,
+        "t" => {
+            push_text(atoms, "[");
+            atoms.push(Atom::Time(TimeStyle::Apache));
+            return push_text(atoms, "]");
+        }
+        "r" => Atom::RequestLine,
+        "m" => Atom::Method,
+        "U" => Atom::DecodedPath,
+        "q" => Atom::Query,
+        "H" => Atom::Protocol,
+        "s" => Atom::Status,
+        "B" | "b" => Atom::BodyBytes,
+        "f" => Atom::RequestField("referer".to_owned()),
+        "a" => Atom::RequestField("user-agent".to_owned()),
+        "T" => Atom::Seconds,
+        "D" => Atom::Microseconds,
+        "M" => Atom::Milliseconds,
+        "L" => Atom::SecondsAndMicroseconds,
+        "p" => {
+            push_text(atoms, "<");
+            atoms.push(Atom::Pid);
+            return push_text(atoms, ">");
+        }
+        _ => match name.strip_prefix('{').and_then(|name| name.split_once('}')) {
+            Some((field, "i" | "I")) => Atom::RequestField(field.to_owned()),
+            Some((field, "o" | "O")) => Atom::ResponseField(field.to_owned()),
+            Some((variable, "e" | "E")) => variable_atom(variable),
+            _ => return push_text(atoms, "-"),
+        },
+    };
+    atoms.push(atom);
+}
+
+/// `%(name)`; every other `%` is text.
+fn compile_uwsgi(format: &str, absent: Absent) -> Result<Vec<Atom>, FormatError> {
+    let mut atoms = Vec::new();
+    let mut rest = format;
+    while let Some(at) = rest.find("%(") {
+        let position = format.len() - rest.len() + at;
+        push_text(&mut atoms, &rest[..at]);
+        let Some((name, after)) = rest[at + 2..].split_once(')') else {
+            return Err(FormatError {
+                position,
+                reason: "'%(name' lacks its ')'",
+            });
+        };
+        match uwsgi_atom(name, absent) {
+            Some(atom) => atoms.push(atom),
+            None => push_text(&mut atoms, uwsgi_constant(name, absent)),
+        }
+        rest = after;
+    }
+    push_text(&mut atoms, rest);
+    Ok(atoms)
+}
+
+fn uwsgi_atom(name: &str, absent: Absent) -> Option<Atom> {
+    Some(match name {
+        "uri" => Atom::Target,
+        "method" => Atom::Method,
+        "uagent" => Atom::RequestField("user-agent".to_owned()),
+        "referer" => Atom::RequestField("referer".to_owned()),
+        "host" => Atom::RequestField("host".to_owned()),
+        "addr" => Atom::ClientAddress(absent),
+        "proto" => Atom::Protocol,
+        "status" => Atom::Status,
+        "rsize" => Atom::BodyBytes,
+        "hsize" => Atom::HeadBytes,
+        "size" => Atom::SentBytes,
+        "cl" => Atom::ContentLength,
+        "headers" => Atom::ResponseFieldCount,
+        "micros" => Atom::Microseconds,
+        "msecs" => Atom::Milliseconds,
+        "secs" => Atom::Seconds,
+        "tmsecs" => Atom::EpochStartMilliseconds,
+        "tmicros" => Atom::EpochStartMicroseconds,
+        "time" => Atom::EpochStart,
+        "epoch" => Atom::EpochNow,
+        "ltime" => Atom::Time(TimeStyle::Apache),
+        "ctime" | "ftime" => Atom::Time(TimeStyle::Ctime),
+        "pid" => Atom::Pid,
+        "wid" => Atom::Worker,
+        "core" => Atom::Thread,
+        "req" => Atom::RequestsOfWorker,
+        "total" => Atom::RequestsTotal,
+        "vars" => Atom::VariableCount,
+        "pktsize" => Atom::VariableBytes,
+        _ => variable_atom(name.strip_prefix("var.")?),
+    })
+}
+
+/// What is the same for every request here, and what nobody knows.
+fn uwsgi_constant(name: &str, absent: Absent) -> &'static str {
+    match name {
+        "app" | "modifier1" | "modifier2" | "werr" | "rerr" | "ioerr" => "0",
+        "switches" => "1",
+        "user" if absent == Absent::Nothing => "",
+        _ => "-",
+    }
+}
+
+/// A CGI variable; those that are fields are looked up as fields.
+fn variable_atom(name: &str) -> Atom {
+    let name = name.to_ascii_uppercase();
+    match name.strip_prefix("HTTP_") {
+        Some(field) => Atom::RequestField(field.replace('_', "-")),
+        None if name == "CONTENT_TYPE" || name == "CONTENT_LENGTH" => {
+            Atom::RequestField(name.replace('_', "-"))
+        }
+        None => Atom::Variable(name),
+    }
+}
+
+/// Neighbouring texts become one.
+fn push_text(atoms: &mut Vec<Atom>, text: &str) {
+    if text.is_empty() {
+        return;
+    }
+    match atoms.last_mut() {
+        Some(Atom::Text(before)) => before.push_str(text),
+        _ => atoms.push(Atom::Text(text.to_owned())),
+    }
+}

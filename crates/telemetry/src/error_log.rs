@@ -1,0 +1,215 @@
+//! The error log: what happens to the server, in the dialect's words, and what applications write to it.
+//!
+//! Rules: one call is one `write(2)`; control characters in messages are escaped, in raw text they are not; a log
+//! that fails loses lines and says so when it can be written again. Clones share the file, also across `fork`.
+//! It leaves out requests that went well: they are the access log's.
+
+use std::fmt::Display;
+use std::io;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use config::{Dialect, Level, Logs};
+
+use crate::clock::{LocalClock, unix_seconds};
+use crate::escape::push_text;
+use crate::event::Event;
+use crate::sink::{LogOpenError, Sink};
+use crate::words::{self, Moment};
+
+/// The error log. Cheap to clone; clones, threads and forked processes write to the same file.
+#[derive(Clone, Debug)]
+pub struct ErrorLog {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    dialect: Dialect,
+    level: Level,
+    /// Whether standard output and error shall follow the file.
+    capture_output: bool,
+    clock: LocalClock,
+    sink: Sink,
+}
+
+impl ErrorLog {
+    /// Opens the log that `logs` asks for. Files are created if need be and appended to.
+    ///
+    /// # Errors
+    /// The file cannot be opened for writing; the error names it and the option it came from.
+    pub fn open(logs: &Logs, dialect: Dialect) -> Result<ErrorLog, LogOpenError> {
+        let option = match dialect {
+            Dialect::Uwsgi => "logto",
+            Dialect::Gunicorn | Dialect::Native => "--error-logfile",
+        };
+        let sink = Sink::open(&logs.error, dialect, option)?;
+        let clock = LocalClock::load();
+        let inner = Inner {
+            dialect,
+            level: logs.level,
+            capture_output: logs.capture_output,
+            clock,
+            sink,
+        };
+        Ok(ErrorLog {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// The dialect whose words are used.
+    pub fn dialect(&self) -> Dialect {
+        self.inner.dialect
+    }
+
+    /// Whether lines of this level are written.
+    pub fn enabled(&self, level: Level) -> bool {
+        level >= self.inner.level
+    }
+
+    /// Writes the lines that the dialect has for `event`, if any, in one go.
+    pub fn event(&self, event: &Event) {
+        let now = unix_seconds(SystemTime::now());
+        let pid = std::process::id();
+        let ctime = self.inner.clock.format(now, "%a %b %e %H:%M:%S %Y");
+        let lines = words::lines(
+            self.dialect(),
+            event,
+            &Moment {
+                unix_seconds: now,
+                ctime,
+                pid,
+            },
+        );
+        let mut text = Vec::new();
+        let mut written = 0;
+        for (level, line) in lines.iter().filter(|(level, _)| self.enabled(*level)) {
+            self.push_line(&mut text, *level, now, line);
+            written += 1;
+        }
+        self.write(&text, written);
+    }
+
+    /// Writes a line for those who look for a fault.
+    pub fn debug(&self, message: impl Display) {
+        self.line(Level::Debug, message);
+    }
+
+    /// Writes a line about something ordinary.
+    pub fn info(&self, message: impl Display) {
+        self.line(Level::Info, message);
+    }
+
+    /// Writes a line about something that should be looked at some time.
+    pub fn warning(&self, message: impl Display) {
+        self.line(Level::Warning, message);
+    }
+
+    /// Writes a line about something that failed.
+    pub fn error(&self, message: impl Display) {
+        self.line(Level::Error, message);
+    }
+
+    /// Writes a line about something that stops the service or a worker.
+    pub fn critical(&self, message: impl Display) {
+        self.line(Level::Critical, message);
+    }
+
+    /// Writes an error's line and below it `details`, a traceback for example, as they are: both in one write, so
+    /// that other processes' lines do not get between them. uWSGI writes only the details.
+    pub fn error_with_details(&self, message: impl Display, details: &str) {
+        let mut text = Vec::with_capacity(details.len() + 128);
+        if self.dialect() != Dialect::Uwsgi {
+            self.push_line(&mut text, Level::Error, unix_seconds(SystemTime::now()), message);
+        }
+        text.extend_from_slice(details.as_bytes());
+        if !details.is_empty() && !details.ends_with('\n') {
+            text.push(b'\n');
+        }
+        self.write(&text, 1);
+    }
+
+    /// Writes text as it is, whatever the level: `wsgi.errors` and tracebacks.
+    pub fn raw(&self, text: &[u8]) {
+        self.write(text, 1);
+    }
+
+    /// Opens the file anew under its name, after a log rotation (USR1). Standard streams are left alone.
+    ///
+    /// # Errors
+    /// The file cannot be opened; the old one stays in use.
+    pub fn reopen(&self) -> io::Result<()> {
+        self.inner.sink.reopen()?;
+        self.capture_output()
+    }
+
+    /// Sends standard output and error of this process to the log's file, if the settings ask for it and there is
+    /// one. Call it once, after going into the background; [`ErrorLog::reopen`] repeats it.
+    ///
+    /// # Errors
+    /// What `dup2` says.
+    pub fn capture_output(&self) -> io::Result<()> {
+        if !self.inner.capture_output {
+            return Ok(());
+        }
+        self.inner.sink.become_standard_streams()
+    }
+
+    /// Gives the file to the user and group that workers will run as, so that they can reopen it; reopened files
+    /// keep their owner.
+    ///
+    /// # Errors
+    /// What `fchown` says; a worker may then be unable to reopen the log.
+    pub fn give_to(&self, user: Option<u32>, group: Option<u32>) -> io::Result<()> {
+        self.inner.sink.give_to(user, group)
+    }
+
+    fn line(&self, level: Level, message: impl Display) {
+        if !self.enabled(level) {
+            return;
+        }
+        let mut text = Vec::with_capacity(128);
+        self.push_line(&mut text, level, unix_seconds(SystemTime::now()), message);
+        self.write(&text, 1);
+    }
+
+    fn push_line(&self, text: &mut Vec<u8>, level: Level, now: u64, message: impl Display) {
+        if self.dialect() != Dialect::Uwsgi {
+            let time = self.inner.clock.format(now, "%Y-%m-%d %H:%M:%S %z");
+            let prefix = format!("[{time}] [{}] [{}] ", std::process::id(), level_name(level));
+            text.extend_from_slice(prefix.as_bytes());
+        }
+        push_text(text, &message.to_string());
+        text.push(b'\n');
+    }
+
+    fn write(&self, text: &[u8], lines: u64) {
+        if text.is_empty() || !self.inner.sink.write(text, lines) {
+            return;
+        }
+        let lost = self.inner.sink.take_lost();
+        if lost == 0 {
+            return;
+        }
+        let mut notice = Vec::new();
+        let message =
+            format!("{lost} earlier writes to this log were lost: it was full or could not be written");
+        self.push_line(
+            &mut notice,
+            Level::Warning,
+            unix_seconds(SystemTime::now()),
+            message,
+        );
+        self.inner.sink.write(&notice, lost);
+    }
+}
+
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Debug => "DEBUG",
+        Level::Info => "INFO",
+        Level::Warning => "WARNING",
+        Level::Error => "ERROR",
+        Level::Critical => "CRITICAL",
+    }
+}

@@ -1,0 +1,102 @@
+//! What happens to the server and its processes, for the error log. The words are the dialect's: see `words.rs`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Why processes are asked to leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopKind {
+    /// Requests in progress are finished first.
+    Graceful,
+    /// At once.
+    Quick,
+}
+
+/// Something worth a line in the error log. The line's wording, level and even whether there is one depend on
+/// the dialect; nothing else in the server depends on it.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "fields are named for what they are")]
+pub enum Event {
+    /// The master has its configuration, before sockets are opened.
+    Starting { version: &'static str },
+    /// Sockets are open. `addresses` as users write them: `http://127.0.0.1:8000`, `unix:/run/app.sock`.
+    Listening { addresses: Vec<String>, pid: u32 },
+    /// Workers are about to be forked.
+    Prepared {
+        workers: u32,
+        threads: u32,
+        worker_class: String,
+        preloaded: bool,
+    },
+    /// The pidfile has been written.
+    PidfileWritten { path: PathBuf },
+    /// The master is about to serve signals and supervise.
+    MasterSpawned { pid: u32 },
+    /// A worker process begins (logged by the worker). `number` counts from 1.
+    WorkerBooting { pid: u32, number: u32 },
+    /// The worker has its application and accepts (logged by the worker).
+    WorkerReady {
+        pid: u32,
+        number: u32,
+        threads: u32,
+        boot: Duration,
+    },
+    /// The worker leaves of its own accord (logged by the worker).
+    WorkerExiting { pid: u32 },
+    /// The worker has served its `max_requests`.
+    WorkerRecycling { pid: u32, requests: u64 },
+    /// The worker found that its master is gone.
+    MasterGone { pid: u32 },
+    /// The master has reaped a worker. `expected`: it had been asked to leave.
+    WorkerExited {
+        pid: u32,
+        number: u32,
+        status: ExitStatus,
+        expected: bool,
+        after: Duration,
+    },
+    /// A new worker takes the place of one that died.
+    WorkerRespawned { pid: u32, number: u32 },
+    /// Workers die at boot; the next try waits this long.
+    RespawnDelayed { delay: Duration },
+    /// A worker could not load the application at boot; the server gives up.
+    BootFailed { exit_code: i32 },
+    /// A worker has spent longer than the deadline in one request.
+    RequestDeadline {
+        pid: u32,
+        number: u32,
+        thread: u32,
+        request: String,
+        client: String,
+        age: Duration,
+    },
+    /// A worker did not leave in time and is killed.
+    WorkerKilled { pid: u32, number: u32 },
+    /// A signal to the master is acted upon: `hup`, `term`, ...
+    SignalHandled { name: &'static str },
+    /// A reload begins: new workers are being started.
+    ReloadStarting { pid: u32 },
+    /// All new workers are ready, the old ones retire.
+    ReloadFinished { workers: u32 },
+    /// The new workers cannot start, the old ones stay.
+    ReloadFailed { reason: String },
+    /// A worker is asked to leave.
+    WorkerRetiring { pid: u32, number: u32, kind: StopKind },
+    /// A file named in `touch-reload` was touched.
+    Touched { path: PathBuf },
+    /// The stop begins.
+    Stopping { kind: StopKind },
+    /// The master is about to exit.
+    Stopped { pid: u32 },
+    /// A file was removed on the way out: a unix socket or the pidfile.
+    FileRemoved { path: PathBuf, socket: bool },
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// With this exit code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}

@@ -1,0 +1,19 @@
+#![forbid(unsafe_code)]
+//! Room `telemetry`: what is recorded, and in which words.
+//!
+//! What happens is an [`Event`]; how it reads is the dialect's affair (`words`); where it goes is a `Sink`.
+//! Rules: one line is one `write(2)`; a log that is full, slow or broken never stops the service.
+
+mod access;
+mod clock;
+mod error_log;
+mod escape;
+mod event;
+mod sink;
+mod words;
+
+pub use access::{AccessFormat, AccessLog, AccessRecord, FormatError};
+pub use clock::{DateClock, http_date};
+pub use error_log::ErrorLog;
+pub use event::{Event, ExitStatus, StopKind};
+pub use sink::LogOpenError;

@@ -1,0 +1,71 @@
+//! What an event is called: one table per dialect, from [`Event`] to levels and texts.
+//!
+//! Rules: tables are pure functions; texts may hold data from users as it came (the log escapes it); an event a
+//! dialect has no words for gives no line. It leaves out prefixes and time stamps of lines, which the log adds.
+
+mod gunicorn;
+mod native;
+mod uwsgi;
+
+use config::{Dialect, Level};
+
+use crate::event::Event;
+
+/// Lines of one event, in order.
+pub(crate) type Lines = Vec<(Level, String)>;
+
+/// When and where an event is told.
+#[derive(Clone, Debug)]
+pub(crate) struct Moment {
+    /// Seconds since the beginning of 1970.
+    pub(crate) unix_seconds: u64,
+    /// The same as ctime writes it, in local time: `Sun Nov 22 09:33:39 2026`.
+    pub(crate) ctime: String,
+    /// The process that tells it.
+    pub(crate) pid: u32,
+}
+
+/// The lines of `event` in the words of `dialect`.
+pub(crate) fn lines(dialect: Dialect, event: &Event, moment: &Moment) -> Lines {
+    match dialect {
+        Dialect::Native => native::lines(event),
+        Dialect::Gunicorn => gunicorn::lines(event),
+        Dialect::Uwsgi => uwsgi::lines(event, moment),
+    }
+}
+
+/// `1 worker`, `2 workers`.
+fn count(number: u64, noun: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{ending}")
+}
+
+/// The name of a signal: `SIGKILL`; its number where it has no name everybody knows.
+fn signal_name(signal: i32) -> String {
+    use rustix::process::Signal;
+    let name = match Signal::from_named_raw(signal) {
+        Some(Signal::HUP) => "SIGHUP",
+        Some(Signal::INT) => "SIGINT",
+        Some(Signal::QUIT) => "SIGQUIT",
+        Some(Signal::ILL) => "SIGILL",
+        Some(Signal::TRAP) => "SIGTRAP",
+        Some(Signal::ABORT) => "SIGABRT",
+        Some(Signal::BUS) => "SIGBUS",
+        Some(Signal::FPE) => "SIGFPE",
+        Some(Signal::KILL) => "SIGKILL",
+        Some(Signal::USR1) => "SIGUSR1",
+        Some(Signal::SEGV) => "SIGSEGV",
+        Some(Signal::USR2) => "SIGUSR2",
+        Some(Signal::PIPE) => "SIGPIPE",
+        Some(Signal::ALARM) => "SIGALRM",
+        Some(Signal::TERM) => "SIGTERM",
+        Some(Signal::XCPU) => "SIGXCPU",
+        Some(Signal::XFSZ) => "SIGXFSZ",
+        Some(Signal::SYS) => "SIGSYS",
+        _ => return format!("signal {signal}"),
+    };
+    name.to_owned()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,309 @@
+//! The table of events and their lines in each dialect.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use config::Dialect::{Gunicorn, Native, Uwsgi};
+
+use super::{Moment, lines};
+use crate::event::{Event, ExitStatus, StopKind};
+
+fn exited(status: ExitStatus, expected: bool) -> Event {
+    Event::WorkerExited {
+        pid: 20,
+        number: 1,
+        status,
+        expected,
+        after: Duration::from_millis(1500),
+    }
+}
+
+#[test]
+fn each_event_has_the_words_of_its_dialect() {
+    let prepared = |workers, threads| Event::Prepared {
+        workers,
+        threads,
+        worker_class: "sync".to_owned(),
+        preloaded: false,
+    };
+    let listening = Event::Listening {
+        addresses: vec!["http://127.0.0.1:8000".to_owned(), "unix:/run/a.sock".to_owned()],
+        pid: 10,
+    };
+    let deadline = Event::RequestDeadline {
+        pid: 20,
+        number: 1,
+        thread: 0,
+        request: "GET /slow".to_owned(),
+        client: "127.0.0.1".to_owned(),
+        age: Duration::from_secs(30),
+    };
+    let ready = Event::WorkerReady {
+        pid: 20,
+        number: 1,
+        threads: 1,
+        boot: Duration::from_millis(40),
+    };
+    let socket = Event::FileRemoved {
+        path: PathBuf::from("/run/a.sock"),
+        socket: true,
+    };
+    let retiring = Event::WorkerRetiring {
+        pid: 20,
+        number: 1,
+        kind: StopKind::Graceful,
+    };
+    let table = [
+        (
+            Gunicorn,
+            Event::Starting { version: "0.1.0" },
+            "Info Starting gunicorn 27.0.1|Info Served by Penstock 0.1.0",
+        ),
+        (
+            Uwsgi,
+            Event::Starting { version: "0.1.0" },
+            "Info *** Starting uWSGI 2.0.31 (64bit) on [Sun Nov 22 09:33:39 2026] ***|Info *** served by Penstock 0.1.0 ***",
+        ),
+        (
+            Native,
+            Event::Starting { version: "0.1.0" },
+            "Info Penstock 0.1.0",
+        ),
+        (
+            Gunicorn,
+            listening.clone(),
+            "Info Listening at: http://127.0.0.1:8000,unix:/run/a.sock (10)",
+        ),
+        (
+            Uwsgi,
+            listening.clone(),
+            "Info uwsgi socket 0 bound to TCP address 127.0.0.1:8000|Info uwsgi socket 1 bound to UNIX address /run/a.sock",
+        ),
+        (
+            Native,
+            listening,
+            "Info Listening at http://127.0.0.1:8000, unix:/run/a.sock",
+        ),
+        (Gunicorn, prepared(2, 1), "Info Using worker: sync"),
+        (
+            Uwsgi,
+            prepared(1, 1),
+            "Info *** Operational MODE: single process ***",
+        ),
+        (Uwsgi, prepared(2, 1), "Info *** Operational MODE: preforking ***"),
+        (Uwsgi, prepared(1, 2), "Info *** Operational MODE: threaded ***"),
+        (
+            Uwsgi,
+            prepared(2, 2),
+            "Info *** Operational MODE: preforking+threaded ***",
+        ),
+        (
+            Native,
+            prepared(2, 1),
+            "Info Starting 2 workers with 1 thread each",
+        ),
+        (
+            Uwsgi,
+            Event::PidfileWritten {
+                path: PathBuf::from("/u.pid"),
+            },
+            "Info writing pidfile to /u.pid",
+        ),
+        (
+            Uwsgi,
+            Event::MasterSpawned { pid: 10 },
+            "Info spawned uWSGI master process (pid: 10)",
+        ),
+        (
+            Gunicorn,
+            Event::WorkerBooting { pid: 20, number: 1 },
+            "Info Booting worker with pid: 20",
+        ),
+        (
+            Uwsgi,
+            ready.clone(),
+            "Info WSGI app 0 (mountpoint='') ready in 0 seconds on interpreter 0x0 pid: 20 (default app)|Info spawned uWSGI worker 1 (pid: 20, cores: 1)",
+        ),
+        (
+            Native,
+            ready,
+            "Info Worker 1 ready (pid 20, 1 thread, application in 0.04 s)",
+        ),
+        (
+            Gunicorn,
+            Event::WorkerExiting { pid: 20 },
+            "Info Worker exiting (pid: 20)",
+        ),
+        (
+            Gunicorn,
+            Event::WorkerRecycling { pid: 20, requests: 9 },
+            "Info Autorestarting worker after current request.",
+        ),
+        (
+            Uwsgi,
+            Event::WorkerRecycling { pid: 20, requests: 9 },
+            "Info ...The work of process 20 is done. Seeya!",
+        ),
+        (Gunicorn, exited(ExitStatus::Code(0), true), ""),
+        (
+            Gunicorn,
+            exited(ExitStatus::Code(1), false),
+            "Error Worker (pid:20) exited with code 1.",
+        ),
+        (
+            Gunicorn,
+            exited(ExitStatus::Signal(9), false),
+            "Error Worker (pid:20) was sent SIGKILL! Perhaps out of memory?",
+        ),
+        (
+            Gunicorn,
+            exited(ExitStatus::Signal(11), false),
+            "Warning Worker (pid:20) was sent SIGSEGV!",
+        ),
+        (
+            Uwsgi,
+            exited(ExitStatus::Code(0), true),
+            "Info worker 1 buried after 1 seconds",
+        ),
+        (
+            Uwsgi,
+            exited(ExitStatus::Code(0), false),
+            "Info worker 1 killed successfully (pid: 20)",
+        ),
+        (
+            Uwsgi,
+            exited(ExitStatus::Code(1), false),
+            "Error DAMN ! worker 1 (pid: 20) died :( trying respawn ...",
+        ),
+        (
+            Uwsgi,
+            exited(ExitStatus::Signal(9), false),
+            "Error DAMN ! worker 1 (pid: 20) died, killed by signal 9 :( trying respawn ...",
+        ),
+        (
+            Native,
+            exited(ExitStatus::Signal(64), false),
+            "Error Worker 1 (pid 20) was killed by signal 64",
+        ),
+        (
+            Uwsgi,
+            Event::WorkerRespawned { pid: 21, number: 1 },
+            "Info Respawned uWSGI worker 1 (new pid: 21)",
+        ),
+        (
+            Uwsgi,
+            Event::RespawnDelayed {
+                delay: Duration::from_secs(2),
+            },
+            "Warning worker respawning too fast !!! i have to sleep a bit (2 seconds)...",
+        ),
+        (
+            Gunicorn,
+            Event::BootFailed { exit_code: 3 },
+            "Error Reason: Worker failed to boot.",
+        ),
+        (
+            Gunicorn,
+            Event::BootFailed { exit_code: 4 },
+            "Error Reason: App failed to load.",
+        ),
+        (
+            Uwsgi,
+            Event::BootFailed { exit_code: 22 },
+            "Error *** no app loaded. GAME OVER ***",
+        ),
+        (
+            Gunicorn,
+            deadline.clone(),
+            "Critical WORKER TIMEOUT (pid:20)|Error Worker (pid:20) has spent 30.0 s in GET /slow from 127.0.0.1, longer than the timeout allows",
+        ),
+        (
+            Uwsgi,
+            deadline,
+            "Error Sun Nov 22 09:33:39 2026 - *** HARAKIRI ON WORKER 1 (pid: 20, try: 1, graceful: no) ***|Error HARAKIRI !!! worker 1 status !!!|Error HARAKIRI [core 0] 127.0.0.1 - GET /slow since 970|Error HARAKIRI !!! end of worker 1 status !!!|Error HARAKIRI triggered by worker 1 core 0 !!!",
+        ),
+        (
+            Uwsgi,
+            Event::WorkerKilled { pid: 20, number: 1 },
+            "Warning Sun Nov 22 09:33:39 2026 - worker 1 (pid: 20) is taking too much time to die...NO MERCY !!!",
+        ),
+        (
+            Gunicorn,
+            Event::SignalHandled { name: "hup" },
+            "Info Handling signal: hup",
+        ),
+        (
+            Gunicorn,
+            Event::ReloadStarting { pid: 10 },
+            "Info Hang up: Master",
+        ),
+        (
+            Uwsgi,
+            Event::ReloadStarting { pid: 10 },
+            "Info ...gracefully killing workers...",
+        ),
+        (
+            Uwsgi,
+            Event::ReloadFinished { workers: 2 },
+            "Info gracefully (RE)spawned uWSGI master process (pid: 10)",
+        ),
+        (
+            Native,
+            Event::ReloadFinished { workers: 1 },
+            "Info Reloaded: 1 new worker ready",
+        ),
+        (
+            Native,
+            Event::ReloadFailed {
+                reason: "boom".to_owned(),
+            },
+            "Error Reload failed, the old workers go on serving: boom",
+        ),
+        (Uwsgi, retiring, "Info Gracefully killing worker 1 (pid: 20)..."),
+        (
+            Uwsgi,
+            Event::Touched {
+                path: PathBuf::from("/t"),
+            },
+            "Info Sun Nov 22 09:33:39 2026 - *** /t has been touched... grace them all !!! ***",
+        ),
+        (
+            Uwsgi,
+            Event::Stopping {
+                kind: StopKind::Graceful,
+            },
+            "Info Sun Nov 22 09:33:39 2026 - graceful shutdown triggered...",
+        ),
+        (
+            Uwsgi,
+            Event::Stopping {
+                kind: StopKind::Quick,
+            },
+            "Info SIGINT/SIGTERM received...killing workers...",
+        ),
+        (Gunicorn, Event::Stopped { pid: 10 }, "Info Shutting down: Master"),
+        (Uwsgi, Event::Stopped { pid: 10 }, "Info goodbye to uWSGI."),
+        (Uwsgi, socket, "Info VACUUM: unix socket /run/a.sock removed."),
+        (
+            Uwsgi,
+            Event::FileRemoved {
+                path: PathBuf::from("/u.pid"),
+                socket: false,
+            },
+            "Info VACUUM: pidfile removed.",
+        ),
+    ];
+    let moment = Moment {
+        unix_seconds: 1000,
+        ctime: "Sun Nov 22 09:33:39 2026".to_owned(),
+        pid: 10,
+    };
+    for (dialect, event, expected) in table {
+        let lines = lines(dialect, &event, &moment);
+        let told: Vec<String> = lines
+            .iter()
+            .map(|(level, text)| format!("{level:?} {text}"))
+            .collect();
+        assert_eq!(told.join("|"), expected, "{dialect:?} {event:?}");
+    }
+}

@@ -1,0 +1,214 @@
+//! uWSGI's words, which have no levels and no prefix; ours where uWSGI says nothing.
+
+use config::Level::{Error, Info, Warning};
+
+use super::{Lines, Moment};
+use crate::event::{Event, ExitStatus, StopKind};
+
+/// uWSGI's exit code with `need-app` when no application can be loaded.
+const NO_APPLICATION: i32 = 22;
+
+pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
+    let date = &moment.ctime;
+    match event {
+        Event::Starting { version } => vec![
+            (Info, format!("*** Starting uWSGI 2.0.31 (64bit) on [{date}] ***")),
+            (Info, format!("*** served by Penstock {version} ***")),
+        ],
+        Event::Listening { addresses, .. } => addresses
+            .iter()
+            .enumerate()
+            .map(|(index, address)| (Info, bound(index, address)))
+            .collect(),
+        Event::Prepared { workers, threads, .. } => {
+            vec![(
+                Info,
+                format!("*** Operational MODE: {} ***", mode(*workers, *threads)),
+            )]
+        }
+        Event::PidfileWritten { path } => vec![(Info, format!("writing pidfile to {}", path.display()))],
+        Event::MasterSpawned { pid } => vec![(Info, format!("spawned uWSGI master process (pid: {pid})"))],
+        // uWSGI announces a worker when it is forked; ours are told of when they are ready, with their threads.
+        Event::WorkerBooting { .. } => vec![],
+        Event::WorkerReady {
+            pid,
+            number,
+            threads,
+            boot,
+        } => vec![
+            (Info, application_ready(*pid, boot.as_secs())),
+            (
+                Info,
+                format!("spawned uWSGI worker {number} (pid: {pid}, cores: {threads})"),
+            ),
+        ],
+        Event::WorkerExiting { .. } => vec![],
+        Event::WorkerRecycling { pid, .. } => {
+            vec![(Info, format!("...The work of process {pid} is done. Seeya!"))]
+        }
+        Event::MasterGone { pid } => vec![(
+            Error,
+            format!(
+                "uWSGI worker (pid: {pid}) error: the master disconnected from this worker. Shutting down the worker."
+            ),
+        )],
+        Event::WorkerExited {
+            pid,
+            number,
+            status,
+            expected,
+            after,
+        } => {
+            vec![worker_exited(*pid, *number, *status, *expected, after.as_secs())]
+        }
+        Event::WorkerRespawned { pid, number } => {
+            vec![(Info, format!("Respawned uWSGI worker {number} (new pid: {pid})"))]
+        }
+        Event::RespawnDelayed { delay } => vec![(
+            Warning,
+            format!(
+                "worker respawning too fast !!! i have to sleep a bit ({} seconds)...",
+                delay.as_secs().max(1)
+            ),
+        )],
+        Event::BootFailed {
+            exit_code: NO_APPLICATION,
+        } => {
+            vec![(Error, "*** no app loaded. GAME OVER ***".to_owned())]
+        }
+        Event::BootFailed { .. } => vec![(Error, "!!! workers cannot start, giving up !!!".to_owned())],
+        Event::RequestDeadline {
+            pid,
+            number,
+            thread,
+            request,
+            client,
+            age,
+        } => vec![
+            (
+                Error,
+                format!("{date} - *** HARAKIRI ON WORKER {number} (pid: {pid}, try: 1, graceful: no) ***"),
+            ),
+            (Error, format!("HARAKIRI !!! worker {number} status !!!")),
+            (
+                Error,
+                format!(
+                    "HARAKIRI [core {thread}] {client} - {request} since {}",
+                    moment.unix_seconds.saturating_sub(age.as_secs())
+                ),
+            ),
+            (Error, format!("HARAKIRI !!! end of worker {number} status !!!")),
+            (
+                Error,
+                format!("HARAKIRI triggered by worker {number} core {thread} !!!"),
+            ),
+        ],
+        Event::WorkerKilled { pid, number } => vec![(
+            Warning,
+            format!("{date} - worker {number} (pid: {pid}) is taking too much time to die...NO MERCY !!!"),
+        )],
+        Event::SignalHandled { .. } => vec![],
+        Event::ReloadStarting { .. } => vec![(Info, "...gracefully killing workers...".to_owned())],
+        Event::ReloadFinished { .. } => {
+            vec![(
+                Info,
+                format!(
+                    "gracefully (RE)spawned uWSGI master process (pid: {})",
+                    moment.pid
+                ),
+            )]
+        }
+        Event::ReloadFailed { reason } => {
+            vec![(
+                Error,
+                format!("!!! reload failed, the old workers stay: {reason} !!!"),
+            )]
+        }
+        Event::WorkerRetiring {
+            pid,
+            number,
+            kind: StopKind::Graceful,
+        } => {
+            vec![(
+                Info,
+                format!("Gracefully killing worker {number} (pid: {pid})..."),
+            )]
+        }
+        Event::WorkerRetiring {
+            kind: StopKind::Quick,
+            ..
+        } => vec![],
+        Event::Touched { path } => {
+            vec![(
+                Info,
+                format!(
+                    "{date} - *** {} has been touched... grace them all !!! ***",
+                    path.display()
+                ),
+            )]
+        }
+        Event::Stopping {
+            kind: StopKind::Graceful,
+        } => {
+            vec![(Info, format!("{date} - graceful shutdown triggered..."))]
+        }
+        Event::Stopping {
+            kind: StopKind::Quick,
+        } => {
+            vec![(Info, "SIGINT/SIGTERM received...killing workers...".to_owned())]
+        }
+        Event::Stopped { .. } => vec![(Info, "goodbye to uWSGI.".to_owned())],
+        Event::FileRemoved { path, socket: true } => {
+            vec![(Info, format!("VACUUM: unix socket {} removed.", path.display()))]
+        }
+        Event::FileRemoved { socket: false, .. } => vec![(Info, "VACUUM: pidfile removed.".to_owned())],
+    }
+}
+
+fn bound(index: usize, address: &str) -> String {
+    if let Some(path) = address.strip_prefix("unix:") {
+        return format!("uwsgi socket {index} bound to UNIX address {path}");
+    }
+    let address = address.split_once("://").map_or(address, |(_, rest)| rest);
+    format!("uwsgi socket {index} bound to TCP address {address}")
+}
+
+fn mode(workers: u32, threads: u32) -> &'static str {
+    match (workers > 1, threads > 1) {
+        (false, false) => "single process",
+        (true, false) => "preforking",
+        (false, true) => "threaded",
+        (true, true) => "preforking+threaded",
+    }
+}
+
+/// The interpreter's address means nothing here, but the place where log rules expect it stays.
+fn application_ready(pid: u32, seconds: u64) -> String {
+    format!(
+        "WSGI app 0 (mountpoint='') ready in {seconds} seconds on interpreter 0x0 pid: {pid} (default app)"
+    )
+}
+
+fn worker_exited(
+    pid: u32,
+    number: u32,
+    status: ExitStatus,
+    expected: bool,
+    seconds: u64,
+) -> (config::Level, String) {
+    match status {
+        _ if expected => (Info, format!("worker {number} buried after {seconds} seconds")),
+        // It has left by itself, after its last request.
+        ExitStatus::Code(0) => (Info, format!("worker {number} killed successfully (pid: {pid})")),
+        ExitStatus::Code(_) => (
+            Error,
+            format!("DAMN ! worker {number} (pid: {pid}) died :( trying respawn ..."),
+        ),
+        ExitStatus::Signal(signal) => (
+            Error,
+            format!(
+                "DAMN ! worker {number} (pid: {pid}) died, killed by signal {signal} :( trying respawn ..."
+            ),
+        ),
+    }
+}
