@@ -1,0 +1,24 @@
+#![forbid(unsafe_code)]
+//! Room `master`: keeps the right workers alive.
+//!
+//! `supervisor` decides (no IO, the time is an argument), `serve` acts. The process has one thread, and knows Python
+//! only as the `Host` it is given.
+
+mod daemonize;
+mod host;
+mod listener;
+mod pidfile;
+mod seat;
+mod serve;
+mod signals;
+mod start;
+mod supervisor;
+mod touch;
+
+pub use daemonize::daemonize;
+pub use host::{HookFailed, Host, MasterView, WorkerView};
+pub use listener::Listener;
+pub use seat::{ReadyPipe, WorkerSeat};
+pub use serve::serve;
+pub use signals::Signals;
+pub use start::StartError;

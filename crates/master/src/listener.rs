@@ -1,0 +1,331 @@
+//! Listening sockets: opened before the first fork, inherited by every worker, kept across reloads.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::{Address, Bind, Dialect, Settings, UnixSocketRights};
+use rustix::fs::{Gid, Mode, Uid};
+use socket2::{Domain, Protocol, Socket, Type};
+use telemetry::ErrorLog;
+
+use crate::start::{StartError, find_group, user_id};
+
+/// An open listening socket: nonblocking, closed on exec.
+#[derive(Debug)]
+pub struct Listener {
+    /// The socket.
+    pub socket: OwnedFd,
+    /// What asked for it.
+    pub bind: Bind,
+    /// As users write it: `http://127.0.0.1:8000`, `unix:/run/app.sock`; a port of 0 has been replaced by the real one.
+    pub text: String,
+    /// The address it is bound to; `None` for a unix socket.
+    pub local_address: Option<SocketAddr>,
+    /// The socket file that the server created.
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// How often a port in use is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// As the dialect does at start: gunicorn tries five times, a second apart.
+    AtStart,
+    /// Once: a reload must not keep the master from its work.
+    Once,
+}
+
+/// Opens what `settings.binds` ask for, taking over from `open` those that are there already.
+///
+/// Nothing is left behind on failure.
+pub(crate) fn bind_all(
+    settings: &Settings,
+    open: &[Arc<Listener>],
+    patience: Patience,
+    log: &ErrorLog,
+) -> Result<Vec<Arc<Listener>>, StartError> {
+    let backlog = clamp_backlog(settings.backlog, log);
+    let mut listeners: Vec<Arc<Listener>> = Vec::new();
+    for bind in &settings.binds {
+        let kept = open.iter().find(|listener| listener.bind == *bind).cloned();
+        let opened = match kept {
+            Some(listener) => Ok(listener),
+            None => open_patiently(bind, backlog, settings, patience, log).map(Arc::new),
+        };
+        match opened {
+            Ok(listener) => listeners.push(listener),
+            Err(error) => {
+                let new = listeners
+                    .iter()
+                    .filter(|listener| !open.iter().any(|old| Arc::ptr_eq(old, listener)));
+                new.for_each(|listener| {
+                    listener.remove_file();
+                });
+                return Err(error);
+            }
+        }
+    }
+    Ok(listeners)
+}
+
+impl Listener {
+    /// A second handle on the same socket, for a worker.
+    pub(crate) fn duplicate(&self) -> io::Result<Listener> {
+        Ok(Listener {
+            socket: self.socket.try_clone()?,
+            bind: self.bind.clone(),
+            text: self.text.clone(),
+            local_address: self.local_address,
+            file: None, // the file is the master's to remove
+        })
+    }
+
+    /// Removes the socket file, if there is one and it is a socket; tells which.
+    pub(crate) fn remove_file(&self) -> Option<&Path> {
+        let path = self.file.as_deref()?;
+        let is_socket = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
+        (is_socket && fs::remove_file(path).is_ok()).then_some(path)
+    }
+}
+
+fn open_patiently(
+    bind: &Bind,
+    backlog: i32,
+    settings: &Settings,
+    patience: Patience,
+    log: &ErrorLog,
+) -> Result<Listener, StartError> {
+    let dialect = settings.dialect;
+    let tries = if dialect != Dialect::Uwsgi && patience == Patience::AtStart {
+        5
+    } else {
+        1
+    };
+    let shown = shown_address(&bind.address, dialect);
+    for attempt in 1..=tries {
+        let error = match open(bind, backlog, settings) {
+            Ok(listener) => return Ok(listener),
+            Err(OpenError::Hopeless(error)) => return Err(error),
+            Err(OpenError::System(error)) => error,
+        };
+        if dialect == Dialect::Uwsgi {
+            return Err(StartError::new(uwsgi_lines(&shown, &error)));
+        }
+        match error.kind() {
+            ErrorKind::AddrInUse => log.error(format_args!("Connection in use: {shown}")),
+            ErrorKind::AddrNotAvailable => log.error(format_args!("Invalid address: {shown}")),
+            _ => return Err(StartError::new(format!("Can't connect to {shown}: {error}"))),
+        }
+        if attempt < tries {
+            log.error("Retrying in 1 second.");
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
+    Err(StartError::new(format!("Can't connect to {shown}")))
+}
+
+/// uWSGI's last words about an address.
+fn uwsgi_lines(shown: &str, error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::AddrInUse => format!(
+            "probably another instance of uWSGI is running on the same address ({shown}).\n\
+             bind(): Address already in use"
+        ),
+        _ => format!("bind(): {error} ({shown})"),
+    }
+}
+
+/// The address as the dialect's error lines write it: gunicorn prints Python's tuple.
+fn shown_address(address: &Address, dialect: Dialect) -> String {
+    match (address, dialect) {
+        (Address::Tcp(host, port), Dialect::Gunicorn) => format!("('{host}', {port})"),
+        (Address::Tcp(host, port), _) if host.contains(':') => format!("[{host}]:{port}"),
+        (Address::Tcp(host, port), _) => format!("{host}:{port}"),
+        (Address::Unix(path), _) => path.display().to_string(),
+        (Address::Descriptor(number), _) => format!("fd://{number}"),
+    }
+}
+
+enum OpenError {
+    /// Worth the dialect's wording, and perhaps another try.
+    System(io::Error),
+    /// Needs no other word.
+    Hopeless(StartError),
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> OpenError {
+        OpenError::System(error)
+    }
+}
+
+fn open(bind: &Bind, backlog: i32, settings: &Settings) -> Result<Listener, OpenError> {
+    let (socket, file) = match &bind.address {
+        Address::Tcp(host, port) => (open_tcp(host, *port, backlog)?, None),
+        Address::Unix(path) => (open_unix(path, backlog, settings)?, Some(path.clone())),
+        Address::Descriptor(number) => (adopt(*number)?, None),
+    };
+    socket.set_nonblocking(true)?;
+    let local_address = socket.local_addr()?.as_socket();
+    let text = match (local_address, &bind.address) {
+        (Some(address), _) => format!("http://{address}"),
+        (None, Address::Unix(path)) => format!("unix:{}", path.display()),
+        (None, _) => match socket.local_addr()?.as_pathname() {
+            Some(path) => format!("unix:{}", path.display()),
+            None => "unix:".to_owned(),
+        },
+    };
+    Ok(Listener {
+        socket: socket.into(),
+        bind: bind.clone(),
+        text,
+        local_address,
+        file,
+    })
+}
+
+fn open_tcp(host: &str, port: u16, backlog: i32) -> Result<Socket, OpenError> {
+    let address = resolve(host, port)?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?; // [::] does not take the port from 0.0.0.0
+    }
+    socket.bind(&address.into())?;
+    socket.listen(backlog)?;
+    Ok(socket)
+}
+
+/// The address of `host`; of a name with several, the first IPv4 one, as gunicorn takes it.
+fn resolve(host: &str, port: u16) -> Result<SocketAddr, OpenError> {
+    let host = if host.is_empty() { "0.0.0.0" } else { host };
+    let hopeless = |why: String| {
+        OpenError::Hopeless(StartError::new(format!(
+            "the address '{host}' cannot be resolved: {why}"
+        )))
+    };
+    let addresses: Vec<SocketAddr> = (host, port)
+        .to_socket_addrs()
+        .map_err(|error| hopeless(error.to_string()))?
+        .collect();
+    let first = addresses
+        .iter()
+        .find(|address| address.is_ipv4())
+        .or(addresses.first());
+    first
+        .copied()
+        .ok_or_else(|| hopeless("it has no address".to_owned()))
+}
+
+fn open_unix(path: &Path, backlog: i32, settings: &Settings) -> Result<Socket, OpenError> {
+    make_room(path)?;
+    let rights = &settings.unix_sockets;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let address = socket2::SockAddr::unix(path)
+        .map_err(|error| hopeless_path(path, &format!("this is no usable path for a socket: {error}")))?;
+    let umask = rights
+        .umask
+        .map(|mask| rustix::process::umask(Mode::from_raw_mode(mask as _)));
+    let bound = socket.bind(&address);
+    if let Some(before) = umask {
+        rustix::process::umask(before);
+    }
+    bound.map_err(|error| hopeless_path(path, &format!("the socket cannot be created: {error}")))?;
+    let prepared = give_rights(path, rights, settings.dialect).and_then(|()| Ok(socket.listen(backlog)?));
+    if let Err(error) = prepared {
+        let _ = fs::remove_file(path);
+        return Err(error);
+    }
+    Ok(socket)
+}
+
+/// Removes the socket that a dead server left behind. A living one, or a file of another kind, stays.
+fn make_room(path: &Path) -> Result<(), OpenError> {
+    let Ok(metadata) = fs::symlink_metadata(path) else {
+        return Ok(());
+    };
+    if !metadata.file_type().is_socket() {
+        return Err(hopeless_path(
+            path,
+            "there is a file that is not a socket. Remove it, or name another path.",
+        ));
+    }
+    match UnixStream::connect(path) {
+        Ok(_) => Err(OpenError::System(io::Error::from(ErrorKind::AddrInUse))),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+            fs::remove_file(path).map_err(|error| {
+                hopeless_path(
+                    path,
+                    &format!("the socket of an earlier run cannot be removed: {error}"),
+                )
+            })
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        // A full accept queue: somebody is listening.
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            Err(OpenError::System(io::Error::from(ErrorKind::AddrInUse)))
+        }
+        Err(error) => Err(hopeless_path(
+            path,
+            &format!("the socket that is there cannot be examined: {error}"),
+        )),
+    }
+}
+
+fn give_rights(path: &Path, rights: &UnixSocketRights, dialect: Dialect) -> Result<(), OpenError> {
+    let user = rights
+        .user
+        .as_deref()
+        .map(|user| user_id(user, dialect))
+        .transpose();
+    let group = rights
+        .group
+        .as_deref()
+        .map(|group| find_group(group, dialect))
+        .transpose();
+    let user = user.map_err(OpenError::Hopeless)?.map(Uid::from_raw);
+    let group = group.map_err(OpenError::Hopeless)?.map(Gid::from_raw);
+    if user.is_some() || group.is_some() {
+        rustix::fs::chown(path, user, group)
+            .map_err(|error| hopeless_path(path, &format!("its owner cannot be changed: {error}")))?;
+    }
+    if let Some(mode) = rights.mode {
+        rustix::fs::chmod(path, Mode::from_raw_mode(mode as _))
+            .map_err(|error| hopeless_path(path, &format!("its mode cannot be changed: {error}")))?;
+    }
+    Ok(())
+}
+
+fn adopt(number: i32) -> Result<Socket, OpenError> {
+    let hopeless = |why: &str| OpenError::Hopeless(StartError::new(format!("fd://{number}: {why}")));
+    let socket = sys::adopt_descriptor(number)
+        .map_err(|_| hopeless("no descriptor of that number was inherited. Pass a listening socket."))?;
+    match rustix::net::sockopt::socket_acceptconn(socket.as_fd()) {
+        Ok(true) => Ok(Socket::from(socket)),
+        Ok(false) | Err(_) => Err(hopeless("it is not a listening socket.")),
+    }
+}
+
+fn hopeless_path(path: &Path, why: &str) -> OpenError {
+    OpenError::Hopeless(StartError::new(format!("unix:{}: {why}", path.display())))
+}
+
+/// The kernel cuts longer queues without a word; the user gets one.
+fn clamp_backlog(wanted: u32, log: &ErrorLog) -> i32 {
+    let most = fs::read_to_string("/proc/sys/net/core/somaxconn")
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    let most: u32 = most.unwrap_or(u32::MAX);
+    if wanted > most {
+        log.warning(format_args!(
+            "a backlog of {wanted} is more than net.core.somaxconn allows; {most} connections will queue"
+        ));
+    }
+    i32::try_from(wanted.min(most)).unwrap_or(i32::MAX)
+}
