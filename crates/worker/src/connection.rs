@@ -1,0 +1,222 @@
+//! One client's connection and what is lent to it while it has something to say.
+//!
+//! An idle connection is small: a socket, a codec, who the client is. Buffers come with a [`Workspace`], taken from
+//! a pool when bytes arrive and given back when everything has been answered, so that thousands of idle clients
+//! cost little and a busy one allocates nothing.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use protocol::http1::{Codec, Stamp};
+use protocol::{RequestHead, ResponseHead};
+
+use crate::acceptor::Arrival;
+use crate::gather::Gatherer;
+use crate::outbox::Outbox;
+use crate::stream::Stream;
+
+/// What all connections of one listening socket share.
+#[derive(Clone, Debug)]
+pub struct Front {
+    /// The listener's host (`SERVER_NAME`); for a unix socket its path.
+    pub server_name: String,
+    /// The listener's port (`SERVER_PORT`) in decimal; empty for a unix socket.
+    pub server_port: String,
+    /// Whether it is a unix socket: then clients have no address.
+    pub is_unix: bool,
+    /// Its place among the listeners, from 0.
+    pub index: usize,
+    /// Address for log lines, as users write it.
+    pub shown: String,
+}
+
+/// A client connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) stream: Stream,
+    /// Its place in the reactor's table.
+    pub(crate) token: usize,
+    pub(crate) front: Arc<Front>,
+    /// The client's address without the port; empty for a unix socket.
+    pub(crate) client_address: String,
+    pub(crate) client_port: u16,
+    pub(crate) codec: Codec,
+    /// The socket may hold bytes that have not been read: readiness is reported only once.
+    pub(crate) readable: bool,
+    /// The peer has ended its stream: whatever is read next ends with the end.
+    pub(crate) peer_closed: bool,
+    /// Readiness to write is being watched.
+    pub(crate) watches_writable: bool,
+    /// Where it stands beyond the codec's own state.
+    pub(crate) ending: Ending,
+    /// It stands in the reactor's list of connections to flush at the end of the turn.
+    pub(crate) dirty: bool,
+    /// It stands in the reactor's list of connections to come back to in the next turn.
+    pub(crate) queued: bool,
+    /// It has had an answer already.
+    pub(crate) served: bool,
+}
+
+impl Connection {
+    pub(crate) fn new(arrival: Arrival, token: usize, codec: Codec) -> Connection {
+        Connection {
+            stream: arrival.stream,
+            token,
+            front: arrival.front,
+            client_address: arrival
+                .address
+                .map(|address| plain_ip(&address))
+                .unwrap_or_default(),
+            client_port: arrival.address.map_or(0, |address| address.port()),
+            codec,
+            readable: false,
+            peer_closed: false,
+            watches_writable: false,
+            ending: Ending::No,
+            dirty: false,
+            queued: false,
+            served: false,
+        }
+    }
+}
+
+/// The address as an application knows it: an IPv4 client of an IPv6 socket by its IPv4 address.
+fn plain_ip(address: &SocketAddr) -> String {
+    address.ip().to_canonical().to_string()
+}
+
+/// Limits that hold while an application has an exchange.
+#[derive(Debug)]
+pub(crate) struct Bounds {
+    /// Body bytes received before the application is called, at the most.
+    pub(crate) body_buffer: usize,
+    /// Answer bytes queued before the application has to wait for its client.
+    pub(crate) response_buffer: u64,
+    pub(crate) body_patience: Duration,
+    pub(crate) write_patience: Duration,
+    pub(crate) gatherer: Gatherer,
+    /// The worker is leaving: answers that begin now announce the end of their connection.
+    pub(crate) leaving: AtomicBool,
+    /// Nothing may wait for the end of a turn: application calls have been slow lately, or have threads of their own.
+    pub(crate) hurry: AtomicBool,
+}
+
+/// Whether and how a connection is about to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It goes on.
+    No,
+    /// Close once everything is written.
+    Flush,
+    /// Once everything is written, end our side and read what the client still sends, so that it sees the answer
+    /// rather than a reset (RFC 9112, 9.6).
+    FlushAndLinger,
+    /// Our side has ended; whatever arrives is thrown away.
+    Lingering,
+    /// The client is gone or the answer cannot be completed: close at once, whatever is queued.
+    Now,
+}
+
+/// How far the current request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Its head is being read.
+    Head,
+    /// Its body is being read into memory, before the application is called.
+    Body,
+    /// The application has it.
+    Serving,
+    /// It is answered; what is left of its body is thrown away.
+    Draining,
+}
+
+/// The buffers of a request in progress. Reused from request to request.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    pub(crate) head: RequestHead,
+    pub(crate) response: ResponseHead,
+    pub(crate) outbox: Outbox,
+    /// Bytes received and not yet understood.
+    pub(crate) inbox: Vec<u8>,
+    /// The inbox has not been looked at since something changed.
+    pub(crate) unparsed: bool,
+    /// Body bytes received; those before `body_taken` have been read by the application.
+    pub(crate) body: Vec<u8>,
+    pub(crate) body_taken: usize,
+    pub(crate) stage: Stage,
+    /// Body bytes thrown away since the answer.
+    pub(crate) drained: usize,
+    /// The connection shall end after this answer.
+    pub(crate) close: bool,
+    pub(crate) stamp: Stamp,
+    /// Body bytes of the answer so far.
+    pub(crate) body_bytes: u64,
+    /// Bytes of the answer's head.
+    pub(crate) head_bytes: u64,
+    /// When the application was called.
+    pub(crate) called: Instant,
+    /// When the last block of a streamed answer was handed to the network.
+    pub(crate) block_at: Option<Instant>,
+    /// The thread that called it, from 0.
+    pub(crate) thread: u32,
+    pub(crate) bounds: Arc<Bounds>,
+}
+
+/// Capacity above which a buffer is not kept for the next request.
+const KEPT: usize = 64 << 10;
+
+impl Workspace {
+    pub(crate) fn new(stamp: Stamp, now: Instant, bounds: Arc<Bounds>) -> Workspace {
+        Workspace {
+            head: RequestHead::default(),
+            response: ResponseHead::default(),
+            outbox: Outbox::default(),
+            inbox: Vec::new(),
+            unparsed: false,
+            body: Vec::new(),
+            body_taken: 0,
+            stage: Stage::Head,
+            drained: 0,
+            close: false,
+            stamp,
+            body_bytes: 0,
+            head_bytes: 0,
+            called: now,
+            block_at: None,
+            thread: 0,
+            bounds,
+        }
+    }
+
+    /// Makes ready for the next request on the same connection; what is queued for writing stays.
+    pub(crate) fn next_request(&mut self) {
+        self.head.clear();
+        self.response.clear();
+        self.body.clear();
+        if self.body.capacity() > KEPT {
+            self.body = Vec::new();
+        }
+        self.body_taken = 0;
+        self.stage = Stage::Head;
+        self.drained = 0;
+        self.body_bytes = 0;
+        self.head_bytes = 0;
+        self.block_at = None;
+    }
+
+    /// Makes ready for another connection.
+    pub(crate) fn next_connection(&mut self) {
+        self.next_request();
+        self.inbox.clear();
+        self.unparsed = false;
+        if self.inbox.capacity() > KEPT {
+            self.inbox = Vec::new();
+        }
+        if self.outbox.tail().capacity() > KEPT || !self.outbox.is_empty() {
+            self.outbox = Outbox::default();
+        }
+        self.close = false;
+    }
+}

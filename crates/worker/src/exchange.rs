@@ -1,0 +1,467 @@
+//! One request and its answer, as a gateway sees them: a value that moves to whichever thread serves it.
+//!
+//! A gateway reads [`Exchange::head`] and the body, fills [`Exchange::response`], calls [`Exchange::begin`], writes,
+//! and ends with [`Exchange::finish`] or [`Exchange::abort`]. Writing only queues; [`Exchange::flush`] hands what is
+//! queued to the network. Nothing here blocks but [`Exchange::receive_body`] and [`Exchange::wait_writable`].
+
+use std::fmt;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use protocol::http1::{Event, Finished, Refusal};
+use protocol::{BodyLength, RequestHead, ResponseHead};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::connection::{Connection, Ending, Front, Stage, Workspace};
+use crate::gather::QUICK;
+use crate::outbox::{COPY_LIMIT, Flushed, Following};
+use crate::stream::Stream;
+
+/// Room made for one read of a body that the application waits for.
+const READ_STEP: usize = 64 << 10;
+
+/// After its answer a request's unread body is read on up to this size, to keep the connection; beyond it, closed.
+const DRAIN_LIMIT: usize = 256 << 10;
+
+/// One request in progress.
+#[derive(Debug)]
+pub struct Exchange {
+    pub(crate) connection: Box<Connection>,
+    pub(crate) work: Box<Workspace>,
+}
+
+/// What became of bytes handed to the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// More may be written at once.
+    Open,
+    /// As much is waiting for the client as may be: call [`Exchange::wait_writable`] first.
+    Full,
+    /// The client is gone; whatever is written now goes nowhere.
+    Gone,
+}
+
+/// Why a request's body cannot be read to its end.
+#[derive(Debug)]
+pub enum BodyError {
+    /// The client closed the connection.
+    Gone,
+    /// The client sent nothing for too long.
+    TimedOut(Duration),
+    /// What it sent is not a body.
+    Malformed(Refusal),
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BodyError::Gone => {
+                f.write_str("the client closed the connection before the end of the request body")
+            }
+            BodyError::TimedOut(patience) => {
+                write!(
+                    f,
+                    "the client sent nothing of the request body for {} s",
+                    patience.as_secs()
+                )
+            }
+            BodyError::Malformed(refusal) => write!(f, "the request body is malformed: {refusal}"),
+        }
+    }
+}
+
+impl std::error::Error for BodyError {}
+
+/// What the bytes received so far call for.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Wait for more.
+    NeedMore,
+    /// The request can be served.
+    Ready,
+    /// Answer with an error and close.
+    Refused(Refusal),
+    /// The client goes on with a body nobody wants: close.
+    TooMuch,
+}
+
+impl Exchange {
+    /// The request's head.
+    pub fn head(&self) -> &RequestHead {
+        &self.work.head
+    }
+
+    /// The listener the client came to.
+    pub fn front(&self) -> &Front {
+        &self.connection.front
+    }
+
+    /// The client's address without the port; empty for a unix socket.
+    pub fn client_address(&self) -> &str {
+        &self.connection.client_address
+    }
+
+    /// The client's port; 0 for a unix socket.
+    pub fn client_port(&self) -> u16 {
+        self.connection.client_port
+    }
+
+    /// Body bytes received and not yet [consumed](Exchange::consume_body).
+    pub fn body(&self) -> &[u8] {
+        &self.work.body[self.work.body_taken..]
+    }
+
+    /// Marks the first `count` bytes of [`Exchange::body`] as read.
+    pub fn consume_body(&mut self, count: usize) {
+        self.work.body_taken = (self.work.body_taken + count).min(self.work.body.len());
+        if self.work.body_taken == self.work.body.len() {
+            self.work.body.clear();
+            self.work.body_taken = 0;
+        }
+    }
+
+    /// Whether the body has not been received to its end.
+    pub fn body_arriving(&self) -> bool {
+        !self.connection.codec.body_complete()
+    }
+
+    /// Waits for more of the body. Blocks, at most for the body timeout.
+    ///
+    /// # Errors
+    /// When the body cannot be completed; the connection then closes after the answer.
+    pub fn receive_body(&mut self) -> Result<(), BodyError> {
+        let result = self.receive_body_part();
+        if result.is_err() {
+            self.work.close = true;
+            self.connection.ending = Ending::FlushAndLinger;
+        }
+        result
+    }
+
+    fn receive_body_part(&mut self) -> Result<(), BodyError> {
+        let Exchange { connection, work } = self;
+        loop {
+            let received = connection.codec.receive(&work.inbox, &mut work.head);
+            let more = match received.event {
+                Event::Body(range) => {
+                    work.body.extend_from_slice(&work.inbox[range]);
+                    true
+                }
+                Event::End => true,
+                Event::Refused(refusal) => return Err(BodyError::Malformed(refusal)),
+                Event::NeedMore | Event::Head => false,
+            };
+            work.inbox.drain(..received.used);
+            if more {
+                return Ok(());
+            }
+            connection.codec.send_continue(work.outbox.tail());
+            if work
+                .outbox
+                .flush(&mut connection.stream, Following::Nothing)
+                .is_err()
+            {
+                return Err(BodyError::Gone);
+            }
+            wait_for(&connection.stream, PollFlags::IN, work.bounds.body_patience)
+                .map_err(|_| BodyError::TimedOut(work.bounds.body_patience))?;
+            let start = work.inbox.len();
+            work.inbox.resize(start + READ_STEP, 0);
+            let read = connection.stream.read(&mut work.inbox[start..]);
+            work.inbox.truncate(start + *read.as_ref().unwrap_or(&0));
+            match read {
+                Ok(0) => return Err(BodyError::Gone),
+                Ok(_) => {}
+                Err(error) if is_temporary(&error) => {}
+                Err(_) => return Err(BodyError::Gone),
+            }
+        }
+    }
+
+    /// The answer's head, to be filled before [`Exchange::begin`].
+    pub fn response(&mut self) -> &mut ResponseHead {
+        &mut self.work.response
+    }
+
+    /// Whether the answer's head has been queued: from then on it cannot be changed.
+    pub fn begun(&self) -> bool {
+        self.connection.codec.head_sent()
+    }
+
+    /// Queues the answer's head.
+    pub fn begin(&mut self) {
+        let Exchange { connection, work } = self;
+        let leaving = work.bounds.leaving.load(Ordering::Relaxed);
+        let close = work.close
+            || leaving
+            || connection
+                .codec
+                .body_remaining()
+                .is_some_and(|rest| rest > DRAIN_LIMIT as u64);
+        let out = work.outbox.tail();
+        let before = out.len();
+        connection
+            .codec
+            .send_head(&work.response, &work.stamp, close, out);
+        work.head_bytes = (out.len() - before) as u64;
+    }
+
+    /// Queues a piece of the answer's body, by copying it.
+    pub fn write(&mut self, piece: &[u8]) {
+        let Exchange { connection, work } = self;
+        let out = work.outbox.tail();
+        let allowed = connection.codec.begin_data(piece.len(), out);
+        out.extend_from_slice(&piece[..allowed]);
+        connection.codec.end_data(out);
+        work.body_bytes += allowed as u64;
+    }
+
+    /// Queues a piece of the answer's body; a large one as `shared` gives it, without copying it.
+    pub fn write_shared(&mut self, piece: &[u8], shared: impl FnOnce() -> Bytes) {
+        if piece.len() <= COPY_LIMIT {
+            return self.write(piece);
+        }
+        let Exchange { connection, work } = self;
+        let allowed = connection.codec.begin_data(piece.len(), work.outbox.tail());
+        if allowed > 0 {
+            work.outbox.push_bytes(shared().slice(..allowed));
+        }
+        connection.codec.end_data(work.outbox.tail());
+        work.body_bytes += allowed as u64;
+    }
+
+    /// Queues a part of a file as the next piece of the answer's body.
+    pub fn write_file(&mut self, file: OwnedFd, offset: u64, length: u64) {
+        let Exchange { connection, work } = self;
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let allowed = connection.codec.begin_data(length, work.outbox.tail());
+        if allowed > 0 {
+            work.outbox.push_file(file, offset, allowed as u64);
+        }
+        connection.codec.end_data(work.outbox.tail());
+        work.body_bytes += allowed as u64;
+    }
+
+    /// Hands what is queued to the network, as much as it takes now.
+    pub fn flush(&mut self) -> Flow {
+        if self.connection.ending == Ending::Now {
+            return Flow::Gone;
+        }
+        let flushed = self
+            .work
+            .outbox
+            .flush(&mut self.connection.stream, Following::Nothing);
+        self.flow(flushed)
+    }
+
+    fn flow(&mut self, flushed: io::Result<Flushed>) -> Flow {
+        match flushed {
+            Ok(_) if self.work.outbox.pending() <= self.work.bounds.response_buffer => Flow::Open,
+            Ok(_) => Flow::Full,
+            Err(_) => {
+                self.connection.ending = Ending::Now;
+                Flow::Gone
+            }
+        }
+    }
+
+    /// Hands a block of a streamed answer to the network, as [`Exchange::flush`] does. A block that follows quickly on
+    /// the one before may share a segment with those after it, if they come within two milliseconds.
+    pub fn flush_block(&mut self) -> Flow {
+        let now = Instant::now();
+        let quick = self
+            .work
+            .block_at
+            .replace(now)
+            .is_some_and(|before| now - before < QUICK);
+        let Stream::Tcp(stream) = &self.connection.stream else {
+            return self.flush();
+        };
+        if !quick || self.connection.ending == Ending::Now {
+            return self.flush();
+        }
+        let socket = stream.as_raw_fd();
+        let flushed = self
+            .work
+            .outbox
+            .flush(&mut self.connection.stream, Following::More);
+        if !self.work.bounds.gatherer.hold(self.work.thread, socket) {
+            sys::push(socket);
+        }
+        self.flow(flushed)
+    }
+
+    /// Whether what is queued may wait for the end of the turn: it is the whole answer, by its Content-Length, and the
+    /// application is not known to take its time after that.
+    pub fn may_wait(&self) -> bool {
+        self.connection.codec.promise_kept() && !self.work.bounds.hurry.load(Ordering::Relaxed)
+    }
+
+    /// Has what the kernel holds back sent at once.
+    fn push(&mut self) {
+        if self.work.block_at.take().is_none() {
+            return;
+        }
+        self.work.bounds.gatherer.release(self.work.thread);
+        // Anything that is still to be written takes what is held with it.
+        if self.work.outbox.is_empty()
+            && let Stream::Tcp(stream) = &self.connection.stream
+        {
+            sys::push(stream.as_raw_fd());
+        }
+    }
+
+    /// Waits until the client has taken enough that more may be written. Blocks, at most for the write timeout
+    /// without any progress.
+    pub fn wait_writable(&mut self) -> Flow {
+        loop {
+            match self.flush() {
+                Flow::Full => {}
+                other => return other,
+            }
+            if wait_for(
+                &self.connection.stream,
+                PollFlags::OUT,
+                self.work.bounds.write_patience,
+            )
+            .is_err()
+            {
+                self.connection.ending = Ending::Now;
+                return Flow::Gone;
+            }
+        }
+    }
+
+    /// Ends the answer. Returns what was wrong with its length, for the log: the connection is never left in doubt.
+    pub fn finish(&mut self) -> Option<&'static str> {
+        let Exchange { connection, work } = self;
+        if connection.ending == Ending::Now {
+            return None;
+        }
+        // To close on a client that is still sending would reset the connection under the answer.
+        let unread = !connection.codec.body_complete() || connection.readable;
+        let finished = connection.codec.finish(work.outbox.tail());
+        self.push();
+        let Exchange { connection, work } = self;
+        work.stage = Stage::Draining;
+        if finished == Finished::Close && connection.ending == Ending::No {
+            connection.ending = if unread {
+                Ending::FlushAndLinger
+            } else {
+                Ending::Flush
+            };
+        }
+        if connection.codec.short() {
+            return Some("the application wrote less than its Content-Length: the connection is closed");
+        }
+        connection
+            .codec
+            .surplus()
+            .then_some("the application wrote more than its Content-Length: the rest was cut off")
+    }
+
+    /// Gives the answer up so that the client can tell: what was written goes out, the end is missing.
+    pub fn abort(&mut self) {
+        self.push();
+        self.work.stage = Stage::Draining;
+        if self.connection.ending != Ending::Now {
+            self.connection.ending = Ending::Flush;
+        }
+    }
+
+    /// Answers with an error page if nothing was sent yet, and otherwise [aborts](Exchange::abort).
+    pub fn fail(&mut self, status: u16) {
+        let Exchange { connection, work } = self;
+        if connection.codec.head_sent() {
+            return self.abort();
+        }
+        let out = work.outbox.tail();
+        let before = out.len();
+        work.response.clear();
+        connection.codec.send_error(status, &work.stamp, work.close, out);
+        work.body_bytes = 0;
+        work.head_bytes = (out.len() - before) as u64;
+        // For the access log; the three digits are always a status.
+        let _ = work.response.set_status(format!("{status} ").as_bytes());
+        self.finish();
+    }
+
+    /// Looks at newly arrived bytes. Returns how many were used and what they call for.
+    pub(crate) fn parse(&mut self, input: &[u8]) -> (usize, Step) {
+        let Exchange { connection, work } = self;
+        let fits = work.bounds.body_buffer as u64;
+        let mut used = 0;
+        loop {
+            let rest = &input[used..];
+            let received = connection.codec.receive(rest, &mut work.head);
+            used += received.used;
+            match received.event {
+                Event::NeedMore => return (used, Step::NeedMore),
+                Event::Refused(refusal) => return (used, Step::Refused(refusal)),
+                Event::Head => {
+                    work.stage = Stage::Body;
+                    if work.head.expects_continue() && used == input.len() {
+                        // A body that fits is asked for at once, so that no thread waits for it. The client of a
+                        // larger one is told when the application begins to read, and saves itself the sending
+                        // if it never does.
+                        let is_large = match work.head.body_length() {
+                            BodyLength::None => false,
+                            BodyLength::Known(length) => length > fits,
+                            BodyLength::Chunked => true,
+                        };
+                        if is_large {
+                            work.stage = Stage::Serving;
+                            return (used, Step::Ready);
+                        }
+                        connection.codec.send_continue(work.outbox.tail());
+                    }
+                }
+                Event::Body(range) if work.stage == Stage::Draining => {
+                    work.drained += range.len();
+                    if work.drained > DRAIN_LIMIT {
+                        return (used, Step::TooMuch);
+                    }
+                }
+                Event::Body(range) => {
+                    work.body.extend_from_slice(&rest[range]);
+                    if work.body.len() >= work.bounds.body_buffer {
+                        work.stage = Stage::Serving;
+                        return (used, Step::Ready);
+                    }
+                }
+                // Reported late when the application itself read the body to its end.
+                Event::End if matches!(work.stage, Stage::Draining | Stage::Head) => work.next_request(),
+                Event::End => {
+                    work.stage = Stage::Serving;
+                    return (used, Step::Ready);
+                }
+            }
+        }
+    }
+}
+
+fn is_temporary(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
+}
+
+/// Blocks until the socket is ready; an error when it is not in time.
+fn wait_for(socket: &impl AsFd, what: PollFlags, patience: Duration) -> io::Result<()> {
+    let timeout = Timespec {
+        tv_sec: patience.as_secs() as i64,
+        tv_nsec: i64::from(patience.subsec_nanos()),
+    };
+    loop {
+        match poll(&mut [PollFd::new(socket, what)], Some(&timeout)) {
+            Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+            Ok(_) => return Ok(()),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

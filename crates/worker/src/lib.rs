@@ -1,0 +1,25 @@
+#![forbid(unsafe_code)]
+//! Room `worker`: one process's share of the connections.
+//!
+//! [`serve`] turns a reactor over the listeners it is given: it accepts, reads, drives the codec, and hands each
+//! complete request to a [`Gateway`] as an [`Exchange`]. It knows no Python and no other process; what it learns
+//! from outside are signals, the end of its master, and the time.
+
+mod acceptor;
+mod clock;
+mod connection;
+mod deadlines;
+mod exchange;
+mod gateway;
+mod gather;
+mod outbox;
+mod pool;
+mod reactor;
+mod signals;
+mod stream;
+mod traffic;
+
+pub use connection::Front;
+pub use exchange::{BodyError, Exchange, Flow};
+pub use gateway::Gateway;
+pub use reactor::{Conditions, Departure, serve};

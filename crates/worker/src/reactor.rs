@@ -1,0 +1,516 @@
+//! The reactor: one loop that turns readiness into requests and answers into writes.
+//!
+//! A turn is: wait; read and serve whatever is ready; take back what application threads have served; write what
+//! the turn has queued; look at the deadlines; accept. Readiness is edge-triggered: what a turn leaves unread it
+//! notes and comes back to. Answers of a turn are written together at its end, because alternating between the
+//! application and the kernel costs both their caches; but nothing ready waits for an application that is slow.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use config::Settings;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+use protocol::http1::Codec;
+use shared::{Scoreboard, ThreadRow};
+use slab::Slab;
+use telemetry::{AccessLog, ErrorLog};
+
+use crate::acceptor::{Acceptor, Arrival};
+use crate::clock::Clock;
+use crate::connection::{Bounds, Connection, Front, Workspace};
+use crate::deadlines::{Deadlines, Wait};
+use crate::exchange::Exchange;
+use crate::gateway::Gateway;
+use crate::gather::Gatherer;
+use crate::pool::Pool;
+use crate::signals::{Request, Signals};
+
+/// What one read may bring.
+const SCRATCH: usize = 64 << 10;
+/// How long a leaving worker gives idle clients to send one more request.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// How long a closed connection is kept to let the client read the answer.
+const LINGER: Duration = Duration::from_secs(2);
+/// How long accepting pauses when descriptors or memory are used up.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Least time between two complaints about failing accepts.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Connections accepted from one listener in a turn when other workers accept from it too.
+const ACCEPT_BURST: usize = 8;
+
+const SIGNALS: Token = Token(usize::MAX - 1);
+const LIFELINE: Token = Token(usize::MAX - 2);
+const SERVED: Token = Token(usize::MAX - 3);
+/// Listeners have the tokens from here on, downwards.
+const LISTENERS: usize = usize::MAX - 16;
+/// Events taken from one poll.
+const EVENTS: usize = 1024;
+/// Connections have the tokens up to here.
+const CONNECTIONS: usize = u32::MAX as usize - 1;
+
+/// What a worker needs to serve.
+pub struct Conditions {
+    /// The settings in force.
+    pub settings: Arc<Settings>,
+    /// Listening sockets, and what their connections share.
+    pub listeners: Vec<(OwnedFd, Front)>,
+    /// Answers the requests.
+    pub gateway: Arc<dyn Gateway>,
+    /// Where requests in progress are shown to the master.
+    pub scoreboard: Scoreboard,
+    /// The worker's row in it.
+    pub slot: usize,
+    /// The worker's number, from 1, for the access log.
+    pub number: u32,
+    /// Requests after which the worker asks to be replaced.
+    pub max_requests: Option<u64>,
+    /// Ends when the master is gone.
+    pub lifeline: OwnedFd,
+    /// Where complaints go.
+    pub error_log: ErrorLog,
+    /// Where requests are recorded, if they are.
+    pub access_log: Option<AccessLog>,
+    /// Called once when the worker accepts.
+    pub ready: Box<dyn FnMut() + Send>,
+    /// Called once when the worker has served `max_requests`, with their number: it wants a replacement.
+    pub retire: Box<dyn FnMut(u64) + Send>,
+    /// The name sent in the Server header.
+    pub server: &'static str,
+}
+
+/// Why [`serve`] has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// It was asked to, and has finished what was in progress.
+    Graceful,
+    /// It was asked to leave at once, or requests in progress took too long.
+    Quick,
+    /// The master is gone.
+    MasterGone,
+}
+
+/// Serves until asked to leave.
+///
+/// # Errors
+/// When the reactor cannot be set up; nothing has been accepted then.
+pub fn serve(conditions: Conditions) -> io::Result<Departure> {
+    let gateway = Arc::clone(&conditions.gateway);
+    let mut reactor = Reactor::new(conditions)?;
+    if reactor.pool.is_none() {
+        return reactor.run();
+    }
+    // With application threads this one runs none of the application itself.
+    let mut departure = Ok(Departure::Quick);
+    gateway.detached(&mut || departure = reactor.run());
+    departure
+}
+
+/// The place of a connection in the table.
+#[derive(Debug)]
+pub(crate) enum Slot {
+    /// Nothing is going on.
+    Idle(Box<Connection>),
+    /// Bytes have come or have to go.
+    Active(Exchange),
+    /// An application thread has it, or this one while it works on it; readiness reported meanwhile is noted.
+    Away {
+        /// It has become readable.
+        readable: bool,
+        /// The peer has ended its stream.
+        peer_closed: bool,
+    },
+}
+
+/// Where a thread shows what it is doing.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    row: ThreadRow,
+    /// From 0.
+    thread: u32,
+}
+
+impl Desk {
+    /// Has the request served, visibly for the master.
+    pub(crate) fn serve(&self, gateway: &dyn Gateway, mut exchange: Exchange) -> Exchange {
+        let (head, client) = (exchange.head(), exchange.client_address());
+        self.row.begin(
+            sys::monotonic_ms(),
+            head.method(),
+            head.target(),
+            client.as_bytes(),
+        );
+        exchange.work.thread = self.thread;
+        let exchange = gateway.serve(exchange);
+        self.row.end();
+        exchange
+    }
+}
+
+/// How far leaving has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Leaving {
+    pub(crate) departure: Departure,
+    /// Until then idle clients may send one more request.
+    pub(crate) farewell: Instant,
+    /// Until then requests in progress may go on.
+    pub(crate) limit: Instant,
+}
+
+pub(crate) struct Reactor {
+    pub(crate) poll: Poll,
+    pub(crate) conditions: Conditions,
+    pub(crate) bounds: Arc<Bounds>,
+    pub(crate) limits: protocol::http1::Limits,
+    pub(crate) acceptors: Vec<Acceptor>,
+    pub(crate) signals: Signals,
+    pub(crate) slots: Slab<Slot>,
+    #[expect(clippy::vec_box, reason = "a workspace is lent by pointer, never moved")]
+    pub(crate) spares: Vec<Box<Workspace>>,
+    pub(crate) scratch: Vec<u8>,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) clock: Clock,
+    /// Connections to come back to without waiting for readiness; each knows that it is here (`queued`).
+    pub(crate) again: Vec<usize>,
+    /// Connections with answers to write at the end of the turn.
+    pub(crate) dirty: Vec<usize>,
+    /// When the first of them was queued.
+    pub(crate) dirty_since: Instant,
+    /// Calls still to be made before answers are gathered again.
+    pub(crate) distrust: u32,
+    pub(crate) desk: Desk,
+    pub(crate) pool: Option<Pool>,
+    pub(crate) served: Vec<Exchange>,
+    pub(crate) requests: u64,
+    pub(crate) asked_to_retire: bool,
+    pub(crate) leaving: Option<Leaving>,
+    pub(crate) accept_again: Option<Instant>,
+    pub(crate) complained: Option<Instant>,
+}
+
+impl Reactor {
+    fn new(mut conditions: Conditions) -> io::Result<Reactor> {
+        let poll = Poll::new()?;
+        let registry = poll.registry();
+        let mut signals = Signals::install()?;
+        registry.register(&mut signals.wake, SIGNALS, Interest::READABLE)?;
+        let lifeline = conditions.lifeline.as_raw_fd();
+        registry.register(&mut SourceFd(&lifeline), LIFELINE, Interest::READABLE)?;
+        let mut acceptors = Vec::new();
+        for (index, (socket, front)) in std::mem::take(&mut conditions.listeners).into_iter().enumerate() {
+            let mut acceptor = Acceptor::new(socket, front)?;
+            acceptor.register(registry, Token(LISTENERS - index))?;
+            acceptors.push(acceptor);
+        }
+        let settings = Arc::clone(&conditions.settings);
+        let clock = Clock::new(conditions.server);
+        let (scoreboard, slot) = (conditions.scoreboard, conditions.slot);
+        let desk = move |thread: usize| Desk {
+            row: scoreboard.thread(slot, thread),
+            thread: thread as u32,
+        };
+        let threads = settings.threads as usize;
+        let pool = if threads > 1 {
+            Some(Pool::start(
+                threads,
+                &conditions.gateway,
+                Waker::new(registry, SERVED)?,
+                desk,
+            )?)
+        } else {
+            None
+        };
+        let timeouts = settings.timeouts.clone();
+        let deadlines = Deadlines::new(clock.now, |wait| match wait {
+            Wait::Head => timeouts.head,
+            Wait::Body => timeouts.body,
+            Wait::Write => timeouts.write,
+            Wait::KeepAlive => timeouts.keep_alive,
+            Wait::Linger => LINGER,
+        });
+        Ok(Reactor {
+            poll,
+            bounds: Arc::new(Bounds {
+                body_buffer: settings.limits.body_buffer,
+                response_buffer: settings.limits.response_buffer as u64,
+                body_patience: settings.timeouts.body,
+                write_patience: settings.timeouts.write,
+                gatherer: Gatherer::new(threads.max(1)),
+                leaving: AtomicBool::new(false),
+                hurry: AtomicBool::new(threads > 1),
+            }),
+            limits: protocol::http1::Limits {
+                request_line: settings.limits.request_line,
+                fields: settings.limits.fields,
+                field_size: settings.limits.field_size,
+                head: settings.limits.head,
+                body: settings.limits.body,
+            },
+            conditions,
+            acceptors,
+            signals,
+            slots: Slab::new(),
+            spares: Vec::new(),
+            scratch: vec![0; SCRATCH],
+            deadlines,
+            dirty_since: clock.now,
+            clock,
+            again: Vec::new(),
+            dirty: Vec::new(),
+            distrust: 0,
+            desk: desk(0),
+            pool,
+            served: Vec::new(),
+            requests: 0,
+            asked_to_retire: false,
+            leaving: None,
+            accept_again: None,
+            complained: None,
+        })
+    }
+
+    fn run(&mut self) -> io::Result<Departure> {
+        let mut events = Events::with_capacity(EVENTS);
+        (self.conditions.ready)();
+        loop {
+            self.wait(&mut events)?;
+            self.clock.advance();
+            let polled = self.clock.now;
+            let again = std::mem::take(&mut self.again);
+            let mut signalled = false;
+            for event in &events {
+                match event.token() {
+                    SERVED => {}
+                    SIGNALS => signalled = true,
+                    LIFELINE => self.leave(Departure::MasterGone),
+                    Token(token) if token <= CONNECTIONS => {
+                        self.noticed(
+                            token,
+                            event.is_readable(),
+                            event.is_writable(),
+                            event.is_read_closed(),
+                        );
+                    }
+                    // None when this very turn began to leave.
+                    Token(listener) => {
+                        if let Some(acceptor) = self.acceptors.get_mut(LISTENERS - listener) {
+                            acceptor.pending = true;
+                        }
+                    }
+                }
+            }
+            for token in again {
+                self.continued(token);
+            }
+            self.take_back();
+            self.flush_dirty();
+            // What came while an application kept this thread is in time: only silence up to the poll counts, and
+            // only when the poll had room to tell of everything.
+            if events.iter().count() < EVENTS {
+                self.end_waits(polled);
+            }
+            self.accept();
+            if signalled && self.obey_signals() {
+                return Ok(Departure::Quick);
+            }
+            if let Some(departure) = self.farewell() {
+                return Ok(departure);
+            }
+        }
+    }
+
+    /// Waits until something is ready or due.
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        if let Some(log) = self.conditions.access_log.as_mut().filter(|log| log.pending()) {
+            log.flush();
+        }
+        let timeout = self.patience();
+        let poll = &mut self.poll;
+        let mut result = Ok(());
+        if timeout == Some(Duration::ZERO) || self.pool.is_some() {
+            result = poll.poll(events, timeout);
+        } else {
+            self.conditions
+                .gateway
+                .detached(&mut || result = poll.poll(events, timeout));
+        }
+        match result {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// How long nothing needs to be done.
+    fn patience(&self) -> Option<Duration> {
+        let pending = self.acceptors.iter().any(|acceptor| acceptor.pending) && self.accept_again.is_none();
+        if pending || !self.again.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let leaving = self.leaving.map(|leaving| {
+            if self.clock.now < leaving.farewell {
+                leaving.farewell
+            } else {
+                leaving.limit
+            }
+        });
+        let next = [self.deadlines.next(), leaving, self.accept_again]
+            .into_iter()
+            .flatten()
+            .min()?;
+        Some(next.saturating_duration_since(Instant::now()))
+    }
+
+    // Coming and going
+
+    /// Accepts what is waiting, fairly: workers share the listeners, and one that takes everything at once would
+    /// leave the others idle.
+    fn accept(&mut self) {
+        if self.accept_again.is_some_and(|when| self.clock.now < when) {
+            return;
+        }
+        self.accept_again = None;
+        let burst = if self.conditions.settings.workers > 1 {
+            ACCEPT_BURST
+        } else {
+            usize::MAX
+        };
+        for index in 0..self.acceptors.len() {
+            self.accept_from(index, burst);
+        }
+    }
+
+    fn accept_from(&mut self, index: usize, burst: usize) {
+        for _ in 0..burst {
+            if !self.acceptors[index].pending || self.accept_again.is_some() {
+                return;
+            }
+            match self.acceptors[index].accept() {
+                Ok(Some(arrival)) => self.welcome(arrival),
+                Ok(None) => self.acceptors[index].pending = false,
+                Err(error) => self.accept_failed(index, &error),
+            }
+        }
+    }
+
+    fn welcome(&mut self, arrival: Arrival) {
+        let entry = self.slots.vacant_entry();
+        let token = entry.key();
+        let mut connection = Box::new(Connection::new(arrival, token, Codec::new(self.limits)));
+        // Fails only when the system is out of memory; then the client sees a close.
+        if connection
+            .stream
+            .register(self.poll.registry(), Token(token))
+            .is_ok()
+        {
+            entry.insert(Slot::Idle(connection));
+            self.deadlines.wait(token, Wait::Head, self.clock.now);
+        }
+    }
+
+    /// Out of descriptors or memory: come back a little later rather than spin.
+    fn accept_failed(&mut self, index: usize, error: &io::Error) {
+        let now = self.clock.now;
+        self.accept_again = Some(now + ACCEPT_PAUSE);
+        if self
+            .complained
+            .is_some_and(|then| now - then < COMPLAINT_INTERVAL)
+        {
+            return;
+        }
+        self.complained = Some(now);
+        let shown = &self.acceptors[index].front().shown;
+        let open = self.slots.len();
+        self.conditions.error_log.error(format_args!(
+            "cannot accept connections on {shown}: {error} ({open} connections are open in this worker); trying \
+             again every {} ms, saying so once a minute. Raise the limit of open files (ulimit -n) or lower the \
+             number of clients",
+            ACCEPT_PAUSE.as_millis()
+        ));
+    }
+
+    /// Does what signals ask for; true when they ask to leave at once.
+    fn obey_signals(&mut self) -> bool {
+        for request in self.signals.take().collect::<Vec<_>>() {
+            match request {
+                Request::Reopen => self.reopen_logs(),
+                Request::Leave => self.leave(Departure::Graceful),
+                Request::LeaveNow => return true,
+            }
+        }
+        false
+    }
+
+    /// How this worker ends, once it has left.
+    fn farewell(&mut self) -> Option<Departure> {
+        let leaving = self.leaving?;
+        if self.clock.now >= leaving.farewell {
+            self.close_idle();
+        }
+        if self.slots.is_empty() {
+            if let Some(pool) = self.pool.take() {
+                pool.stop();
+            }
+            return Some(leaving.departure);
+        }
+        (self.clock.now >= leaving.limit).then_some(Departure::Quick)
+    }
+
+    fn reopen_logs(&mut self) {
+        if let Err(error) = self.conditions.error_log.reopen() {
+            self.conditions
+                .error_log
+                .error(format_args!("the error log cannot be opened again: {error}"));
+        }
+        if let Some(log) = &mut self.conditions.access_log
+            && let Err(error) = log.reopen()
+        {
+            self.conditions
+                .error_log
+                .error(format_args!("the access log cannot be opened again: {error}"));
+        }
+    }
+
+    /// Begins to leave: nothing more is accepted, but everything that was is answered.
+    fn leave(&mut self, departure: Departure) {
+        if self.leaving.is_some() {
+            return;
+        }
+        let now = self.clock.now;
+        let graceful = self.conditions.settings.timeouts.graceful;
+        self.leaving = Some(Leaving {
+            departure,
+            farewell: now + FAREWELL.min(graceful),
+            limit: now + graceful,
+        });
+        self.bounds.leaving.store(true, Ordering::Relaxed);
+        self.accept_again = None;
+        for index in 0..self.acceptors.len() {
+            self.acceptors[index].pending = true;
+            self.accept_from(index, usize::MAX);
+        }
+        for mut acceptor in self.acceptors.drain(..) {
+            // It is closed right after; an error could only mean that it was not registered.
+            let _ = acceptor.deregister(self.poll.registry());
+        }
+        let mut lifeline = SourceFd(&self.conditions.lifeline.as_raw_fd());
+        let _ = self.poll.registry().deregister(&mut lifeline);
+    }
+
+    /// Closes the connections that have sent nothing.
+    fn close_idle(&mut self) {
+        let idle = |(token, slot): (usize, &Slot)| matches!(slot, Slot::Idle(_)).then_some(token);
+        for token in self.slots.iter().filter_map(idle).collect::<Vec<_>>() {
+            // One last look: a request that has just arrived is still answered.
+            self.noticed(token, true, false, false);
+            if matches!(self.slots.get(token), Some(Slot::Idle(_))) {
+                self.slots.remove(token);
+                self.deadlines.clear(token);
+            }
+        }
+        self.flush_dirty();
+    }
+}

@@ -1,0 +1,68 @@
+//! Signals to a worker. A handler only sets a flag and writes a byte; the reactor acts.
+
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
+
+/// The flags and the pipe that wakes the reactor.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    pub(crate) wake: mio::net::UnixStream,
+    leave: Arc<AtomicBool>,
+    leave_now: Arc<AtomicBool>,
+    reopen: Arc<AtomicBool>,
+}
+
+/// What signals have asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Finish what is in progress, then leave (TERM, HUP).
+    Leave,
+    /// Leave at once (INT, QUIT).
+    LeaveNow,
+    /// Open the log files again (USR1).
+    Reopen,
+}
+
+impl Signals {
+    pub(crate) fn install() -> io::Result<Signals> {
+        let (wake, sender) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        sender.set_nonblocking(true)?;
+        let signals = Signals {
+            wake: mio::net::UnixStream::from_std(wake),
+            leave: Arc::default(),
+            leave_now: Arc::default(),
+            reopen: Arc::default(),
+        };
+        let table = [
+            (SIGTERM, &signals.leave),
+            (SIGHUP, &signals.leave),
+            (SIGINT, &signals.leave_now),
+            (SIGQUIT, &signals.leave_now),
+            (SIGUSR1, &signals.reopen),
+        ];
+        for (signal, flag) in table {
+            // The flag first: when the byte arrives, it is set.
+            signal_hook::flag::register(signal, Arc::clone(flag))?;
+            signal_hook::low_level::pipe::register(signal, sender.try_clone()?)?;
+        }
+        Ok(signals)
+    }
+
+    /// What has been asked for since the last call, the most urgent last.
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = Request> {
+        while matches!(self.wake.read(&mut [0; 64]), Ok(64)) {}
+        let taken = |flag: &AtomicBool, request| flag.swap(false, Ordering::SeqCst).then_some(request);
+        [
+            taken(&self.reopen, Request::Reopen),
+            taken(&self.leave, Request::Leave),
+            taken(&self.leave_now, Request::LeaveNow),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}

@@ -1,0 +1,590 @@
+//! What the reactor does with one connection: read, understand, have it served, write, wait.
+//!
+//! A connection is taken out of the table while it is worked on and put back by [`Reactor::settle`] or one of the
+//! functions it calls; every path through this file ends with it in the table, with an application thread, or
+//! closed.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use config::Dialect;
+use mio::Token;
+use protocol::http1::Refusal;
+use telemetry::AccessRecord;
+
+use crate::connection::{Connection, Ending, Stage, Workspace};
+use crate::deadlines::Wait;
+use crate::exchange::{Exchange, Step};
+use crate::outbox::{Flushed, Following};
+use crate::reactor::{Reactor, Slot};
+
+/// Requests of one connection served before others get their turn.
+const REQUESTS_A_TURN: u32 = 32;
+/// Reads from one connection before others get their turn.
+const READS_A_TURN: u32 = 16;
+/// A client that has this many bytes waiting for it gets nothing more done.
+const STALLED: u64 = 64 << 10;
+/// An application call that takes longer is slow: answers that are ready do not wait for the next one.
+const SLOW_CALL: Duration = Duration::from_millis(1);
+/// Calls after a slow one before answers are gathered again.
+const DISTRUST: u32 = 64;
+/// How long answers are gathered at the most.
+const GATHER: Duration = Duration::from_millis(1);
+/// Spare workspaces kept.
+const SPARES: usize = 256;
+
+/// What has become of some input.
+struct Verdict {
+    /// How much of it was used.
+    used: usize,
+    /// The rest has not been looked at.
+    unparsed: bool,
+    /// A request is complete and goes to an application thread.
+    submit: bool,
+}
+
+impl Reactor {
+    /// Something may have become possible for a connection.
+    pub(crate) fn noticed(&mut self, token: usize, readable: bool, writable: bool, peer_closed: bool) {
+        let Some(mut exchange) = self.take(token, readable, peer_closed) else {
+            return;
+        };
+        exchange.connection.readable |= readable;
+        exchange.connection.peer_closed |= peer_closed;
+        if writable && !exchange.work.outbox.is_empty() && !exchange.connection.dirty {
+            let Some(flushed) = self.flush(exchange) else {
+                return;
+            };
+            exchange = flushed;
+        }
+        self.drive(exchange);
+    }
+
+    /// A connection's turn has come again.
+    pub(crate) fn continued(&mut self, token: usize) {
+        match self.slots.get_mut(token) {
+            Some(Slot::Idle(connection)) => connection.queued = false,
+            Some(Slot::Active(exchange)) => exchange.connection.queued = false,
+            Some(Slot::Away { .. }) | None => {}
+        }
+        self.noticed(token, false, true, false);
+    }
+
+    /// Has a connection continued in the next turn.
+    fn come_back(&mut self, connection: &mut Connection) {
+        if !connection.queued {
+            connection.queued = true;
+            self.again.push(connection.token);
+        }
+    }
+
+    /// Takes a connection out of the table, unless it is away: then what has been noticed is noted there.
+    fn take(&mut self, token: usize, readable: bool, peer_closed: bool) -> Option<Exchange> {
+        let slot = self.slots.get_mut(token)?;
+        if let Slot::Away {
+            readable: noted,
+            peer_closed: closed,
+        } = slot
+        {
+            *noted |= readable;
+            *closed |= peer_closed;
+            return None;
+        }
+        match std::mem::replace(
+            slot,
+            Slot::Away {
+                readable: false,
+                peer_closed: false,
+            },
+        ) {
+            Slot::Idle(connection) => Some(self.equip(connection)),
+            Slot::Active(exchange) => Some(exchange),
+            Slot::Away { .. } => None,
+        }
+    }
+
+    /// Lends an idle connection what it needs to work.
+    fn equip(&mut self, connection: Box<Connection>) -> Exchange {
+        let spare = self.spares.pop();
+        let work = spare.unwrap_or_else(|| {
+            Box::new(Workspace::new(
+                self.clock.stamp,
+                self.clock.now,
+                Arc::clone(&self.bounds),
+            ))
+        });
+        Exchange { connection, work }
+    }
+
+    /// Reads, understands and serves, until the connection has nothing more or others have waited long enough.
+    fn drive(&mut self, mut exchange: Exchange) {
+        let mut requests = REQUESTS_A_TURN;
+        let mut reads = READS_A_TURN;
+        // What a thread has not been able to write must not wait until the next request's thread is done.
+        let stalled = if self.pool.is_some() { 0 } else { STALLED };
+        loop {
+            match exchange.connection.ending {
+                Ending::No => {}
+                Ending::Lingering => return self.discard(exchange),
+                Ending::Now | Ending::Flush | Ending::FlushAndLinger => break,
+            }
+            let has_input = exchange.work.unparsed || exchange.connection.readable;
+            if !has_input || exchange.work.outbox.pending() > stalled {
+                break;
+            }
+            if requests == 0 || reads == 0 {
+                self.come_back(&mut exchange.connection);
+                break;
+            }
+            let submit;
+            if exchange.work.unparsed {
+                (exchange, submit) = self.consume_inbox(exchange, &mut requests);
+            } else {
+                reads -= 1;
+                (exchange, submit) = self.consume_socket(exchange, &mut requests);
+            }
+            if submit {
+                return self.submit(exchange);
+            }
+        }
+        self.settle(exchange);
+    }
+
+    /// Goes on with bytes that were received earlier.
+    fn consume_inbox(&mut self, mut exchange: Exchange, requests: &mut u32) -> (Exchange, bool) {
+        let mut input = std::mem::take(&mut exchange.work.inbox);
+        let (mut exchange, verdict) = self.consume(exchange, &input, requests);
+        input.drain(..verdict.used);
+        if exchange.work.inbox.is_empty() {
+            exchange.work.inbox = input;
+        }
+        exchange.work.unparsed = verdict.unparsed && !exchange.work.inbox.is_empty();
+        (exchange, verdict.submit)
+    }
+
+    /// Reads once. Usually everything is understood where it was read to, and nothing is copied aside.
+    fn consume_socket(&mut self, mut exchange: Exchange, requests: &mut u32) -> (Exchange, bool) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut submit = false;
+        match read(&mut exchange.connection, &mut scratch) {
+            None => {}
+            Some(0) => exchange.connection.ending = Ending::Flush,
+            Some(count) if exchange.work.inbox.is_empty() => {
+                let verdict;
+                (exchange, verdict) = self.consume(exchange, &scratch[..count], requests);
+                exchange
+                    .work
+                    .inbox
+                    .extend_from_slice(&scratch[verdict.used..count]);
+                exchange.work.unparsed = verdict.unparsed && !exchange.work.inbox.is_empty();
+                submit = verdict.submit;
+            }
+            Some(count) => {
+                exchange.work.inbox.extend_from_slice(&scratch[..count]);
+                exchange.work.unparsed = true;
+            }
+        }
+        self.scratch = scratch;
+        (exchange, submit)
+    }
+
+    /// Understands `input` and serves what is complete in it.
+    fn consume(&mut self, mut exchange: Exchange, input: &[u8], requests: &mut u32) -> (Exchange, Verdict) {
+        let mut used = 0;
+        let done = |used, unparsed, submit| Verdict {
+            used,
+            unparsed,
+            submit,
+        };
+        loop {
+            let (step_used, step) = exchange.parse(&input[used..]);
+            used += step_used;
+            match step {
+                Step::NeedMore => return (exchange, done(used, false, false)),
+                Step::Ready => {
+                    *requests -= 1;
+                    self.prepare(&mut exchange);
+                    if self.pool.is_some() || exchange.body_arriving() {
+                        // Whoever serves it may want to read on from what has been received.
+                        exchange.work.inbox.extend_from_slice(&input[used..]);
+                        used = input.len();
+                    }
+                    if self.pool.is_some() {
+                        return (exchange, done(used, true, true));
+                    }
+                    exchange = self.serve_inline(exchange);
+                    if exchange.connection.ending == Ending::Flush && used < input.len() {
+                        exchange.connection.ending = Ending::FlushAndLinger;
+                    }
+                    let pause = *requests == 0 || exchange.work.outbox.pending() > STALLED;
+                    if pause || used == input.len() || exchange.connection.ending != Ending::No {
+                        return (exchange, done(used, true, false));
+                    }
+                }
+                // It has had its answer; a second one would be taken for the next request's.
+                Step::Refused(_) if exchange.work.stage == Stage::Draining => {
+                    exchange.connection.ending = Ending::FlushAndLinger;
+                    return (exchange, done(input.len(), false, false));
+                }
+                Step::Refused(refusal) => {
+                    self.refuse(&mut exchange, &refusal);
+                    return (exchange, done(input.len(), false, false));
+                }
+                Step::TooMuch => {
+                    exchange.connection.ending = Ending::FlushAndLinger;
+                    return (exchange, done(input.len(), false, false));
+                }
+            }
+        }
+    }
+
+    /// What every request gets before it is served.
+    fn prepare(&mut self, exchange: &mut Exchange) {
+        self.deadlines.clear(exchange.connection.token);
+        exchange.work.stamp = self.clock.stamp;
+        exchange.work.called = self.clock.now;
+        exchange.work.close =
+            self.leaving.is_some() || self.conditions.settings.timeouts.keep_alive.is_zero();
+    }
+
+    /// Has the application answer on this very thread.
+    fn serve_inline(&mut self, mut exchange: Exchange) -> Exchange {
+        if self.distrust > 0 {
+            self.distrust -= 1;
+            self.bounds.hurry.store(self.distrust > 0, Ordering::Relaxed);
+        }
+        // It may be slow, or wait for a slow client.
+        if self.distrust > 0 || exchange.body_arriving() {
+            self.flush_dirty();
+            // Its own earlier answers; if the client is gone, that shows when this one is written.
+            exchange.flush();
+        }
+        let mut exchange = self.desk.serve(&*self.conditions.gateway, exchange);
+        let now = Instant::now();
+        let took = now - self.clock.now;
+        self.clock.now = now;
+        if took > SLOW_CALL {
+            self.distrust = DISTRUST;
+            self.bounds.hurry.store(true, Ordering::Relaxed);
+        }
+        self.answered(&mut exchange);
+        if took > SLOW_CALL || (!self.dirty.is_empty() && now - self.dirty_since > GATHER) {
+            self.flush_dirty();
+        }
+        exchange
+    }
+
+    /// Books an answer and makes the connection ready for the next request.
+    fn answered(&mut self, exchange: &mut Exchange) {
+        self.requests += 1;
+        exchange.connection.served = true;
+        let (number, requests, now) = (self.conditions.number, self.requests, self.clock.now);
+        if let Some(log) = &mut self.conditions.access_log {
+            let board = &self.conditions.scoreboard;
+            // Only uWSGI's line has the number of all workers' requests.
+            let all = match self.conditions.settings.dialect {
+                Dialect::Uwsgi => (0..board.slots()).map(|slot| board.worker(slot).requests()).sum(),
+                Dialect::Gunicorn | Dialect::Native => requests,
+            };
+            let (connection, work) = (&exchange.connection, &exchange.work);
+            log.record(&AccessRecord {
+                head: &work.head,
+                status: work.response.status(),
+                response_fields: &work.response,
+                body_bytes: work.body_bytes,
+                head_bytes: work.head_bytes,
+                duration: now - work.called,
+                client: &connection.client_address,
+                client_port: connection.client_port,
+                scheme: "http",
+                worker_number: number,
+                thread: work.thread,
+                requests_of_worker: requests,
+                requests_total: all,
+            });
+        }
+        if exchange.connection.ending == Ending::No && exchange.connection.codec.body_complete() {
+            exchange.work.next_request();
+            // A body served before its end was noted: the codec has to note it to be between requests.
+            if !exchange.connection.codec.awaiting_request() {
+                exchange.parse(&[]);
+            }
+        }
+        if !self.asked_to_retire
+            && self
+                .conditions
+                .max_requests
+                .is_some_and(|limit| requests >= limit)
+        {
+            self.asked_to_retire = true;
+            (self.conditions.retire)(requests);
+        }
+    }
+
+    /// Answers something that is not a request, or not one to be served.
+    fn refuse(&mut self, exchange: &mut Exchange, refusal: &Refusal) {
+        let (connection, work) = (&mut exchange.connection, &mut exchange.work);
+        let client = if connection.client_address.is_empty() {
+            "a unix socket"
+        } else {
+            &connection.client_address
+        };
+        self.conditions
+            .error_log
+            .warning(format_args!("Invalid request from ip={client}: {refusal}"));
+        connection
+            .codec
+            .refuse(refusal, &self.clock.stamp, work.outbox.tail());
+        connection.ending = Ending::FlushAndLinger;
+    }
+
+    /// Hands a request to an application thread.
+    fn submit(&mut self, exchange: Exchange) {
+        if let Some(pool) = &self.pool {
+            pool.submit(exchange);
+        }
+    }
+
+    /// Takes back what application threads have served.
+    pub(crate) fn take_back(&mut self) {
+        let Some(pool) = &self.pool else { return };
+        let mut served = std::mem::take(&mut self.served);
+        pool.collect(&mut served);
+        for mut exchange in served.drain(..) {
+            // Whatever was noted while it was away is looked at now.
+            exchange.connection.queued = false;
+            self.answered(&mut exchange);
+            if let Some(Slot::Away {
+                readable,
+                peer_closed,
+            }) = self.slots.get(exchange.connection.token)
+            {
+                exchange.connection.readable |= readable;
+                exchange.connection.peer_closed |= peer_closed;
+            }
+            self.drive(exchange);
+        }
+        self.served = served;
+    }
+
+    /// Puts a connection back: to be flushed at the end of the turn, or to wait.
+    fn settle(&mut self, mut exchange: Exchange) {
+        let token = exchange.connection.token;
+        if exchange.connection.ending == Ending::Now {
+            return self.close(exchange);
+        }
+        if exchange.work.outbox.is_empty() {
+            return self.written(exchange);
+        }
+        if !exchange.connection.dirty {
+            exchange.connection.dirty = true;
+            if self.dirty.is_empty() {
+                self.dirty_since = self.clock.now;
+            }
+            self.dirty.push(token);
+        }
+        self.slots[token] = Slot::Active(exchange);
+    }
+
+    /// Writes the answers that were gathered.
+    pub(crate) fn flush_dirty(&mut self) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for token in dirty.drain(..) {
+            let Some(slot) = self.slots.get_mut(token) else {
+                continue;
+            };
+            match std::mem::replace(
+                slot,
+                Slot::Away {
+                    readable: false,
+                    peer_closed: false,
+                },
+            ) {
+                Slot::Active(mut exchange) => {
+                    exchange.connection.dirty = false;
+                    if let Some(exchange) = self.flush(exchange) {
+                        self.written(exchange);
+                    }
+                }
+                Slot::Idle(mut connection) => {
+                    connection.dirty = false;
+                    self.slots[token] = Slot::Idle(connection);
+                }
+                // Just being worked on: its turn comes again.
+                away @ Slot::Away { .. } => {
+                    self.slots[token] = away;
+                    self.dirty.push(token);
+                }
+            }
+        }
+        if self.dirty.is_empty() {
+            self.dirty = dirty;
+        }
+    }
+
+    /// Writes what a connection has queued; gives it back if that was everything.
+    fn flush(&mut self, mut exchange: Exchange) -> Option<Exchange> {
+        let token = exchange.connection.token;
+        let before = exchange.work.outbox.pending();
+        match exchange
+            .work
+            .outbox
+            .flush(&mut exchange.connection.stream, Following::Nothing)
+        {
+            Ok(Flushed::All) => return Some(exchange),
+            Ok(Flushed::Turn) => self.come_back(&mut exchange.connection),
+            Ok(Flushed::Blocked) => {
+                let connection = &mut exchange.connection;
+                if !connection.watches_writable {
+                    connection.watches_writable = true;
+                    if connection
+                        .stream
+                        .watch_writable(self.poll.registry(), Token(token))
+                        .is_err()
+                    {
+                        self.close(exchange);
+                        return None;
+                    }
+                }
+            }
+            Err(_) => {
+                self.close(exchange);
+                return None;
+            }
+        }
+        // Only what the client takes renews the patience with it, not what it sends.
+        if exchange.work.outbox.pending() < before || self.deadlines.waiting(token) != Some(Wait::Write) {
+            self.deadlines.wait(token, Wait::Write, self.clock.now);
+        }
+        self.slots[token] = Slot::Active(exchange);
+        None
+    }
+
+    /// Nothing is left to be written: what does the connection wait for now?
+    fn written(&mut self, mut exchange: Exchange) {
+        let token = exchange.connection.token;
+        match exchange.connection.ending {
+            Ending::No => {}
+            // Closing with bytes unread would be a reset, and the answer would be lost with it.
+            Ending::Flush if exchange.connection.readable && !exchange.connection.peer_closed => {
+                exchange.connection.ending = Ending::FlushAndLinger;
+                return self.written(exchange);
+            }
+            Ending::Now | Ending::Flush => return self.close(exchange),
+            Ending::FlushAndLinger | Ending::Lingering => {
+                exchange.connection.stream.shut_write();
+                exchange.connection.ending = Ending::Lingering;
+                self.deadlines.wait(token, Wait::Linger, self.clock.now);
+                return self.discard(exchange);
+            }
+        }
+        if exchange.work.unparsed || exchange.connection.readable {
+            // It was stopped by a full outbox or by the turn's end.
+            self.come_back(&mut exchange.connection);
+        }
+        let wait = match exchange.work.stage {
+            Stage::Head if exchange.work.inbox.is_empty() && exchange.connection.codec.awaiting_request() => {
+                return self.rest(exchange);
+            }
+            // The patience for a head counts from its first byte.
+            Stage::Head if self.deadlines.waiting(token) == Some(Wait::Head) => None,
+            Stage::Head => Some(Wait::Head),
+            Stage::Body | Stage::Serving | Stage::Draining => Some(Wait::Body),
+        };
+        if let Some(wait) = wait {
+            self.deadlines.wait(token, wait, self.clock.now);
+        }
+        self.slots[token] = Slot::Active(exchange);
+    }
+
+    /// Between requests.
+    fn rest(&mut self, exchange: Exchange) {
+        let Exchange { connection, mut work } = exchange;
+        let token = connection.token;
+        if connection.served || self.deadlines.waiting(token) != Some(Wait::Head) {
+            self.deadlines.wait(token, Wait::KeepAlive, self.clock.now);
+        }
+        self.slots[token] = Slot::Idle(connection);
+        if self.spares.len() < SPARES {
+            work.next_connection();
+            self.spares.push(work);
+        }
+    }
+
+    /// Reads and throws away until the client has ended its side too.
+    fn discard(&mut self, mut exchange: Exchange) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        // Another connection's input may be in use there: then in the next turn.
+        let mut reads = if scratch.is_empty() { 0 } else { READS_A_TURN };
+        let mut ended = false;
+        while exchange.connection.readable && reads > 0 && !ended {
+            reads -= 1;
+            ended = read(&mut exchange.connection, &mut scratch) == Some(0);
+        }
+        self.scratch = scratch;
+        let token = exchange.connection.token;
+        if ended {
+            return self.close(exchange);
+        }
+        if exchange.connection.readable {
+            self.come_back(&mut exchange.connection);
+        }
+        self.slots[token] = Slot::Active(exchange);
+    }
+
+    /// Closes the socket and forgets the connection.
+    fn close(&mut self, exchange: Exchange) {
+        let Exchange { connection, mut work } = exchange;
+        self.deadlines.clear(connection.token);
+        self.slots.remove(connection.token);
+        drop(connection);
+        if self.spares.len() < SPARES {
+            work.next_connection();
+            self.spares.push(work);
+        }
+    }
+
+    /// Ends waits that were over at `until`.
+    pub(crate) fn end_waits(&mut self, until: Instant) {
+        while let Some((token, wait)) = self.deadlines.expired(until) {
+            let Some(mut exchange) = self.take(token, false, false) else {
+                continue;
+            };
+            let head_begun = !exchange.work.inbox.is_empty() || exchange.work.stage == Stage::Body;
+            if matches!(wait, Wait::Head | Wait::Body) && head_begun && exchange.work.stage != Stage::Draining
+            {
+                self.refuse(&mut exchange, &Refusal::Timeout);
+                self.settle(exchange);
+            } else {
+                self.close(exchange);
+            }
+        }
+        self.flush_dirty();
+    }
+}
+
+/// Reads once: how many bytes, 0 at the end of the stream, `None` when there is nothing now.
+fn read(connection: &mut Connection, buffer: &mut [u8]) -> Option<usize> {
+    loop {
+        match connection.stream.read(buffer) {
+            Ok(count) => {
+                // A short read has emptied the socket, and new bytes will be reported; but an end of the stream that
+                // was reported together with these bytes will not be reported again.
+                connection.readable = count == buffer.len() || (connection.peer_closed && count > 0);
+                return Some(count);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                connection.readable = false;
+                return None;
+            }
+            // A reset: as good as an end, except that nobody reads what is still queued.
+            Err(_) => {
+                connection.readable = false;
+                return Some(0);
+            }
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! The reactor over real sockets, with a gateway that is no Python: what it does about time and about leaving.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use config::{Dialect, Level, Limits, LogTarget, Logs, Settings, Timeouts, UnixSocketRights};
+use shared::Scoreboard;
+use telemetry::ErrorLog;
+use worker::{Conditions, Departure, Exchange, Front, Gateway, serve};
+
+/// Longer than anything here takes unless something is broken.
+const SAFETY: Duration = Duration::from_secs(20);
+
+/// Answers every request with `ok`.
+struct Fixed;
+
+impl Gateway for Fixed {
+    fn serve(&self, mut exchange: Exchange) -> Exchange {
+        exchange.response().set_status(b"200 OK").expect("a valid status");
+        exchange.response().set_content_length(2);
+        exchange.begin();
+        exchange.write(b"ok");
+        exchange.finish();
+        exchange
+    }
+
+    fn detached(&self, wait: &mut (dyn FnMut() + Send)) {
+        wait();
+    }
+
+    fn enter_thread(&self, body: &mut dyn FnMut()) {
+        body();
+    }
+}
+
+fn settings(threads: u32, patience: Duration) -> Settings {
+    Settings {
+        dialect: Dialect::Native,
+        application: None,
+        binds: Vec::new(),
+        backlog: 16,
+        unix_sockets: UnixSocketRights::default(),
+        workers: 1,
+        threads,
+        preload: false,
+        limits: Limits::default(),
+        timeouts: Timeouts {
+            head: patience,
+            body: patience,
+            write: patience,
+            keep_alive: patience,
+            graceful: SAFETY,
+            request_deadline: None,
+        },
+        max_requests: None,
+        max_requests_jitter: 0,
+        chdir: None,
+        pythonpath: Vec::new(),
+        virtualenv: None,
+        env: Vec::new(),
+        user: None,
+        group: None,
+        umask: None,
+        pidfile: None,
+        remove_files_at_exit: true,
+        daemonize: None,
+        logs: Logs {
+            level: Level::Critical,
+            error: LogTarget::File("/dev/null".into()),
+            access: None,
+            access_format: String::new(),
+            capture_output: false,
+        },
+        process_name: None,
+        process_titles: false,
+        reload_on_change: false,
+        touch_reload: Vec::new(),
+        need_application: true,
+        term_reloads: false,
+        sendfile: true,
+        file_wrapper: true,
+        script_name: String::new(),
+        forwarded_allow_ips: Vec::new(),
+    }
+}
+
+/// A reactor in a thread of its own; it leaves when the lifeline is dropped.
+struct Running {
+    address: SocketAddr,
+    lifeline: UnixStream,
+    thread: JoinHandle<Departure>,
+}
+
+impl Running {
+    fn start(threads: u32, patience: Duration) -> Running {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("a bound listener");
+        let (lifeline, workers_end) = UnixStream::pair().expect("a socket pair");
+        let settings = settings(threads, patience);
+        let error_log =
+            ErrorLog::open(&settings.logs, settings.dialect).expect("a log that drops everything");
+        let front = Front {
+            server_name: address.ip().to_string(),
+            server_port: address.port().to_string(),
+            is_unix: false,
+            index: 0,
+            shown: format!("http://{address}"),
+        };
+        let (ready, is_ready) = mpsc::channel();
+        let conditions = Conditions {
+            listeners: vec![(OwnedFd::from(listener), front)],
+            gateway: Arc::new(Fixed),
+            scoreboard: Scoreboard::create(1, threads as usize).expect("shared memory"),
+            slot: 0,
+            number: 1,
+            max_requests: None,
+            settings: Arc::new(settings),
+            lifeline: workers_end.into(),
+            error_log,
+            access_log: None,
+            ready: Box::new(move || ready.send(()).expect("somebody waits")),
+            retire: Box::new(|_| {}),
+            server: "test",
+        };
+        let thread = std::thread::spawn(|| serve(conditions).expect("a reactor"));
+        is_ready.recv_timeout(SAFETY).expect("the reactor is ready");
+        Running {
+            address,
+            lifeline,
+            thread,
+        }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let client = TcpStream::connect(self.address).expect("a connection");
+        client.set_read_timeout(Some(SAFETY)).expect("a timeout is set");
+        client
+    }
+
+    fn stop(self) -> Departure {
+        drop(self.lifeline);
+        self.thread.join().expect("the reactor does not panic")
+    }
+}
+
+fn read_to_end(client: &mut TcpStream) -> String {
+    let mut text = String::new();
+    client.read_to_string(&mut text).expect("a clean end");
+    text
+}
+
+/// Reads the answer of [`Fixed`], which ends in its body.
+fn read_answer(client: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let mut byte = [0];
+    while !answer.ends_with(b"\r\n\r\nok") {
+        client.read_exact(&mut byte).expect("an answer");
+        answer.push(byte[0]);
+    }
+    String::from_utf8(answer).expect("text")
+}
+
+#[test]
+fn a_head_that_does_not_end_in_time_is_answered_with_408_however_busily_it_drips() {
+    let running = Running::start(1, Duration::from_millis(300));
+    let mut client = running.connect();
+    client
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        .expect("a beginning");
+    let mut dripping = client.try_clone().expect("a second handle");
+    let drips = std::thread::spawn(move || {
+        while dripping.write_all(b"X: y\r\n").is_ok() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+    let mut answer = [0; 12];
+    client.read_exact(&mut answer).expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 408");
+    drop(client);
+    running.stop();
+    drips.join().expect("the drips end with the connection");
+}
+
+#[test]
+fn a_silent_client_and_an_idle_one_are_closed_without_a_word() {
+    let running = Running::start(1, Duration::from_millis(200));
+    assert_eq!(read_to_end(&mut running.connect()), "");
+    let mut client = running.connect();
+    client
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .expect("a request");
+    assert!(read_answer(&mut client).starts_with("HTTP/1.1 200 OK\r\n"));
+    assert_eq!(read_to_end(&mut client), "");
+    running.stop();
+}
+
+#[test]
+fn a_body_that_stops_coming_is_answered_with_408() {
+    let running = Running::start(1, Duration::from_millis(200));
+    let mut client = running.connect();
+    client
+        .write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345")
+        .expect("half a body");
+    assert!(read_to_end(&mut client).starts_with("HTTP/1.1 408 "));
+    running.stop();
+}
+
+#[test]
+fn a_client_that_has_ended_its_side_still_gets_its_answers() {
+    for threads in [1, 3] {
+        let running = Running::start(threads, SAFETY);
+        let mut client = running.connect();
+        client
+            .write_all(&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100))
+            .expect("requests");
+        client.shutdown(std::net::Shutdown::Write).expect("half closed");
+        assert_eq!(read_to_end(&mut client).matches("\r\n\r\nok").count(), 100);
+        running.stop();
+    }
+}
+
+#[test]
+fn a_leaving_worker_answers_what_was_begun_and_says_that_it_closes() {
+    for threads in [1, 3] {
+        let running = Running::start(threads, SAFETY);
+        let mut half = running.connect();
+        half.write_all(b"GET / HTTP/1.1\r\nHost").expect("half a head");
+        let mut idle = running.connect();
+        idle.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            .expect("a request");
+        read_answer(&mut idle);
+        let Running { lifeline, thread, .. } = running;
+        drop(lifeline);
+        half.write_all(b": x\r\n\r\n").expect("the other half");
+        let answer = read_to_end(&mut half);
+        assert!(answer.contains("Connection: close\r\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\nok"), "{answer}");
+        assert_eq!(read_to_end(&mut idle), "");
+        assert_eq!(thread.join().expect("no panic"), Departure::MasterGone);
+    }
+}
