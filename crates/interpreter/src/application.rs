@@ -1,0 +1,79 @@
+//! The user's application: its surroundings, and finding it.
+
+use config::{Application, Dialect, Settings};
+use pyo3::prelude::*;
+
+/// Why there is no application.
+pub(crate) struct LoadFailure {
+    /// One line or a few, with file and line where there is one.
+    pub(crate) message: String,
+    /// The application's own traceback, if it raised.
+    pub(crate) details: String,
+    /// gunicorn's code: 3 when importing failed, 4 when the module lacks what was asked for.
+    pub(crate) exit_code: i32,
+}
+
+/// Sets what the application sees of its process: environment and directory.
+///
+/// # Errors
+/// What is wrong, with the option's name.
+pub(crate) fn prepare_process(py: Python<'_>, settings: &Settings) -> Result<(), String> {
+    let set = |name: &str, value: &str| -> PyResult<()> {
+        py.import("os")?.getattr("environ")?.set_item(name, value)
+    };
+    if settings.dialect == Dialect::Gunicorn {
+        set("SERVER_SOFTWARE", "gunicorn/27.0.1").map_err(|error| error.to_string())?;
+    }
+    for (name, value) in &settings.env {
+        set(name, value).map_err(|error| format!("cannot set the environment variable {name:?}: {error}"))?;
+    }
+    if let Some(directory) = &settings.chdir {
+        std::env::set_current_dir(directory)
+            .map_err(|error| format!("can't chdir to {}: {error} (option chdir)", directory.display()))?;
+    }
+    Ok(())
+}
+
+/// Imports the application.
+pub(crate) fn load(py: Python<'_>, settings: &Settings) -> Result<Py<PyAny>, LoadFailure> {
+    let loaded = (|| {
+        let loader = py.import("penstock._loader")?;
+        let mut directories: Vec<String> = settings
+            .pythonpath
+            .iter()
+            .map(|path| path.to_string_lossy().into_owned())
+            .collect();
+        directories.push(String::from("."));
+        let virtualenv = settings
+            .virtualenv
+            .as_ref()
+            .map(|path| path.to_string_lossy().into_owned());
+        loader.call_method1("prepare_path", (directories, virtualenv))?;
+        match &settings.application {
+            Some(Application::Module { module, callable, .. }) => {
+                loader.call_method1("load_module", (module, callable))
+            }
+            Some(Application::File { path, callable }) => {
+                loader.call_method1("load_file", (path.to_string_lossy(), callable))
+            }
+            None => Ok(py.None().into_bound(py)),
+        }
+    })();
+    loaded.map(Bound::unbind).map_err(|error| failure(py, &error))
+}
+
+fn failure(py: Python<'_>, error: &PyErr) -> LoadFailure {
+    let value = error.value(py);
+    let known = || -> PyResult<LoadFailure> {
+        Ok(LoadFailure {
+            message: value.getattr("message")?.extract()?,
+            details: value.getattr("details")?.extract()?,
+            exit_code: value.getattr("exit_code")?.extract()?,
+        })
+    };
+    known().unwrap_or_else(|_| LoadFailure {
+        message: String::from("cannot load the application"),
+        details: crate::traceback::text(py, error),
+        exit_code: 3,
+    })
+}

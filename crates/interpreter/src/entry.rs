@@ -1,0 +1,240 @@
+//! From a command line to an exit code.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use config::{ConfigError, Dialect, Environment, Outcome, PidfileRequest, Plan};
+use master::Signals;
+use pyo3::prelude::*;
+use rustix::process::{Pid, Signal, kill_process};
+use telemetry::{AccessLog, ErrorLog, LogOpenError};
+use worker::Departure;
+
+use crate::application;
+use crate::hooks::Hooks;
+use crate::host::{Interpreter, report};
+use crate::python_config::{self, Functions};
+
+/// What was typed, where: enough to evaluate it again.
+#[derive(Clone)]
+pub(crate) struct Command {
+    dialect: Dialect,
+    arguments: Vec<String>,
+    environment: Environment,
+}
+
+/// Runs a command line, `arguments[0]` being the name it was called by, and returns the exit code.
+#[pyfunction]
+#[pyo3(signature = (arguments, /))]
+pub(crate) fn main(py: Python<'_>, arguments: Vec<String>) -> PyResult<i32> {
+    // Python's own handler would raise KeyboardInterrupt in whatever Python code runs next; the master knows better.
+    let signal = py.import("signal")?;
+    signal.call_method1("signal", (signal.getattr("SIGINT")?, signal.getattr("SIG_DFL")?))?;
+    // First of all, so that a TERM or a HUP from here on is obeyed like any other.
+    let signals = Signals::install()?;
+    let command = Command::new(&arguments);
+    Ok(match command.run(py, signals) {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&error.message);
+            error.exit_code
+        }
+    })
+}
+
+/// Writes to standard error. Where that is closed, there is nobody to tell.
+fn complain(message: &str) {
+    let _ = writeln!(std::io::stderr(), "{message}");
+}
+
+impl Command {
+    fn new(arguments: &[String]) -> Command {
+        let called = arguments.first().map_or("penstock", String::as_str);
+        let name = Path::new(called)
+            .file_name()
+            .map_or("penstock".into(), |name| name.to_string_lossy());
+        let rest = arguments.get(1..).unwrap_or_default();
+        let (dialect, program, rest) = match (&*name, rest.first().map(String::as_str)) {
+            ("gunicorn", _) => (Dialect::Gunicorn, String::from("gunicorn"), rest),
+            ("uwsgi", _) => (Dialect::Uwsgi, String::from("uwsgi"), rest),
+            (_, Some("gunicorn")) => (Dialect::Gunicorn, String::from("penstock gunicorn"), &rest[1..]),
+            (_, Some("uwsgi")) => (Dialect::Uwsgi, String::from("penstock uwsgi"), &rest[1..]),
+            _ => (Dialect::Native, String::from("penstock"), rest),
+        };
+        let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        let variables: BTreeMap<_, _> = std::env::vars_os()
+            .map(|(name, value)| (text(name), text(value)))
+            .collect();
+        // A directory that is gone is found out when something is looked for in it.
+        let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+        let environment = Environment {
+            variables,
+            directory,
+            program,
+        };
+        Command {
+            dialect,
+            arguments: rest.to_vec(),
+            environment,
+        }
+    }
+
+    fn evaluate(&self, py: Python<'_>, functions: &mut Functions) -> Result<Outcome, ConfigError> {
+        match self.dialect {
+            Dialect::Gunicorn => config::gunicorn(&self.arguments, &self.environment, &mut |source| {
+                python_config::evaluate(py, source, functions)
+            }),
+            Dialect::Uwsgi => config::uwsgi(&self.arguments, &self.environment),
+            Dialect::Native => config::native(&self.arguments, &self.environment),
+        }
+    }
+
+    /// The configuration evaluated again, from the directory the server was started in.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn plan_again(&self, py: Python<'_>) -> Result<(Plan, Functions), String> {
+        std::env::set_current_dir(&self.environment.directory)
+            .map_err(|error| format!("can't chdir to {}: {error}", self.environment.directory.display()))?;
+        let mut functions = Functions::new();
+        match self.evaluate(py, &mut functions).map_err(|error| error.message)? {
+            Outcome::Serve(plan) => Ok((plan, functions)),
+            _ => Err(String::from("the configuration no longer asks for a server")),
+        }
+    }
+
+    fn run(self, py: Python<'_>, signals: Signals) -> Result<i32, ConfigError> {
+        let mut functions = Functions::new();
+        match self.evaluate(py, &mut functions)? {
+            Outcome::Serve(plan) => self.serve(py, plan, functions, signals),
+            Outcome::CheckConfig(plan) => check(py, &plan),
+            Outcome::PrintConfig { text, plan } => {
+                print(&text);
+                check(py, &plan)
+            }
+            Outcome::Print { text } => {
+                print(&text);
+                Ok(0)
+            }
+            Outcome::SignalPidfile { pidfile, request } => signal_pidfile(&pidfile, request),
+        }
+    }
+
+    fn serve(
+        self,
+        py: Python<'_>,
+        plan: Plan,
+        functions: Functions,
+        signals: Signals,
+    ) -> Result<i32, ConfigError> {
+        let settings = &plan.settings;
+        // The directory first: log files and sockets are relative to it, as in the originals.
+        application::prepare_process(py, settings)
+            .map_err(|message| ConfigError::new(format!("Error: {message}")))?;
+        let log = ErrorLog::open(&settings.logs, settings.dialect).map_err(unusable_log)?;
+        // Opened by each worker for itself; here only to find out before anything is started.
+        AccessLog::open(&settings.logs, settings.dialect).map_err(unusable_log)?;
+        // Threads that a preloaded application starts shall not be the ones to handle signals: one that is inside a
+        // handler while the master forks would leave the handlers' lock held in the worker for ever.
+        let held_back = settings.preload.then(sys::block_signals);
+        let preloaded = settings
+            .preload
+            .then(|| application::load(py, settings))
+            .transpose();
+        drop(held_back);
+        let preloaded = match preloaded {
+            Ok(preloaded) => preloaded,
+            Err(failure) => {
+                report(&log, &failure);
+                return Ok(if settings.dialect == Dialect::Gunicorn {
+                    1
+                } else {
+                    failure.exit_code
+                });
+            }
+        };
+        if let Some(daemonize) = &settings.daemonize {
+            crate::fork::daemonize(py, daemonize, settings.dialect).map_err(|error| ConfigError {
+                message: error.message,
+                exit_code: error.exit_code,
+            })?;
+        }
+        if settings.logs.capture_output {
+            log.capture_output()
+                .map_err(|error| ConfigError::new(format!("cannot capture output: {error}")))?;
+        }
+        for notice in &plan.notices {
+            log.warning(notice);
+        }
+        let hooks =
+            Hooks::new(py, &plan, functions, &log).map_err(|error| ConfigError::new(error.to_string()))?;
+        let mut host = Interpreter {
+            command: self,
+            hooks,
+            preloaded,
+            log: log.clone(),
+            departure: Departure::Graceful,
+        };
+        let settings = plan.settings;
+        // The master waits without the interpreter: a preloaded application may have threads.
+        Ok(py.detach(|| master::serve(settings, signals, log, &mut host)))
+    }
+}
+
+fn unusable_log(error: LogOpenError) -> ConfigError {
+    ConfigError::new(format!("Error: {error}"))
+}
+
+fn print(text: &str) {
+    // A closed pipe is the reader's choice.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// gunicorn's `--check-config`: the configuration is fine by now; is the application?
+fn check(py: Python<'_>, plan: &Plan) -> Result<i32, ConfigError> {
+    let settings = &plan.settings;
+    application::prepare_process(py, settings)
+        .map_err(|message| ConfigError::new(format!("Error: {message}")))?;
+    match application::load(py, settings) {
+        Ok(_) => Ok(0),
+        Err(failure) => {
+            complain("\nError while loading the application:\n");
+            complain(&format!("{}{}", failure.details, failure.message));
+            Ok(1)
+        }
+    }
+}
+
+/// Tells the server of a pidfile to reload or to stop.
+fn signal_pidfile(pidfile: &Path, request: PidfileRequest) -> Result<i32, ConfigError> {
+    let (signal, option) = match request {
+        PidfileRequest::Reload => (Signal::HUP, "reload"),
+        PidfileRequest::Stop => (Signal::INT, "stop"),
+    };
+    let shown = pidfile.display();
+    let text = std::fs::read_to_string(pidfile).map_err(|error| {
+        ConfigError::new(format!(
+            "cannot read the pidfile {shown} (option --{option}): {error}"
+        ))
+    })?;
+    let pid = text
+        .trim()
+        .parse()
+        .ok()
+        .filter(|pid| *pid > 1)
+        .and_then(Pid::from_raw);
+    let pid = pid.ok_or_else(|| {
+        ConfigError::new(format!(
+            "the pidfile {shown} (option --{option}) holds no process id: {:?}",
+            text.trim()
+        ))
+    })?;
+    kill_process(pid, signal).map_err(|error| {
+        let pid = pid.as_raw_nonzero();
+        ConfigError::new(format!(
+            "no signal can be sent to process {pid} of the pidfile {shown} (option --{option}): {error}"
+        ))
+    })?;
+    Ok(0)
+}

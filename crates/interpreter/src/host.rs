@@ -1,0 +1,383 @@
+//! What the master asks of the interpreter: forking, running workers, hooks, reading the configuration again.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use config::{Dialect, RawValue, Settings};
+use master::{HookFailed, Host, Listener, MasterView, WorkerSeat, WorkerView};
+use pyo3::prelude::*;
+use sys::Fork;
+use telemetry::{AccessLog, ErrorLog, Event, ExitStatus};
+use worker::{Conditions, Departure, Front};
+
+use crate::application::{self, LoadFailure};
+use crate::entry::Command;
+use crate::hooks::{Argument, Hooks};
+use crate::wsgi::Wsgi;
+
+/// The name in the Server header.
+const SERVER: &str = "penstock";
+/// uWSGI's exit code for "no application, and one is needed".
+const UWSGI_NO_APPLICATION: i32 = 22;
+/// The exit code for a setting that cannot be followed, whatever the application.
+const WRONG_SETTING: i32 = 1;
+
+/// The interpreter, as the master knows it.
+pub(crate) struct Interpreter {
+    /// What was typed, to be read again at a reload.
+    pub(crate) command: Command,
+    pub(crate) hooks: Hooks,
+    /// The application, where it was loaded before the workers were forked.
+    pub(crate) preloaded: Option<Py<PyAny>>,
+    pub(crate) log: ErrorLog,
+    /// Whether this process has time to join its threads before it ends.
+    pub(crate) departure: Departure,
+}
+
+impl Host for Interpreter {
+    fn fork(&mut self) -> io::Result<Fork> {
+        Python::attach(crate::fork::fork)
+    }
+
+    fn run_worker(&mut self, seat: WorkerSeat) -> i32 {
+        Python::attach(|py| self.work(py, seat))
+    }
+
+    fn leave(&mut self, code: i32) -> ! {
+        Python::attach(|py| crate::fork::leave(py, code, self.departure == Departure::Graceful))
+    }
+
+    fn reread(&mut self) -> Result<Settings, String> {
+        Python::attach(|py| {
+            let (plan, functions) = self.command.plan_again(py)?;
+            application::prepare_process(py, &plan.settings)?;
+            self.hooks = Hooks::new(py, &plan, functions, &self.log).map_err(|error| error.to_string())?;
+            Ok(plan.settings)
+        })
+    }
+
+    fn on_starting(&mut self, master: &MasterView<'_>) -> Result<(), HookFailed> {
+        self.master_hook(master, |hooks, py| {
+            hooks.require(py, "on_starting", &[Argument::Server], 1)
+        })
+    }
+
+    fn when_ready(&mut self, master: &MasterView<'_>) -> Result<(), HookFailed> {
+        self.master_hook(master, |hooks, py| {
+            hooks.require(py, "when_ready", &[Argument::Server], 1)
+        })
+    }
+
+    fn pre_fork(&mut self, master: &MasterView<'_>, worker: WorkerView) {
+        self.master_hook(master, |hooks, py| {
+            hooks.call(py, "pre_fork", &[Argument::Server, Argument::Worker(worker)])
+        });
+    }
+
+    fn child_exit(&mut self, master: &MasterView<'_>, worker: WorkerView, _status: ExitStatus) {
+        self.master_hook(master, |hooks, py| {
+            hooks.call(py, "child_exit", &[Argument::Server, Argument::Worker(worker)]);
+        });
+    }
+
+    fn nworkers_changed(&mut self, master: &MasterView<'_>, new: u32, old: Option<u32>) {
+        let (new, old) = (
+            RawValue::Int(new.into()),
+            old.map_or(RawValue::None, |old| RawValue::Int(old.into())),
+        );
+        self.master_hook(master, |hooks, py| {
+            hooks.call(
+                py,
+                "nworkers_changed",
+                &[Argument::Server, Argument::Plain(&new), Argument::Plain(&old)],
+            );
+        });
+    }
+
+    fn on_reload(&mut self, master: &MasterView<'_>) {
+        self.master_hook(master, |hooks, py| {
+            hooks.call(py, "on_reload", &[Argument::Server])
+        });
+    }
+
+    fn on_exit(&mut self, master: &MasterView<'_>) {
+        self.master_hook(master, |hooks, py| hooks.call(py, "on_exit", &[Argument::Server]));
+    }
+}
+
+impl Interpreter {
+    fn master_hook<T>(&self, master: &MasterView<'_>, call: impl FnOnce(&Hooks, Python<'_>) -> T) -> T {
+        Python::attach(|py| {
+            self.hooks.show_master(py, master);
+            call(&self.hooks, py)
+        })
+    }
+
+    /// A worker's life, from the fork to its exit code.
+    fn work(&mut self, py: Python<'_>, seat: WorkerSeat) -> i32 {
+        let begun = Instant::now();
+        let (pid, number) = (std::process::id(), seat.number);
+        self.log.event(&Event::WorkerBooting { pid, number });
+        let code = match open_logs(&seat).and_then(|access_log| Ok((self.boot(py, &seat)?, access_log))) {
+            Ok((application, access_log)) => self.serve(py, seat, application, access_log, begun),
+            Err(code) => code,
+        };
+        self.hooks
+            .call(py, "worker_exit", &[Argument::Server, Argument::ThisWorker]);
+        self.log.event(&Event::WorkerExiting { pid });
+        code
+    }
+
+    /// Everything up to the application; an exit code when there is none.
+    fn boot(&mut self, py: Python<'_>, seat: &WorkerSeat) -> Result<Option<Py<PyAny>>, i32> {
+        let settings = &seat.settings;
+        let view = WorkerView {
+            pid: None,
+            number: seat.number,
+            age: seat.age,
+        };
+        let failed = |error: PyErr| {
+            seat.log.error_with_details(
+                "the worker cannot be prepared",
+                &crate::traceback::text(py, &error),
+            );
+            3
+        };
+        self.hooks.become_worker(py, view).map_err(failed)?;
+        self.hooks
+            .require(py, "post_fork", &[Argument::Server, Argument::ThisWorker], 3)
+            .map_err(|failure| failure.exit_code)?;
+        if let Some(identity) = &seat.identity {
+            sys::become_user(identity).map_err(|error| {
+                seat.log.error(format_args!(
+                    "cannot become the configured user and group: {error}"
+                ));
+                1
+            })?;
+        }
+        if let Some(umask) = settings.umask {
+            rustix::process::umask(rustix::fs::Mode::from_raw_mode(umask as _));
+        }
+        // A worker killed for a request that takes too long first prints where each of its threads is.
+        let _ = py.import("faulthandler").and_then(|module| {
+            let sigabrt = py.import("signal")?.getattr("SIGABRT")?;
+            module.call_method1("register", (sigabrt,))
+        });
+        let application = match self.preloaded.take() {
+            Some(application) => Some(application),
+            None if settings.application.is_none() => {
+                self.without_application(settings, seat.generation, None)?
+            }
+            None => match application::load(py, settings) {
+                Ok(application) => Some(application),
+                Err(failure) => self.without_application(settings, seat.generation, Some(failure))?,
+            },
+        };
+        if let Some(application) = &application {
+            self.hooks
+                .set_worker(py, "wsgi", application.bind(py))
+                .map_err(failed)?;
+        }
+        self.hooks
+            .require(py, "post_worker_init", &[Argument::ThisWorker], 1)
+            .map_err(|failure| failure.exit_code)?;
+        Ok(application)
+    }
+
+    /// There is no application: uWSGI goes on and answers 500, unless told otherwise; everybody else gives up.
+    fn without_application(
+        &self,
+        settings: &Settings,
+        generation: u32,
+        failure: Option<LoadFailure>,
+    ) -> Result<Option<Py<PyAny>>, i32> {
+        let mut code = 4;
+        if let Some(failure) = failure {
+            report(&self.log, &failure);
+            code = failure.exit_code;
+        }
+        // A reload must fail if it can do no better than what is there.
+        let may_go_on = settings.dialect == Dialect::Uwsgi && generation == 1;
+        if settings.dialect != Dialect::Uwsgi || code == WRONG_SETTING {
+            return Err(code);
+        }
+        self.log
+            .error("unable to load app 0 (mountpoint='') (callable not found or import error)");
+        if settings.need_application || !may_go_on {
+            self.log.error("*** no app loaded. GAME OVER ***");
+            return Err(UWSGI_NO_APPLICATION);
+        }
+        self.log
+            .error("*** no app loaded. going in full dynamic mode ***");
+        Ok(None)
+    }
+
+    fn serve(
+        &mut self,
+        py: Python<'_>,
+        seat: WorkerSeat,
+        application: Option<Py<PyAny>>,
+        access_log: Option<AccessLog>,
+        begun: Instant,
+    ) -> i32 {
+        let (settings, log, number) = (Arc::clone(&seat.settings), seat.log.clone(), seat.number);
+        let threads = settings.threads;
+        let fronts: Vec<Front> = seat.listeners.iter().enumerate().map(front).collect();
+        let gateway = match Wsgi::new(py, application, &settings, &fronts, log.clone()) {
+            Ok(gateway) => Arc::new(gateway),
+            Err(error) => {
+                log.error_with_details(
+                    "cannot prepare the WSGI environment",
+                    &crate::traceback::text(py, &error),
+                );
+                return 1;
+            }
+        };
+        if settings.reload_on_change && number == 1 {
+            self.watch_sources(py, seat.ppid, SystemTime::now() - begun.elapsed());
+        }
+        let mut seat = seat;
+        let (slot, scoreboard) = (seat.slot, seat.scoreboard);
+        let Ok(lifeline) = seat.lifeline.try_clone() else {
+            return 1;
+        };
+        let listeners = std::mem::take(&mut seat.listeners)
+            .into_iter()
+            .map(|listener| listener.socket)
+            .zip(fronts);
+        let (ready, ready_log) = (seat.ready.clone(), log.clone());
+        let (retire, retire_log) = (seat.ready.clone(), log.clone());
+        let result = worker::serve(Conditions {
+            listeners: listeners.collect(),
+            gateway,
+            scoreboard,
+            slot,
+            number,
+            max_requests: settings
+                .max_requests
+                .map(|limit| limit + jitter(settings.max_requests_jitter)),
+            settings,
+            lifeline,
+            error_log: log.clone(),
+            access_log,
+            ready: Box::new(move || {
+                seat.signals_installed();
+                let pid = std::process::id();
+                ready_log.event(&Event::WorkerReady {
+                    pid,
+                    number,
+                    threads,
+                    boot: begun.elapsed(),
+                });
+                ready.ready();
+            }),
+            retire: Box::new(move |requests| {
+                let pid = std::process::id();
+                retire_log.event(&Event::WorkerRecycling { pid, requests });
+                retire.ask_to_retire();
+            }),
+            server: SERVER,
+        });
+        match result {
+            Ok(departure) => {
+                if departure == Departure::MasterGone {
+                    log.event(&Event::MasterGone {
+                        pid: std::process::id(),
+                    });
+                }
+                self.departure = departure;
+                0
+            }
+            Err(error) => {
+                log.error(format_args!("the worker cannot serve: {error}"));
+                1
+            }
+        }
+    }
+
+    /// Has the master reload when a source file changes.
+    fn watch_sources(&self, py: Python<'_>, master: u32, booted_at: SystemTime) {
+        let log = self.log.clone();
+        let started = (|| {
+            let changed =
+                pyo3::types::PyCFunction::new_closure(py, None, None, move |arguments, _| -> PyResult<()> {
+                    let (file,): (String,) = arguments.extract()?;
+                    log.info(format_args!("Worker reloading: {file} modified"));
+                    if let Some(master) = rustix::process::Pid::from_raw(master.cast_signed()) {
+                        rustix::process::kill_process(master, rustix::process::Signal::HUP)
+                            .map_err(std::io::Error::from)?;
+                    }
+                    Ok(())
+                })?;
+            let since = booted_at
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_secs_f64();
+            py.import("penstock._reloader")?
+                .call_method1("start", (changed, since))
+        })();
+        if let Err(error) = started {
+            self.log
+                .error_with_details("cannot watch source files", &crate::traceback::text(py, &error));
+        }
+    }
+}
+
+/// Opens the worker's access log, while it still has the master's rights; an exit code when it cannot be written. The
+/// files go to the user that the worker will be, so that it can open them again.
+fn open_logs(seat: &WorkerSeat) -> Result<Option<AccessLog>, i32> {
+    let access_log = AccessLog::open(&seat.settings.logs, seat.settings.dialect).map_err(|error| {
+        seat.log.error(error);
+        1
+    })?;
+    if let Some(identity) = &seat.identity {
+        let (user, group) = (identity.uid, identity.gid);
+        let given = seat.log.give_to(user, group);
+        let access_given = access_log.as_ref().map_or(Ok(()), |log| log.give_to(user, group));
+        if let Err(error) = given.and(access_given) {
+            seat.log.warning(format_args!(
+                "the log files cannot be given to the workers' user, who then cannot reopen them: {error}"
+            ));
+        }
+    }
+    Ok(access_log)
+}
+
+/// Tells the log why there is no application.
+pub(crate) fn report(log: &ErrorLog, failure: &LoadFailure) {
+    if failure.details.is_empty() {
+        log.error(&failure.message);
+    } else {
+        log.error_with_details(&failure.message, &failure.details);
+    }
+}
+
+/// What the connections of a listener share.
+fn front((index, listener): (usize, &Listener)) -> Front {
+    let (server_name, server_port) = match listener.local_address {
+        Some(address) => (address.ip().to_string(), address.port().to_string()),
+        None => (
+            listener.text.trim_start_matches("unix:").to_owned(),
+            String::new(),
+        ),
+    };
+    let is_unix = listener.local_address.is_none();
+    Front {
+        server_name,
+        server_port,
+        is_unix,
+        index,
+        shown: listener.text.clone(),
+    }
+}
+
+/// A number from 0 to `limit`, different in each worker.
+fn jitter(limit: u64) -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    // The standard library's per-process random keys are all the randomness this needs; the process id tells forked
+    // workers apart.
+    let mut hasher = RandomState::new().build_hasher();
+    hasher.write_u32(std::process::id());
+    hasher.finish() % (limit + 1)
+}

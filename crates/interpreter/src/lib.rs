@@ -1,0 +1,29 @@
+//! Room `interpreter`: everything that touches CPython.
+//!
+//! It composes the other rooms: [`entry`] turns a command line into a running server, [`host`] is what the master
+//! asks of the interpreter, [`wsgi`] is the gateway its workers answer through. The only room with pyo3.
+
+mod application;
+mod entry;
+mod fork;
+mod hooks;
+mod host;
+mod log_object;
+mod python_config;
+mod traceback;
+mod wsgi;
+
+#[pyo3::pymodule]
+mod _core {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::entry::main;
+    #[pymodule_export]
+    use crate::wsgi::{ErrorStream, FileWrapper, Transaction};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

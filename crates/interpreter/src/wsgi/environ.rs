@@ -1,0 +1,388 @@
+//! The `environ` of PEP 3333: a fresh dict for each request.
+//!
+//! What is the same for all requests of a listener is a template dict, copied whole by CPython; what changes is set
+//! on top. Header names become interned `HTTP_*` keys through a cache, so that a header costs one string.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use config::{Dialect, Settings};
+use foldhash::fast::FixedState;
+use protocol::{RequestHead, Version, percent_decode};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString};
+use telemetry::ErrorLog;
+use worker::{Exchange, Front};
+
+use super::errors::ErrorStream;
+use super::file_wrapper::FileWrapper;
+use super::transaction::Transaction;
+
+/// Header names remembered; a client that invents names costs time, never memory.
+const NAMES: usize = 512;
+/// Longer names are not remembered.
+const LONGEST_NAME: usize = 64;
+
+/// Makes environs.
+pub(super) struct Environs {
+    /// One for each listener, in order.
+    templates: Vec<Template>,
+    keys: Keys,
+    names: Mutex<HashMap<Box<[u8]>, Name, FixedState>>,
+    script_name: String,
+    trust: Trust,
+    /// The target as sent is `REQUEST_URI` to uWSGI's users, `RAW_URI` to gunicorn's.
+    dialect: Dialect,
+    log: ErrorLog,
+    /// A header with an underscore in its name has been dropped, and the log has been told.
+    told_of_underscores: std::sync::atomic::AtomicBool,
+}
+
+struct Template {
+    environ: Py<PyDict>,
+    /// A unix socket has no port: name and port come from the Host header.
+    is_unix: bool,
+}
+
+/// What a header is to an environ.
+enum Name {
+    /// `HTTP_*`; repeated headers are joined by this.
+    Plain(Py<PyString>, &'static [u8]),
+    /// `CONTENT_TYPE` or `CONTENT_LENGTH`.
+    Content(Py<PyString>),
+    /// Says by which scheme the client came to a proxy; believed from trusted peers only.
+    Scheme(Py<PyString>, &'static [u8]),
+    /// Not shown: it could pose as something else.
+    Dropped,
+}
+
+/// Whose word on the client's scheme counts.
+struct Trust {
+    everybody: bool,
+    addresses: Vec<String>,
+}
+
+macro_rules! keys {
+    ($($name:ident = $text:literal),* $(,)?) => {
+        /// Interned keys of what changes from request to request.
+        struct Keys { $($name: Py<PyString>),* }
+        impl Keys {
+            fn new(py: Python<'_>) -> Keys {
+                Keys { $($name: PyString::intern(py, $text).unbind()),* }
+            }
+        }
+    };
+}
+
+keys! {
+    method = "REQUEST_METHOD",
+    path = "PATH_INFO",
+    query = "QUERY_STRING",
+    raw_uri = "RAW_URI",
+    request_uri = "REQUEST_URI",
+    protocol = "SERVER_PROTOCOL",
+    address = "REMOTE_ADDR",
+    port = "REMOTE_PORT",
+    script = "SCRIPT_NAME",
+    server_name = "SERVER_NAME",
+    server_port = "SERVER_PORT",
+    scheme = "wsgi.url_scheme",
+    input = "wsgi.input",
+}
+
+impl Environs {
+    pub(super) fn new(
+        py: Python<'_>,
+        settings: &Settings,
+        fronts: &[Front],
+        log: &ErrorLog,
+    ) -> PyResult<Environs> {
+        let templates = fronts
+            .iter()
+            .map(|front| template(py, settings, front, log))
+            .collect::<PyResult<_>>()?;
+        Ok(Environs {
+            templates,
+            keys: Keys::new(py),
+            names: Mutex::default(),
+            script_name: settings.script_name.clone(),
+            trust: Trust {
+                everybody: settings.forwarded_allow_ips.iter().any(|peer| peer == "*"),
+                addresses: settings.forwarded_allow_ips.clone(),
+            },
+            dialect: settings.dialect,
+            log: log.clone(),
+            told_of_underscores: false.into(),
+        })
+    }
+
+    /// The environ of one request.
+    pub(super) fn environ<'py>(
+        &self,
+        py: Python<'py>,
+        exchange: &Exchange,
+        input: &Bound<'py, Transaction>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let (head, front, keys) = (exchange.head(), exchange.front(), &self.keys);
+        let template = &self.templates[front.index];
+        let environ = template.environ.bind(py).copy()?;
+        // What the template says is what most requests say.
+        if head.method() != b"GET" {
+            environ.set_item(&keys.method, latin1(py, head.method()))?;
+        }
+        if !head.query().is_empty() {
+            environ.set_item(&keys.query, latin1(py, head.query()))?;
+        }
+        if head.version() == Version::Http10 {
+            environ.set_item(&keys.protocol, "HTTP/1.0")?;
+        }
+        self.set_path(py, &environ, head)?;
+        let target = latin1(py, head.target());
+        if self.dialect != Dialect::Uwsgi {
+            environ.set_item(&keys.raw_uri, &target)?;
+        }
+        if self.dialect != Dialect::Gunicorn {
+            environ.set_item(&keys.request_uri, &target)?;
+        }
+        if !template.is_unix {
+            environ.set_item(&keys.address, latin1(py, exchange.client_address().as_bytes()))?;
+            let mut port = itoa::Buffer::new();
+            environ.set_item(
+                &keys.port,
+                latin1(py, port.format(exchange.client_port()).as_bytes()),
+            )?;
+        } else if let Some(host) = head.host() {
+            self.set_server(py, &environ, host)?;
+        }
+        environ.set_item(&keys.input, input)?;
+        self.set_headers(py, &environ, exchange)?;
+        Ok(environ)
+    }
+
+    fn set_path(&self, py: Python<'_>, environ: &Bound<'_, PyDict>, head: &RequestHead) -> PyResult<()> {
+        // "OPTIONS *" asks about the server as a whole: there is no path, and PEP 3333 wants one to begin with "/".
+        let path = if head.path() == b"*" { b"" } else { head.path() };
+        if self.script_name.is_empty() && !path.contains(&b'%') {
+            return environ.set_item(&self.keys.path, latin1(py, path));
+        }
+        let rest = path.strip_prefix(self.script_name.as_bytes());
+        let below = rest.filter(|rest| rest.is_empty() || rest.starts_with(b"/"));
+        if below.is_none() {
+            // Outside the prefix: the application sees the whole path, below nothing.
+            environ.set_item(&self.keys.script, "")?;
+        }
+        let mut decoded = Vec::with_capacity(path.len());
+        percent_decode(below.unwrap_or(path), &mut decoded);
+        environ.set_item(&self.keys.path, latin1(py, &decoded))
+    }
+
+    /// Name and port of a server that has no address of its own, from the Host header.
+    fn set_server(&self, py: Python<'_>, environ: &Bound<'_, PyDict>, host: &[u8]) -> PyResult<()> {
+        let (name, port) = match host.iter().rposition(|byte| *byte == b':') {
+            Some(colon) if !host.ends_with(b"]") => (&host[..colon], &host[colon + 1..]),
+            _ => (host, &b""[..]),
+        };
+        if !name.is_empty() {
+            environ.set_item(&self.keys.server_name, latin1(py, name))?;
+            environ.set_item(
+                &self.keys.server_port,
+                latin1(py, if port.is_empty() { b"80" } else { port }),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn set_headers(&self, py: Python<'_>, environ: &Bound<'_, PyDict>, exchange: &Exchange) -> PyResult<()> {
+        let mut names = self.lock_names();
+        // Keys seen in this request: repeated headers are rare, and interned keys are found by address.
+        let mut seen: [*mut ffi::PyObject; 32] = [std::ptr::null_mut(); 32];
+        for (index, (name, value)) in exchange.head().fields().enumerate() {
+            let (key, joint) = match lookup(py, &mut names, name) {
+                Name::Plain(key, joint) => (key, joint),
+                Name::Content(key) => {
+                    environ.set_item(key, latin1(py, value))?;
+                    continue;
+                }
+                Name::Scheme(key, secure) => {
+                    if value.eq_ignore_ascii_case(secure) && self.trust.includes(exchange) {
+                        environ.set_item(&self.keys.scheme, "https")?;
+                    }
+                    (key, &b","[..])
+                }
+                Name::Dropped => {
+                    self.tell_of_dropped(name);
+                    continue;
+                }
+            };
+            let repeated = index >= seen.len() || seen[..index].contains(&key.as_ptr());
+            if index < seen.len() {
+                seen[index] = key.as_ptr();
+            }
+            if repeated && let Some(first) = environ.get_item(&key)? {
+                let joined = format_joined(py, &first, joint, value)?;
+                environ.set_item(&key, joined)?;
+            } else {
+                environ.set_item(&key, latin1(py, value))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Once: a flood of such headers must not become a flood of lines.
+    fn tell_of_dropped(&self, name: &[u8]) {
+        if !self
+            .told_of_underscores
+            .swap(true, std::sync::atomic::Ordering::Relaxed)
+        {
+            self.log.warning(format_args!(
+                "the request header {} is not passed to the application: with an underscore it could pose as one \
+                 with a dash, and \"Proxy\" as the variable HTTP_PROXY (said once)",
+                name.escape_ascii()
+            ));
+        }
+    }
+
+    fn lock_names(&self) -> MutexGuard<'_, HashMap<Box<[u8]>, Name, FixedState>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Trust {
+    fn includes(&self, exchange: &Exchange) -> bool {
+        self.everybody
+            || exchange.front().is_unix
+            || self
+                .addresses
+                .iter()
+                .any(|trusted| trusted == exchange.client_address())
+    }
+}
+
+fn lookup(py: Python<'_>, names: &mut HashMap<Box<[u8]>, Name, FixedState>, name: &[u8]) -> Name {
+    if let Some(known) = names.get(name) {
+        return known.clone_ref(py);
+    }
+    let meaning = meaning(py, name);
+    if names.len() < NAMES && name.len() <= LONGEST_NAME {
+        names.insert(name.into(), meaning.clone_ref(py));
+    }
+    meaning
+}
+
+impl Name {
+    fn clone_ref(&self, py: Python<'_>) -> Name {
+        match self {
+            Name::Plain(key, joint) => Name::Plain(key.clone_ref(py), joint),
+            Name::Content(key) => Name::Content(key.clone_ref(py)),
+            Name::Scheme(key, secure) => Name::Scheme(key.clone_ref(py), secure),
+            Name::Dropped => Name::Dropped,
+        }
+    }
+}
+
+fn meaning(py: Python<'_>, name: &[u8]) -> Name {
+    if name.contains(&b'_') {
+        return Name::Dropped;
+    }
+    let upper: String = name
+        .iter()
+        .map(|byte| {
+            if *byte == b'-' {
+                '_'
+            } else {
+                byte.to_ascii_uppercase().into()
+            }
+        })
+        .collect();
+    let key = |text: &str| PyString::intern(py, text).unbind();
+    match upper.as_str() {
+        "CONTENT_TYPE" | "CONTENT_LENGTH" => Name::Content(key(&upper)),
+        // CGI programs, and libraries that look at the environment, take HTTP_PROXY for a setting ("httpoxy").
+        "PROXY" => Name::Dropped,
+        "COOKIE" => Name::Plain(key("HTTP_COOKIE"), b"; "),
+        "X_FORWARDED_PROTO" => Name::Scheme(key("HTTP_X_FORWARDED_PROTO"), b"https"),
+        "X_FORWARDED_PROTOCOL" => Name::Scheme(key("HTTP_X_FORWARDED_PROTOCOL"), b"ssl"),
+        "X_FORWARDED_SSL" => Name::Scheme(key("HTTP_X_FORWARDED_SSL"), b"on"),
+        _ => Name::Plain(key(&format!("HTTP_{upper}")), b","),
+    }
+}
+
+fn format_joined<'py>(
+    py: Python<'py>,
+    first: &Bound<'py, PyAny>,
+    joint: &[u8],
+    value: &[u8],
+) -> PyResult<Bound<'py, PyAny>> {
+    first.add(latin1(py, joint))?.add(latin1(py, value))
+}
+
+/// A `str` whose code points are these bytes, as PEP 3333 has it.
+fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyString> {
+    // SAFETY: pointer and length are those of a slice; the result is a new reference to a str, or null without
+    // memory, which `from_owned_ptr` turns into a panic.
+    unsafe {
+        let text = ffi::PyUnicode_DecodeLatin1(
+            bytes.as_ptr().cast(),
+            bytes.len() as ffi::Py_ssize_t,
+            std::ptr::null(),
+        );
+        Bound::from_owned_ptr(py, text).cast_into_unchecked()
+    }
+}
+
+/// What all environs of a listener have in common. The keys that change stand in it too: a copy then has room for
+/// them, and setting them replaces a value instead of growing the dict.
+fn template(py: Python<'_>, settings: &Settings, front: &Front, log: &ErrorLog) -> PyResult<Template> {
+    let environ = PyDict::new(py);
+    let none = py.None();
+    environ.set_item("REQUEST_METHOD", PyString::intern(py, "GET"))?;
+    environ.set_item("QUERY_STRING", "")?;
+    environ.set_item("SERVER_PROTOCOL", "HTTP/1.1")?;
+    environ.set_item("PATH_INFO", "/")?;
+    environ.set_item("SCRIPT_NAME", &settings.script_name)?;
+    environ.set_item("SERVER_NAME", &front.server_name)?;
+    // Never empty (PEP 3333): a unix socket has no port, and a client that names no host means the usual one.
+    environ.set_item(
+        "SERVER_PORT",
+        if front.is_unix { "80" } else { &front.server_port },
+    )?;
+    environ.set_item("REMOTE_ADDR", "")?;
+    if !front.is_unix {
+        environ.set_item("REMOTE_PORT", "")?;
+    }
+    environ.set_item("wsgi.version", (1, 0))?;
+    environ.set_item("wsgi.url_scheme", "http")?;
+    environ.set_item("wsgi.input", none)?;
+    environ.set_item("wsgi.errors", Bound::new(py, ErrorStream::new(log.clone()))?)?;
+    environ.set_item("wsgi.multithread", settings.threads > 1)?;
+    environ.set_item("wsgi.multiprocess", settings.workers > 1)?;
+    environ.set_item("wsgi.run_once", false)?;
+    environ.set_item("wsgi.input_terminated", true)?;
+    if settings.file_wrapper {
+        environ.set_item("wsgi.file_wrapper", py.get_type::<FileWrapper>())?;
+    }
+    match settings.dialect {
+        Dialect::Gunicorn => {
+            environ.set_item("RAW_URI", "")?;
+            environ.set_item("SERVER_SOFTWARE", "gunicorn/27.0.1")?;
+        }
+        Dialect::Uwsgi => {
+            environ.set_item("REQUEST_URI", "")?;
+            environ.set_item("uwsgi.version", PyBytes::new(py, b"2.0.31"))?;
+            environ.set_item(
+                "uwsgi.node",
+                PyBytes::new(py, rustix::system::uname().nodename().to_bytes()),
+            )?;
+        }
+        Dialect::Native => {
+            environ.set_item("RAW_URI", "")?;
+            environ.set_item("REQUEST_URI", "")?;
+            environ.set_item("SERVER_SOFTWARE", concat!("penstock/", env!("CARGO_PKG_VERSION")))?;
+        }
+    }
+    Ok(Template {
+        environ: environ.unbind(),
+        is_unix: front.is_unix,
+    })
+}

@@ -1,0 +1,189 @@
+//! WSGI (PEP 3333): requests become calls of the application, inline on whichever thread serves them.
+//!
+//! [`Wsgi`] is a [`Gateway`]. For each request it makes a fresh `environ` ([`environ`]), lends the exchange to a
+//! [`Transaction`] - which is `start_response`, `write` and `wsgi.input` in one - calls the application, and sends
+//! what it returns ([`answer`]). Whatever the application does, the exchange comes back answered or cut.
+
+mod answer;
+mod environ;
+mod errors;
+mod file_wrapper;
+mod transaction;
+
+use std::sync::{Mutex, PoisonError};
+
+use config::Settings;
+use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::prelude::*;
+use pyo3::types::PyCFunction;
+use telemetry::ErrorLog;
+use worker::{Exchange, Front, Gateway};
+
+use environ::Environs;
+
+pub(crate) use errors::ErrorStream;
+pub(crate) use file_wrapper::FileWrapper;
+pub(crate) use transaction::Transaction;
+
+/// Transactions kept for reuse: one for each thread that serves at the same time is enough.
+const SPARES: usize = 64;
+
+/// The gateway to one WSGI application.
+pub(crate) struct Wsgi {
+    /// `None`: uWSGI's manner of serving without an application, which answers 500.
+    application: Option<Py<PyAny>>,
+    environs: Environs,
+    spares: Mutex<Vec<Spare>>,
+    log: ErrorLog,
+    sendfile: bool,
+}
+
+/// A transaction and its bound `start_response`, ready for the next request.
+struct Spare {
+    transaction: Py<Transaction>,
+    start_response: Py<PyCFunction>,
+}
+
+impl Wsgi {
+    /// A gateway to `application`, for connections of these `fronts`.
+    pub(crate) fn new(
+        py: Python<'_>,
+        application: Option<Py<PyAny>>,
+        settings: &Settings,
+        fronts: &[Front],
+        log: ErrorLog,
+    ) -> PyResult<Wsgi> {
+        Ok(Wsgi {
+            application,
+            environs: Environs::new(py, settings, fronts, &log)?,
+            spares: Mutex::default(),
+            log,
+            sendfile: settings.sendfile,
+        })
+    }
+
+    fn serve_attached(&self, py: Python<'_>, exchange: Exchange) -> PyResult<Exchange> {
+        let spare = self.spare(py)?;
+        let transaction = spare.transaction.bind(py);
+        let environ = self.environs.environ(py, &exchange, transaction)?;
+        transaction.get().lend(exchange);
+        let called = match &self.application {
+            Some(application) => application
+                .bind(py)
+                .call1((&environ, spare.start_response.bind(py))),
+            None => Err(no_application()),
+        };
+        let sent = called.and_then(|answer| answer::send(&answer, transaction.get(), self.sendfile));
+        let mut exchange = transaction.get().take_back(py)?;
+        match sent {
+            Ok(()) => {
+                if let Some(fault) = exchange.finish() {
+                    self.log
+                        .warning(format_args!("{}: {fault}", request_line(&exchange)));
+                }
+            }
+            Err(error) => self.report(py, &mut exchange, &error),
+        }
+        drop(environ);
+        self.keep(py, spare);
+        Ok(exchange)
+    }
+
+    /// The application failed: a 500 if the client has seen nothing yet, a visible cut otherwise.
+    fn report(&self, py: Python<'_>, exchange: &mut Exchange, error: &PyErr) {
+        // A worker told to leave at once interrupts its application this way; that is no fault to report.
+        if !error.is_instance_of::<PyKeyboardInterrupt>(py) {
+            if self.application.is_none() {
+                self.log
+                    .error("--- no python application found, check your startup logs for errors ---");
+            } else {
+                let what = format!("Error handling request {}", request_line(exchange));
+                self.log
+                    .error_with_details(what, &crate::traceback::text(py, error));
+            }
+        }
+        exchange.fail(500);
+    }
+
+    fn spare(&self, py: Python<'_>) -> PyResult<Spare> {
+        if let Some(spare) = self.lock_spares().pop() {
+            return Ok(spare);
+        }
+        let transaction = Bound::new(py, Transaction::default())?;
+        let start_response = transaction
+            .getattr("start_response")?
+            .cast_into::<PyCFunction>()?;
+        Ok(Spare {
+            transaction: transaction.unbind(),
+            start_response: start_response.unbind(),
+        })
+    }
+
+    /// Keeps the transaction for the next request, unless the application has kept it.
+    fn keep(&self, py: Python<'_>, spare: Spare) {
+        // Held by: `spare` and the bound method; the method by `spare` alone.
+        let free =
+            references(spare.transaction.bind(py)) == 2 && references(spare.start_response.bind(py)) == 1;
+        let mut spares = self.lock_spares();
+        if free && spares.len() < SPARES {
+            spares.push(spare);
+        }
+    }
+
+    fn lock_spares(&self) -> std::sync::MutexGuard<'_, Vec<Spare>> {
+        self.spares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Gateway for Wsgi {
+    fn serve(&self, exchange: Exchange) -> Exchange {
+        Python::attach(|py| match self.serve_attached(py, exchange) {
+            Ok(exchange) => exchange,
+            // Only want of memory leads here: a Python object of a few bytes could not be made, or the exchange is
+            // lost inside one. There is nothing left to answer with.
+            Err(error) => {
+                self.log.critical(format_args!("cannot serve: {error}"));
+                std::process::abort()
+            }
+        })
+    }
+
+    fn detached(&self, wait: &mut (dyn FnMut() + Send)) {
+        Python::attach(|py| {
+            py.detach(wait);
+            // Runs the Python handlers of signals that came meanwhile. What they raise has nobody to go to, except
+            // the interrupt of a worker that has been told to leave, which the reactor knows already.
+            if let Err(error) = py.check_signals()
+                && !error.is_instance_of::<PyKeyboardInterrupt>(py)
+            {
+                self.log
+                    .error_with_details("A signal handler failed", &crate::traceback::text(py, &error));
+            }
+        });
+    }
+
+    fn enter_thread(&self, body: &mut dyn FnMut()) {
+        // Attached for the whole life of the thread, so that its `threading.local` values last as long.
+        Python::attach(|_| body());
+    }
+}
+
+/// How many references to an object there are.
+fn references<T>(object: &Bound<'_, T>) -> isize {
+    // SAFETY: reads a field of a live object, attached to the interpreter.
+    unsafe { pyo3::ffi::Py_REFCNT(object.as_ptr()) }
+}
+
+fn no_application() -> PyErr {
+    pyo3::exceptions::PyRuntimeError::new_err("no application is loaded")
+}
+
+/// Method and target for the log, made harmless.
+fn request_line(exchange: &Exchange) -> String {
+    let head = exchange.head();
+    format!(
+        "{} {}",
+        head.method().escape_ascii(),
+        head.target().escape_ascii()
+    )
+}

@@ -1,0 +1,346 @@
+//! One request as the application holds it: `start_response`, `write`, and `wsgi.input`.
+//!
+//! The exchange is lent to a [`Transaction`] for the time of the call and taken back afterwards. An application
+//! that keeps the object finds it empty, and gets an error instead of another request's data. While a read waits
+//! for the client, the exchange is out of the object, so that no other thread can touch it.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::string::PyStringData;
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+use worker::{Exchange, Flow};
+
+/// `wsgi.input`, and the state behind `start_response`.
+#[pyclass(frozen, module = "penstock", name = "Input")]
+#[derive(Default)]
+pub(crate) struct Transaction {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// `None`: before and after the request, and while a read waits.
+    exchange: Option<Exchange>,
+    /// `start_response` has been called.
+    started: bool,
+    /// `write()` has been used.
+    written: bool,
+    /// A read of the body has failed; so do all others.
+    broken: bool,
+}
+
+impl Transaction {
+    /// Begins a request.
+    pub(crate) fn lend(&self, exchange: Exchange) {
+        *self.lock() = State {
+            exchange: Some(exchange),
+            ..State::default()
+        };
+    }
+
+    /// Ends the request: the exchange as the application left it.
+    ///
+    /// # Errors
+    /// When another thread of the application is just reading the body; which the application should have waited for.
+    pub(crate) fn take_back(&self, py: Python<'_>) -> PyResult<Exchange> {
+        loop {
+            if let Some(exchange) = self.lock().exchange.take() {
+                return Ok(exchange);
+            }
+            // A thread that the application left behind is waiting for the body, at most for the body timeout.
+            py.detach(|| std::thread::sleep(std::time::Duration::from_millis(1)));
+        }
+    }
+
+    /// Never held while Python code runs or while anything blocks, so it is never waited for.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether `start_response` has been called.
+    pub(crate) fn started(&self) -> bool {
+        self.lock().started
+    }
+
+    /// Whether the application has used `write()`.
+    pub(crate) fn written(&self) -> bool {
+        self.lock().written
+    }
+
+    /// Does something with the exchange.
+    ///
+    /// # Errors
+    /// When the request is over.
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Exchange) -> T) -> PyResult<T> {
+        self.lock().exchange.as_mut().map(work).ok_or_else(over)
+    }
+
+    /// Hands what is queued to the network; waits without the interpreter while too much is queued.
+    pub(crate) fn flush(&self, py: Python<'_>) -> PyResult<Flow> {
+        match self.with(Exchange::flush_block)? {
+            Flow::Full => self.outside(py, Exchange::wait_writable),
+            other => Ok(other),
+        }
+    }
+
+    /// Does something that may block, with the exchange out of reach and the interpreter released.
+    fn outside<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&mut Exchange) -> T + Send) -> PyResult<T> {
+        let mut exchange = self.lock().exchange.take().ok_or_else(over)?;
+        let result = py.detach(|| work(&mut exchange));
+        self.lock().exchange = Some(exchange);
+        Ok(result)
+    }
+
+    /// Waits until `enough` of the body has been received, or all of it.
+    fn receive_until(&self, py: Python<'_>, enough: impl Fn(&[u8]) -> bool) -> PyResult<()> {
+        loop {
+            let complete = {
+                let state = self.lock();
+                let exchange = state.exchange.as_ref().ok_or_else(over)?;
+                if state.broken {
+                    return Err(PyOSError::new_err(
+                        "the request body could not be read to its end",
+                    ));
+                }
+                enough(exchange.body()) || !exchange.body_arriving()
+            };
+            if complete {
+                return Ok(());
+            }
+            if let Err(error) = self.outside(py, Exchange::receive_body)? {
+                self.lock().broken = true;
+                return Err(PyOSError::new_err(error.to_string()));
+            }
+        }
+    }
+
+    /// Takes `count` bytes of the body, or what there is.
+    fn take<'py>(&self, py: Python<'py>, count: usize) -> PyResult<Bound<'py, PyBytes>> {
+        self.with(|exchange| {
+            let body = exchange.body();
+            let count = count.min(body.len());
+            let bytes = PyBytes::new(py, &body[..count]);
+            exchange.consume_body(count);
+            bytes
+        })
+    }
+
+    fn take_line<'py>(&self, py: Python<'py>, limit: usize) -> PyResult<Bound<'py, PyBytes>> {
+        let line_end = |body: &[u8]| {
+            let within = &body[..limit.min(body.len())];
+            within.iter().position(|byte| *byte == b'\n').map(|at| at + 1)
+        };
+        self.receive_until(py, |body| body.len() >= limit || line_end(body).is_some())?;
+        let end = self.with(|exchange| line_end(exchange.body()).unwrap_or(limit))?;
+        self.take(py, end)
+    }
+}
+
+#[pymethods]
+impl Transaction {
+    /// `start_response(status, headers, exc_info=None)` of PEP 3333.
+    #[pyo3(signature = (status, headers, exc_info = None))]
+    fn start_response<'py>(
+        slf: &Bound<'py, Self>,
+        status: &Bound<'py, PyAny>,
+        headers: &Bound<'py, PyAny>,
+        exc_info: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let this = slf.get();
+        {
+            let mut state = this.lock();
+            let started = state.started;
+            let exchange = state.exchange.as_mut().ok_or_else(over)?;
+            if let Some(info) = exc_info.filter(|info| !info.is_none()) {
+                if exchange.begun() {
+                    drop(state);
+                    return Err(raised(info)?);
+                }
+            } else if started {
+                return Err(PyRuntimeError::new_err(
+                    "start_response was called twice without exc_info (PEP 3333 allows that only for errors)",
+                ));
+            }
+            exchange.response().clear();
+            if let Err(error) = fill(exchange, status, headers) {
+                exchange.response().clear();
+                return Err(error);
+            }
+            state.started = true;
+        }
+        // Nearly nobody calls what is returned, so it is made only when looked up; a bound method is cheap.
+        slf.getattr(pyo3::intern!(slf.py(), "write"))
+    }
+
+    /// The `write(bytes)` callable that `start_response` returns.
+    fn write(&self, py: Python<'_>, data: &Bound<'_, PyBytes>) -> PyResult<()> {
+        let bytes = data.as_bytes();
+        self.lock().written = true;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.with(|exchange| {
+            if !exchange.begun() {
+                exchange.begin();
+            }
+            exchange.write(bytes);
+        })?;
+        // A client that is gone is no error of the application's.
+        self.flush(py).map(drop)
+    }
+
+    /// Reads `size` bytes of the request's body, or all of it.
+    #[pyo3(signature = (size = None, /))]
+    fn read<'py>(&self, py: Python<'py>, size: Option<isize>) -> PyResult<Bound<'py, PyBytes>> {
+        let size = wanted(size);
+        self.receive_until(py, |body| body.len() >= size)?;
+        self.take(py, size)
+    }
+
+    /// Reads up to `size` bytes, whatever is there first.
+    #[pyo3(signature = (size = None, /))]
+    fn read1<'py>(&self, py: Python<'py>, size: Option<isize>) -> PyResult<Bound<'py, PyBytes>> {
+        let size = wanted(size);
+        self.receive_until(py, |body| size == 0 || !body.is_empty())?;
+        self.take(py, size)
+    }
+
+    /// Reads one line with its end, of at most `size` bytes.
+    #[pyo3(signature = (size = None, /))]
+    fn readline<'py>(&self, py: Python<'py>, size: Option<isize>) -> PyResult<Bound<'py, PyBytes>> {
+        self.take_line(py, wanted(size))
+    }
+
+    /// Reads lines, until they make up `hint` bytes.
+    #[pyo3(signature = (hint = None, /))]
+    fn readlines<'py>(&self, py: Python<'py>, hint: Option<isize>) -> PyResult<Bound<'py, PyList>> {
+        let enough = hint
+            .filter(|hint| *hint > 0)
+            .map_or(usize::MAX, isize::unsigned_abs);
+        let lines = PyList::empty(py);
+        let mut size = 0;
+        while size < enough {
+            let line = self.take_line(py, usize::MAX)?;
+            if line.as_bytes().is_empty() {
+                break;
+            }
+            size += line.as_bytes().len();
+            lines.append(line)?;
+        }
+        Ok(lines)
+    }
+
+    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let line = self.take_line(py, usize::MAX)?;
+        Ok((!line.as_bytes().is_empty()).then_some(line))
+    }
+
+    /// Does nothing: the body belongs to the server.
+    fn close(&self) {}
+
+    fn readable(&self) -> bool {
+        true
+    }
+
+    fn writable(&self) -> bool {
+        false
+    }
+
+    fn seekable(&self) -> bool {
+        false
+    }
+
+    #[getter]
+    fn closed(&self) -> bool {
+        false
+    }
+}
+
+fn over() -> PyErr {
+    PyValueError::new_err("this request is over: its input and its answer belong to the server again")
+}
+
+/// A size argument as files take it: `None` and negative numbers mean everything.
+fn wanted(size: Option<isize>) -> usize {
+    size.and_then(|size| usize::try_from(size).ok())
+        .unwrap_or(usize::MAX)
+}
+
+/// The exception of an `exc_info` tuple, with its traceback.
+fn raised(info: &Bound<'_, PyAny>) -> PyResult<PyErr> {
+    let (_, value, traceback): (Bound<'_, PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>) = info.extract()?;
+    Ok(PyErr::from_value(
+        value.call_method1("with_traceback", (traceback,))?,
+    ))
+}
+
+/// Takes status and headers over, or says what is wrong with them.
+fn fill(exchange: &mut Exchange, status: &Bound<'_, PyAny>, headers: &Bound<'_, PyAny>) -> PyResult<()> {
+    let response = exchange.response();
+    let invalid = |fault: protocol::ResponseFault| PyValueError::new_err(fault.to_string());
+    response
+        .set_status(latin1(status, "the status")?)
+        .map_err(invalid)?;
+    if response.status() < 200 {
+        return Err(PyValueError::new_err(
+            "the status is an interim one (1xx), which the server sends itself; an answer begins at 200",
+        ));
+    }
+    let headers = headers.cast::<PyList>().map_err(|_| {
+        PyTypeError::new_err(format!("the headers must be a list, not {}", type_name(headers)))
+    })?;
+    for header in headers.iter() {
+        let Ok(pair) = header
+            .cast::<PyTuple>()
+            .map_err(drop)
+            .and_then(|pair| match pair.len() {
+                2 => Ok(pair),
+                _ => Err(()),
+            })
+        else {
+            return Err(PyTypeError::new_err(format!(
+                "a header must be a tuple (name, value), not {}",
+                header.repr()?
+            )));
+        };
+        let (name, value) = (pair.get_borrowed_item(0)?, pair.get_borrowed_item(1)?);
+        response
+            .push(
+                latin1(&name, "a header's name")?,
+                latin1(&value, "a header's value")?,
+            )
+            .map_err(invalid)?;
+    }
+    Ok(())
+}
+
+/// The bytes of a native string as PEP 3333 means it: code points below 256 only.
+fn latin1<'a>(text: &'a Bound<'_, PyAny>, what: &str) -> PyResult<&'a [u8]> {
+    let Ok(text) = text.cast::<PyString>() else {
+        return Err(PyTypeError::new_err(format!(
+            "{what} must be a str, not {}",
+            type_name(text)
+        )));
+    };
+    // SAFETY: the string is alive for 'a, and strings that exist are never changed in place.
+    match unsafe { text.data()? } {
+        PyStringData::Ucs1(bytes) => Ok(bytes),
+        _ => Err(PyValueError::new_err(format!(
+            "{what} has characters that latin-1 cannot express: {}",
+            text.repr()?
+        ))),
+    }
+}
+
+fn type_name(value: &Bound<'_, PyAny>) -> String {
+    value
+        .get_type()
+        .name()
+        .map_or_else(|_| "?".to_owned(), |name| name.to_string())
+}

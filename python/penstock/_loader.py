@@ -1,0 +1,210 @@
+"""Finds the application a user named, or says what is wrong with the name.
+
+Errors are :class:`LoadError`; their text is for the log and names file and line where there is one. Tracebacks are cut
+to the frames that are not the server's own.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import inspect
+import os
+import re
+import site
+import sys
+import traceback
+from collections.abc import Callable
+from types import ModuleType, TracebackType
+from typing import Any
+
+#: An exception while importing; gunicorn's exit code for "worker failed to boot".
+IMPORT_FAILED = 3
+#: The module is fine, what was asked of it is not there; gunicorn's "application failed to load".
+NO_APPLICATION = 4
+#: A setting, not the application, is at fault.
+WRONG_SETTING = 1
+
+
+class LoadError(Exception):
+    """There is no application. ``exit_code`` is gunicorn's; ``details`` a traceback, or nothing."""
+
+    def __init__(self, message: str, exit_code: int, details: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.exit_code = exit_code
+        self.details = details
+
+
+def prepare_path(directories: list[str], virtualenv: str | None) -> None:
+    """Put `directories` in front of ``sys.path`` and add the packages of `virtualenv`."""
+    if virtualenv is not None:
+        _activate(virtualenv)
+    wanted = [os.path.abspath(directory) for directory in directories]
+    sys.path[:] = wanted + [entry for entry in sys.path if entry not in wanted]
+
+
+def load_module(module_name: str, expression: str) -> Callable[..., Any]:
+    """The application that `expression`, a name or a call with literals, gives in a module."""
+    module = _import(module_name)
+    return _checked(_evaluate(module, module_name, expression), f"{module_name}:{expression}")
+
+
+def load_file(path: str, name: str) -> Callable[..., Any]:
+    """The application called `name` in a Python file."""
+    if not os.path.isfile(path):
+        raise LoadError(f"cannot load {path}: there is no such file (in {os.getcwd()})", IMPORT_FAILED)
+    module_name = "uwsgi_file_" + re.sub(r"\W", "_", path.removesuffix(".py"))
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise LoadError(f"cannot load {path}: it is not a Python file (its name must end with .py)", IMPORT_FAILED)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    loader = spec.loader
+    _guarded(lambda: loader.exec_module(module), f"cannot load {path}")
+    return _checked(_evaluate(module, path, name), f"{path}:{name}")
+
+
+def _activate(virtualenv: str) -> None:
+    here = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    library = os.path.join(virtualenv, "lib")
+    packages = os.path.join(library, here, "site-packages")
+    if os.path.isdir(packages):
+        before = list(sys.path)
+        site.addsitedir(packages)
+        # Its packages come before those that the server itself was installed with.
+        added = [entry for entry in sys.path if entry not in before]
+        sys.path[:] = added + before
+        return
+    found = ", ".join(sorted(os.listdir(library))) if os.path.isdir(library) else "no lib directory"
+    raise LoadError(
+        f"the virtual environment {virtualenv} has no packages for this Python: expected {packages}, found {found}; "
+        f"create it with {sys.executable} -m venv {virtualenv}",
+        WRONG_SETTING,
+    )
+
+
+def _import(name: str) -> ModuleType:
+    module: ModuleType = _guarded(lambda: importlib.import_module(name), f"cannot import the module {name!r}", name)
+    return module
+
+
+def _guarded(work: Callable[[], Any], what: str, module_name: str = "") -> Any:
+    try:
+        return work()
+    except ModuleNotFoundError as error:
+        if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
+            places = ", ".join(entry or "." for entry in sys.path[:3])
+            raise LoadError(
+                f"{what}: there is no module named {error.name!r} in {os.getcwd()} or on sys.path ({places}, ...)",
+                IMPORT_FAILED,
+            ) from None
+        raise LoadError(_where(what, error), IMPORT_FAILED, _users_traceback(error)) from None
+    except (Exception, SystemExit) as error:
+        raise LoadError(_where(what, error), IMPORT_FAILED, _users_traceback(error)) from None
+
+
+def _where(what: str, error: BaseException) -> str:
+    reason = f"{type(error).__name__}: {error}"
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{what}: {type(error).__name__}: {error.msg} ({error.filename}:{error.lineno})"
+    frames = _users_frames(error)
+    if frames:
+        return f"{what}: {reason} ({frames[-1].filename}:{frames[-1].lineno})"
+    return f"{what}: {reason}"
+
+
+def _users_frames(error: BaseException) -> traceback.StackSummary:
+    own = (os.path.dirname(__file__), "<frozen importlib", os.path.dirname(importlib.__file__))
+    frames = traceback.extract_tb(error.__traceback__)
+    return traceback.StackSummary.from_list([frame for frame in frames if not frame.filename.startswith(own)])
+
+
+def _users_traceback(error: BaseException) -> str:
+    entry: TracebackType | None = error.__traceback__
+    own = (os.path.dirname(__file__), "<frozen importlib", os.path.dirname(importlib.__file__))
+    while entry is not None and entry.tb_frame.f_code.co_filename.startswith(own):
+        entry = entry.tb_next
+    return "".join(traceback.format_exception(type(error), error, entry))
+
+
+def _evaluate(module: ModuleType, module_name: str, expression: str) -> Any:
+    try:
+        parsed = ast.parse(expression, mode="eval").body
+    except SyntaxError:
+        raise LoadError(
+            f"{expression!r} is neither the name of an application nor a call of a factory in {module_name!r}",
+            NO_APPLICATION,
+        ) from None
+    if isinstance(parsed, ast.Name):
+        return _attribute(module, module_name, parsed.id)
+    if not (isinstance(parsed, ast.Call) and isinstance(parsed.func, ast.Name)):
+        raise LoadError(
+            f"{expression!r} in {module_name!r} must be a plain name or a call such as create_app('x', debug=True)",
+            NO_APPLICATION,
+        )
+    try:
+        arguments = [ast.literal_eval(argument) for argument in parsed.args]
+        keywords = {keyword.arg or "": ast.literal_eval(keyword.value) for keyword in parsed.keywords}
+    except ValueError:
+        raise LoadError(f"the arguments in {expression!r} must be literals", NO_APPLICATION) from None
+    factory = _attribute(module, module_name, parsed.func.id)
+    try:
+        inspect.signature(factory).bind(*arguments, **keywords)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, TypeError):
+            raise LoadError(
+                f"{module_name}:{expression} cannot be called like that: {error}{_definition(factory)}", NO_APPLICATION
+            ) from None
+    return _guarded(lambda: factory(*arguments, **keywords), f"{module_name}:{expression} failed")
+
+
+def _attribute(module: ModuleType, module_name: str, name: str) -> Any:
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        likely = [key for key, value in vars(module).items() if callable(value) and key in _USUAL_NAMES]
+        hint = f"; it has {module_name}:{likely[0]}" if likely else ""
+        file = getattr(module, "__file__", None)
+        raise LoadError(
+            f"Failed to find attribute {name!r} in {module_name!r}{f' ({file})' if file else ''}{hint}",
+            NO_APPLICATION,
+        ) from None
+
+
+_USUAL_NAMES = ("app", "application", "wsgi", "create_app", "make_app")
+
+
+def _checked(application: Any, spec: str) -> Callable[..., Any]:
+    if application is None:
+        raise LoadError(f"{spec} is None: a factory must return the application", NO_APPLICATION)
+    if not callable(application):
+        raise LoadError(f"{spec} is not callable: it is {type(application).__name__!r}", NO_APPLICATION)
+    try:
+        signature = inspect.signature(application)
+    except (TypeError, ValueError):
+        return application  # type: ignore[no-any-return]
+    if _binds(signature, 2) and not inspect.iscoroutinefunction(application):
+        return application  # type: ignore[no-any-return]
+    where = _definition(application)
+    if _binds(signature, 3) or inspect.iscoroutinefunction(type(application).__call__):
+        message = f"{spec} is an ASGI application{where}: Penstock serves WSGI applications so far"
+    elif _binds(signature, 0):
+        message = f"{spec} takes no arguments{where}: if it makes the application, write {spec}()"
+    else:
+        message = f"{spec} cannot be called with (environ, start_response): its arguments are {signature}{where}"
+    raise LoadError(message, NO_APPLICATION)
+
+
+def _binds(signature: inspect.Signature, count: int) -> bool:
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        return False
+    return True
+
+
+def _definition(function: Any) -> str:
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return f" ({code.co_filename}:{code.co_firstlineno})" if code else ""
