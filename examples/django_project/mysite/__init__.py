@@ -1,0 +1,1 @@
+"""The smallest Django project: one view, no database."""

@@ -1,0 +1,26 @@
+"""What the tests of the wheel are made of: a server under test, and a client that hides nothing.
+
+* ``server``: starts a command line, waits for it, stops it, and proves that nothing is left behind.
+* ``client``: sends bytes as given and reads responses as strictly as RFC 9112 allows.
+* ``processes``: free ports, and which processes of a server are still there.
+* ``journal``: what the applications under test say happened inside them.
+
+Leaves out: any knowledge of what an answer should be. That is the tests' business.
+"""
+
+from harness.client import Address, ConnectionEnded, MalformedResponse, RawClient, Response
+from harness.journal import Journal
+from harness.server import APPLICATIONS, Server, ServerFault, command_for
+
+__all__ = [
+    "APPLICATIONS",
+    "Address",
+    "ConnectionEnded",
+    "Journal",
+    "MalformedResponse",
+    "RawClient",
+    "Response",
+    "Server",
+    "ServerFault",
+    "command_for",
+]

@@ -1,0 +1,23 @@
+"""Little projects as users have them, copied for each test into a directory of its own.
+
+* ``plain``: ``demo.py`` and ``app.py``, applications without a framework that tell about the process they run in.
+* ``filed``: ``demo/wsgi.py``, the same application in a file, for ``--file``.
+* ``django_site``: a Django project, ``myproject``, with ``settings/set_prod.py``.
+* ``flask_site``: ``site_app.py``, a Flask application.
+
+They know nothing of Penstock.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+PROJECTS = Path(__file__).resolve().parent
+
+
+def copy_of(name: str, directory: Path) -> Path:
+    """A copy of that project under ``directory``; the server is started in it."""
+    target = directory / name
+    shutil.copytree(PROJECTS / name, target, ignore=shutil.ignore_patterns("__pycache__"))
+    return target

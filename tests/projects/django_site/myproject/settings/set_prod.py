@@ -1,0 +1,6 @@
+"""In production."""
+
+from myproject.settings.base import *  # noqa: F403
+
+DEBUG = False
+PLACE = "prod"

@@ -1,0 +1,3 @@
+"""``app:app``, as in most READMEs."""
+
+from demo import app as app
