@@ -9,7 +9,7 @@ use master::{HookFailed, Host, Listener, MasterView, WorkerSeat, WorkerView};
 use pyo3::prelude::*;
 use sys::Fork;
 use telemetry::{AccessLog, ErrorLog, Event, ExitStatus};
-use worker::{Conditions, Departure, Front};
+use worker::{Conditions, Departure, Front, Gateway};
 
 use crate::application::{self, LoadFailure};
 use crate::entry::Command;
@@ -221,10 +221,9 @@ impl Interpreter {
         access_log: Option<AccessLog>,
         begun: Instant,
     ) -> i32 {
-        let (settings, log, number) = (Arc::clone(&seat.settings), seat.log.clone(), seat.number);
-        let threads = settings.threads;
+        let (settings, log) = (Arc::clone(&seat.settings), seat.log.clone());
         let fronts: Vec<Front> = seat.listeners.iter().enumerate().map(front).collect();
-        let gateway = match Wsgi::new(py, application, &settings, &fronts, log.clone()) {
+        let gateway: Arc<dyn Gateway> = match Wsgi::new(py, application, &settings, &fronts, log.clone()) {
             Ok(gateway) => Arc::new(gateway),
             Err(error) => {
                 log.error_with_details(
@@ -234,51 +233,11 @@ impl Interpreter {
                 return 1;
             }
         };
-        if settings.reload_on_change && number == 1 {
+        if settings.reload_on_change && seat.number == 1 {
             self.watch_sources(py, seat.ppid, SystemTime::now() - begun.elapsed());
         }
-        let mut seat = seat;
-        let (slot, scoreboard) = (seat.slot, seat.scoreboard);
-        let Ok(lifeline) = seat.lifeline.try_clone() else {
-            return 1;
-        };
-        let listeners = std::mem::take(&mut seat.listeners)
-            .into_iter()
-            .map(|listener| listener.socket)
-            .zip(fronts);
-        let (ready, ready_log) = (seat.ready.clone(), log.clone());
-        let (retire, retire_log) = (seat.ready.clone(), log.clone());
-        let result = worker::serve(Conditions {
-            listeners: listeners.collect(),
-            gateway,
-            scoreboard,
-            slot,
-            number,
-            max_requests: settings
-                .max_requests
-                .map(|limit| limit + jitter(settings.max_requests_jitter)),
-            settings,
-            lifeline,
-            error_log: log.clone(),
-            access_log,
-            ready: Box::new(move || {
-                seat.signals_installed();
-                let pid = std::process::id();
-                ready_log.event(&Event::WorkerReady {
-                    pid,
-                    number,
-                    threads,
-                    boot: begun.elapsed(),
-                });
-                ready.ready();
-            }),
-            retire: Box::new(move |requests| {
-                let pid = std::process::id();
-                retire_log.event(&Event::WorkerRecycling { pid, requests });
-                retire.ask_to_retire();
-            }),
-            server: SERVER,
-        });
+        let result = conditions(seat, fronts, access_log, begun)
+            .and_then(|conditions| worker::serve(conditions, &gateway));
         match result {
             Ok(departure) => {
                 if departure == Departure::MasterGone {
@@ -351,6 +310,54 @@ pub(crate) fn report(log: &ErrorLog, failure: &LoadFailure) {
     } else {
         log.error_with_details(&failure.message, &failure.details);
     }
+}
+
+/// What the worker serves under.
+fn conditions(
+    mut seat: WorkerSeat,
+    fronts: Vec<Front>,
+    access_log: Option<AccessLog>,
+    begun: Instant,
+) -> io::Result<Conditions> {
+    let settings = Arc::clone(&seat.settings);
+    let (number, threads) = (seat.number, settings.threads);
+    let lifeline = seat.lifeline.try_clone()?;
+    let listeners = std::mem::take(&mut seat.listeners)
+        .into_iter()
+        .map(|listener| listener.socket)
+        .zip(fronts);
+    let (ready, ready_log) = (seat.ready.clone(), seat.log.clone());
+    let (retire, retire_log) = (seat.ready.clone(), seat.log.clone());
+    Ok(Conditions {
+        listeners: listeners.collect(),
+        scoreboard: seat.scoreboard,
+        slot: seat.slot,
+        number,
+        max_requests: settings
+            .max_requests
+            .map(|limit| limit + jitter(settings.max_requests_jitter)),
+        settings,
+        lifeline,
+        error_log: seat.log.clone(),
+        access_log,
+        ready: Box::new(move || {
+            seat.signals_installed();
+            let pid = std::process::id();
+            ready_log.event(&Event::WorkerReady {
+                pid,
+                number,
+                threads,
+                boot: begun.elapsed(),
+            });
+            ready.ready();
+        }),
+        retire: Box::new(move |requests| {
+            let pid = std::process::id();
+            retire_log.event(&Event::WorkerRecycling { pid, requests });
+            retire.ask_to_retire();
+        }),
+        server: SERVER,
+    })
 }
 
 /// What the connections of a listener share.

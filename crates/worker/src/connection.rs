@@ -4,6 +4,7 @@
 //! a pool when bytes arrive and given back when everything has been answered, so that thousands of idle clients
 //! cost little and a busy one allocates nothing.
 
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -80,6 +81,30 @@ impl Connection {
             served: false,
         }
     }
+
+    /// Reads once: how many bytes, 0 at the end of the stream, `None` when there is nothing now.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        loop {
+            match self.stream.read(buffer) {
+                Ok(count) => {
+                    // A short read has emptied the socket, and new bytes will be reported; but an end of the stream
+                    // that was reported together with these bytes will not be reported again.
+                    self.readable = count == buffer.len() || (self.peer_closed && count > 0);
+                    return Some(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.readable = false;
+                    return None;
+                }
+                // A reset: as good as an end, except that nobody reads what is still queued.
+                Err(_) => {
+                    self.readable = false;
+                    return Some(0);
+                }
+            }
+        }
+    }
 }
 
 /// The address as an application knows it: an IPv4 client of an IPv6 socket by its IPv4 address.
@@ -92,6 +117,8 @@ fn plain_ip(address: &SocketAddr) -> String {
 pub(crate) struct Bounds {
     /// Body bytes received before the application is called, at the most.
     pub(crate) body_buffer: usize,
+    /// Up to that, the whole body is waited for; otherwise the application is called with what has come.
+    pub(crate) await_body: bool,
     /// Answer bytes queued before the application has to wait for its client.
     pub(crate) response_buffer: u64,
     pub(crate) body_patience: Duration,

@@ -5,7 +5,7 @@
 //! queued to the network. Nothing here blocks but [`Exchange::receive_body`] and [`Exchange::wait_writable`].
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::connection::{Connection, Ending, Front, Stage, Workspace};
 use crate::gather::QUICK;
 use crate::outbox::{COPY_LIMIT, Flushed, Following};
+use crate::reactor::Readiness;
 use crate::stream::Stream;
 
 /// Room made for one read of a body that the application waits for.
@@ -25,6 +26,9 @@ const READ_STEP: usize = 64 << 10;
 
 /// After its answer a request's unread body is read on up to this size, to keep the connection; beyond it, closed.
 const DRAIN_LIMIT: usize = 256 << 10;
+
+/// Blocks of a streamed answer are gathered up to this size.
+const GATHERED: u64 = 64 << 10;
 
 /// One request in progress.
 #[derive(Debug)]
@@ -104,6 +108,22 @@ impl Exchange {
         &self.connection.client_address
     }
 
+    /// Its connection's place in the reactor's table: what [`Happening`](crate::Happening)s call it by.
+    pub fn token(&self) -> usize {
+        self.connection.token
+    }
+
+    /// Takes over what has become possible while the exchange was out.
+    pub fn notice(&mut self, readiness: Readiness) {
+        self.connection.readable |= readiness.readable;
+        self.connection.peer_closed |= readiness.peer_closed;
+    }
+
+    /// The client has ended its stream: it will send nothing more, and has most likely left.
+    pub fn peer_closed(&self) -> bool {
+        self.connection.peer_closed
+    }
+
     /// The client's port; 0 for a unix socket.
     pub fn client_port(&self) -> u16 {
         self.connection.client_port
@@ -135,13 +155,41 @@ impl Exchange {
     pub fn receive_body(&mut self) -> Result<(), BodyError> {
         let result = self.receive_body_part();
         if result.is_err() {
-            self.work.close = true;
-            self.connection.ending = Ending::FlushAndLinger;
+            self.body_failed();
         }
         result
     }
 
     fn receive_body_part(&mut self) -> Result<(), BodyError> {
+        while !self.take_body_part()? {
+            let patience = self.work.bounds.body_patience;
+            wait_for(&self.connection.stream, PollFlags::IN, patience)
+                .map_err(|_| BodyError::TimedOut(patience))?;
+            self.connection.readable = true;
+        }
+        Ok(())
+    }
+
+    /// Takes more of the body if it is there; false when it is not. Does not wait, but asks the client to go on if it
+    /// waits for that.
+    ///
+    /// # Errors
+    /// When the body cannot be completed; the connection then closes after the answer.
+    pub fn receive_body_now(&mut self) -> Result<bool, BodyError> {
+        let result = self.take_body_part();
+        if result.is_err() {
+            self.body_failed();
+        }
+        result
+    }
+
+    /// The body will not be completed: the connection closes after the answer.
+    pub fn body_failed(&mut self) {
+        self.work.close = true;
+        self.connection.ending = Ending::FlushAndLinger;
+    }
+
+    fn take_body_part(&mut self) -> Result<bool, BodyError> {
         let Exchange { connection, work } = self;
         loop {
             let received = connection.codec.receive(&work.inbox, &mut work.head);
@@ -156,7 +204,7 @@ impl Exchange {
             };
             work.inbox.drain(..received.used);
             if more {
-                return Ok(());
+                return Ok(true);
             }
             connection.codec.send_continue(work.outbox.tail());
             if work
@@ -166,17 +214,14 @@ impl Exchange {
             {
                 return Err(BodyError::Gone);
             }
-            wait_for(&connection.stream, PollFlags::IN, work.bounds.body_patience)
-                .map_err(|_| BodyError::TimedOut(work.bounds.body_patience))?;
             let start = work.inbox.len();
             work.inbox.resize(start + READ_STEP, 0);
-            let read = connection.stream.read(&mut work.inbox[start..]);
-            work.inbox.truncate(start + *read.as_ref().unwrap_or(&0));
+            let read = connection.read(&mut work.inbox[start..]);
+            work.inbox.truncate(start + read.unwrap_or(0));
             match read {
-                Ok(0) => return Err(BodyError::Gone),
-                Ok(_) => {}
-                Err(error) if is_temporary(&error) => {}
-                Err(_) => return Err(BodyError::Gone),
+                Some(0) => return Err(BodyError::Gone),
+                Some(_) => {}
+                None => return Ok(false),
             }
         }
     }
@@ -294,6 +339,16 @@ impl Exchange {
         self.flow(flushed)
     }
 
+    /// Hands a block of a streamed answer to the network, unless it follows quickly on the one before: then `None`, and the
+    /// caller sees to it that [`Exchange::flush`] comes soon. For callers who cannot tell how long a thread is theirs, there
+    /// is [`Exchange::flush_block`].
+    pub fn flush_unless_quick(&mut self) -> Option<Flow> {
+        let now = Instant::now();
+        let before = self.work.block_at.replace(now);
+        let quick = before.is_some_and(|before| now - before < QUICK);
+        (!quick || self.work.outbox.pending() >= GATHERED).then(|| self.flush())
+    }
+
     /// Whether what is queued may wait for the end of the turn: it is the whole answer, by its Content-Length, and the
     /// application is not known to take its time after that.
     pub fn may_wait(&self) -> bool {
@@ -399,6 +454,10 @@ impl Exchange {
             let received = connection.codec.receive(rest, &mut work.head);
             used += received.used;
             match received.event {
+                Event::NeedMore if work.stage == Stage::Body && !work.bounds.await_body => {
+                    work.stage = Stage::Serving;
+                    return (used, Step::Ready);
+                }
                 Event::NeedMore => return (used, Step::NeedMore),
                 Event::Refused(refusal) => return (used, Step::Refused(refusal)),
                 Event::Head => {
@@ -409,7 +468,7 @@ impl Exchange {
                         // if it never does.
                         let is_large = match work.head.body_length() {
                             BodyLength::None => false,
-                            BodyLength::Known(length) => length > fits,
+                            BodyLength::Known(length) => length > fits || !work.bounds.await_body,
                             BodyLength::Chunked => true,
                         };
                         if is_large {
@@ -441,13 +500,6 @@ impl Exchange {
             }
         }
     }
-}
-
-fn is_temporary(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-    )
 }
 
 /// Blocks until the socket is ready; an error when it is not in time.

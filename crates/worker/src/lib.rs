@@ -2,13 +2,15 @@
 //! Room `worker`: one process's share of the connections.
 //!
 //! [`serve`] turns a reactor over the listeners it is given: it accepts, reads, drives the codec, and hands each
-//! complete request to a [`Gateway`] as an [`Exchange`]. It knows no Python and no other process; what it learns
-//! from outside are signals, the end of its master, and the time.
+//! complete request to a [`Gateway`] as an [`Exchange`]. Where the application has an event loop of its own, that loop
+//! turns the reactor instead, as [`Driven`]. It knows no Python and no other process; what it learns from outside are
+//! signals, the end of its master, and the time.
 
 mod acceptor;
 mod clock;
 mod connection;
 mod deadlines;
+mod driven;
 mod exchange;
 mod gateway;
 mod gather;
@@ -20,6 +22,7 @@ mod stream;
 mod traffic;
 
 pub use connection::Front;
+pub use driven::{Driven, Due, Happening};
 pub use exchange::{BodyError, Exchange, Flow};
 pub use gateway::Gateway;
-pub use reactor::{Conditions, Departure, serve};
+pub use reactor::{Conditions, Departure, Readiness, serve};

@@ -79,10 +79,10 @@ impl Pool {
 
     /// Lets the threads end once the queue is empty, and waits for them. They must not be inside a request that
     /// never ends: the caller knows that all exchanges are back.
-    pub(crate) fn stop(self) {
+    pub(crate) fn stop(&mut self) {
         lock(&self.shared.queue).closed = true;
         self.shared.job.notify_all();
-        for thread in self.threads {
+        for thread in self.threads.drain(..) {
             // A panic of the thread has been reported where it happened.
             let _ = thread.join();
         }

@@ -23,6 +23,7 @@ use crate::acceptor::{Acceptor, Arrival};
 use crate::clock::Clock;
 use crate::connection::{Bounds, Connection, Front, Workspace};
 use crate::deadlines::{Deadlines, Wait};
+use crate::driven::Happening;
 use crate::exchange::Exchange;
 use crate::gateway::Gateway;
 use crate::gather::Gatherer;
@@ -49,7 +50,7 @@ const SERVED: Token = Token(usize::MAX - 3);
 /// Listeners have the tokens from here on, downwards.
 const LISTENERS: usize = usize::MAX - 16;
 /// Events taken from one poll.
-const EVENTS: usize = 1024;
+pub(crate) const EVENTS: usize = 1024;
 /// Connections have the tokens up to here.
 const CONNECTIONS: usize = u32::MAX as usize - 1;
 
@@ -59,8 +60,6 @@ pub struct Conditions {
     pub settings: Arc<Settings>,
     /// Listening sockets, and what their connections share.
     pub listeners: Vec<(OwnedFd, Front)>,
-    /// Answers the requests.
-    pub gateway: Arc<dyn Gateway>,
     /// Where requests in progress are shown to the master.
     pub scoreboard: Scoreboard,
     /// The worker's row in it.
@@ -94,20 +93,36 @@ pub enum Departure {
     MasterGone,
 }
 
-/// Serves until asked to leave.
+/// Serves until asked to leave, with answers from `gateway`.
 ///
 /// # Errors
 /// When the reactor cannot be set up; nothing has been accepted then.
-pub fn serve(conditions: Conditions) -> io::Result<Departure> {
-    let gateway = Arc::clone(&conditions.gateway);
-    let mut reactor = Reactor::new(conditions)?;
-    if reactor.pool.is_none() {
+pub fn serve(conditions: Conditions, gateway: &Arc<dyn Gateway>) -> io::Result<Departure> {
+    let mut reactor = Reactor::new(conditions, Some(gateway))?;
+    if let Answering::Here(_) = reactor.answering {
         return reactor.run();
     }
     // With application threads this one runs none of the application itself.
     let mut departure = Ok(Departure::Quick);
     gateway.detached(&mut || departure = reactor.run());
     departure
+}
+
+/// Who answers requests.
+pub(crate) enum Answering {
+    /// This thread, in the middle of its turn.
+    Here(Arc<dyn Gateway>),
+    /// Application threads.
+    Threads(Pool),
+    /// Whoever turns the reactor; what it has yet to be told.
+    Driver(Vec<Happening>),
+}
+
+impl Answering {
+    /// Whether exchanges leave the reactor to be served.
+    pub(crate) fn elsewhere(&self) -> bool {
+        !matches!(self, Answering::Here(_))
+    }
 }
 
 /// The place of a connection in the table.
@@ -117,13 +132,19 @@ pub(crate) enum Slot {
     Idle(Box<Connection>),
     /// Bytes have come or have to go.
     Active(Exchange),
-    /// An application thread has it, or this one while it works on it; readiness reported meanwhile is noted.
-    Away {
-        /// It has become readable.
-        readable: bool,
-        /// The peer has ended its stream.
-        peer_closed: bool,
-    },
+    /// Whoever answers has it, or this thread while it works on it; what becomes possible meanwhile is noted.
+    Away(Readiness),
+}
+
+/// What has become possible for a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// There may be bytes to read, or the end of the stream.
+    pub readable: bool,
+    /// The socket takes more again.
+    pub writable: bool,
+    /// The peer has ended its stream, or is gone.
+    pub peer_closed: bool,
 }
 
 /// Where a thread shows what it is doing.
@@ -183,7 +204,7 @@ pub(crate) struct Reactor {
     /// Calls still to be made before answers are gathered again.
     pub(crate) distrust: u32,
     pub(crate) desk: Desk,
-    pub(crate) pool: Option<Pool>,
+    pub(crate) answering: Answering,
     pub(crate) served: Vec<Exchange>,
     pub(crate) requests: u64,
     pub(crate) asked_to_retire: bool,
@@ -193,7 +214,8 @@ pub(crate) struct Reactor {
 }
 
 impl Reactor {
-    fn new(mut conditions: Conditions) -> io::Result<Reactor> {
+    /// Without a `gateway` it is a driver who answers.
+    pub(crate) fn new(mut conditions: Conditions, gateway: Option<&Arc<dyn Gateway>>) -> io::Result<Reactor> {
         let poll = Poll::new()?;
         let registry = poll.registry();
         let mut signals = Signals::install()?;
@@ -214,15 +236,15 @@ impl Reactor {
             thread: thread as u32,
         };
         let threads = settings.threads as usize;
-        let pool = if threads > 1 {
-            Some(Pool::start(
+        let answering = match gateway {
+            None => Answering::Driver(Vec::new()),
+            Some(gateway) if threads > 1 => Answering::Threads(Pool::start(
                 threads,
-                &conditions.gateway,
+                gateway,
                 Waker::new(registry, SERVED)?,
                 desk,
-            )?)
-        } else {
-            None
+            )?),
+            Some(gateway) => Answering::Here(Arc::clone(gateway)),
         };
         let timeouts = settings.timeouts.clone();
         let deadlines = Deadlines::new(clock.now, |wait| match wait {
@@ -236,6 +258,7 @@ impl Reactor {
             poll,
             bounds: Arc::new(Bounds {
                 body_buffer: settings.limits.body_buffer,
+                await_body: gateway.is_some(),
                 response_buffer: settings.limits.response_buffer as u64,
                 body_patience: settings.timeouts.body,
                 write_patience: settings.timeouts.write,
@@ -263,7 +286,7 @@ impl Reactor {
             dirty: Vec::new(),
             distrust: 0,
             desk: desk(0),
-            pool,
+            answering,
             served: Vec::new(),
             requests: 0,
             asked_to_retire: false,
@@ -278,74 +301,81 @@ impl Reactor {
         (self.conditions.ready)();
         loop {
             self.wait(&mut events)?;
-            self.clock.advance();
-            let polled = self.clock.now;
-            let again = std::mem::take(&mut self.again);
-            let mut signalled = false;
-            for event in &events {
-                match event.token() {
-                    SERVED => {}
-                    SIGNALS => signalled = true,
-                    LIFELINE => self.leave(Departure::MasterGone),
-                    Token(token) if token <= CONNECTIONS => {
-                        self.noticed(
-                            token,
-                            event.is_readable(),
-                            event.is_writable(),
-                            event.is_read_closed(),
-                        );
-                    }
-                    // None when this very turn began to leave.
-                    Token(listener) => {
-                        if let Some(acceptor) = self.acceptors.get_mut(LISTENERS - listener) {
-                            acceptor.pending = true;
-                        }
-                    }
-                }
-            }
-            for token in again {
-                self.continued(token);
-            }
-            self.take_back();
-            self.flush_dirty();
-            // What came while an application kept this thread is in time: only silence up to the poll counts, and
-            // only when the poll had room to tell of everything.
-            if events.iter().count() < EVENTS {
-                self.end_waits(polled);
-            }
-            self.accept();
-            if signalled && self.obey_signals() {
-                return Ok(Departure::Quick);
-            }
-            if let Some(departure) = self.farewell() {
+            if let Some(departure) = self.turn(&events) {
                 return Ok(departure);
             }
         }
     }
 
+    /// What is to be done after a poll; says when the worker has left.
+    pub(crate) fn turn(&mut self, events: &Events) -> Option<Departure> {
+        self.clock.advance();
+        let polled = self.clock.now;
+        let again = std::mem::take(&mut self.again);
+        let mut signalled = false;
+        for event in events {
+            match event.token() {
+                SERVED => {}
+                SIGNALS => signalled = true,
+                LIFELINE => self.leave(Departure::MasterGone),
+                Token(token) if token <= CONNECTIONS => {
+                    let readiness = Readiness {
+                        readable: event.is_readable(),
+                        writable: event.is_writable(),
+                        peer_closed: event.is_read_closed(),
+                    };
+                    self.noticed(token, readiness);
+                }
+                // None when this very turn began to leave.
+                Token(listener) => {
+                    if let Some(acceptor) = self.acceptors.get_mut(LISTENERS - listener) {
+                        acceptor.pending = true;
+                    }
+                }
+            }
+        }
+        for token in again {
+            self.continued(token);
+        }
+        self.take_back();
+        self.flush_dirty();
+        // What came while an application kept this thread is in time: only silence up to the poll counts, and
+        // only when the poll had room to tell of everything.
+        if events.iter().count() < EVENTS {
+            self.end_waits(polled);
+        }
+        self.accept();
+        if signalled && self.obey_signals() {
+            return Some(Departure::Quick);
+        }
+        self.farewell()
+    }
+
     /// Waits until something is ready or due.
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        let timeout = self.patience();
+        let gateway = match &self.answering {
+            Answering::Here(gateway) if timeout != Some(Duration::ZERO) => Arc::clone(gateway),
+            _ => return self.poll(events, timeout),
+        };
+        let mut result = Ok(());
+        gateway.detached(&mut || result = self.poll(events, timeout));
+        result
+    }
+
+    /// Takes what is ready, after at most `timeout`.
+    pub(crate) fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         if let Some(log) = self.conditions.access_log.as_mut().filter(|log| log.pending()) {
             log.flush();
         }
-        let timeout = self.patience();
-        let poll = &mut self.poll;
-        let mut result = Ok(());
-        if timeout == Some(Duration::ZERO) || self.pool.is_some() {
-            result = poll.poll(events, timeout);
-        } else {
-            self.conditions
-                .gateway
-                .detached(&mut || result = poll.poll(events, timeout));
-        }
-        match result {
+        match self.poll.poll(events, timeout) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
             _ => Ok(()),
         }
     }
 
     /// How long nothing needs to be done.
-    fn patience(&self) -> Option<Duration> {
+    pub(crate) fn patience(&self) -> Option<Duration> {
         let pending = self.acceptors.iter().any(|acceptor| acceptor.pending) && self.accept_again.is_none();
         if pending || !self.again.is_empty() {
             return Some(Duration::ZERO);
@@ -445,13 +475,13 @@ impl Reactor {
     }
 
     /// How this worker ends, once it has left.
-    fn farewell(&mut self) -> Option<Departure> {
+    pub(crate) fn farewell(&mut self) -> Option<Departure> {
         let leaving = self.leaving?;
         if self.clock.now >= leaving.farewell {
             self.close_idle();
         }
         if self.slots.is_empty() {
-            if let Some(pool) = self.pool.take() {
+            if let Answering::Threads(pool) = &mut self.answering {
                 pool.stop();
             }
             return Some(leaving.departure);
@@ -505,7 +535,11 @@ impl Reactor {
         let idle = |(token, slot): (usize, &Slot)| matches!(slot, Slot::Idle(_)).then_some(token);
         for token in self.slots.iter().filter_map(idle).collect::<Vec<_>>() {
             // One last look: a request that has just arrived is still answered.
-            self.noticed(token, true, false, false);
+            let readiness = Readiness {
+                readable: true,
+                ..Readiness::default()
+            };
+            self.noticed(token, readiness);
             if matches!(self.slots.get(token), Some(Slot::Idle(_))) {
                 self.slots.remove(token);
                 self.deadlines.clear(token);

@@ -4,7 +4,6 @@
 //! functions it calls; every path through this file ends with it in the table, with an application thread, or
 //! closed.
 
-use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -16,9 +15,10 @@ use telemetry::AccessRecord;
 
 use crate::connection::{Connection, Ending, Stage, Workspace};
 use crate::deadlines::Wait;
+use crate::driven::Happening;
 use crate::exchange::{Exchange, Step};
 use crate::outbox::{Flushed, Following};
-use crate::reactor::{Reactor, Slot};
+use crate::reactor::{Answering, Reactor, Readiness, Slot};
 
 /// Requests of one connection served before others get their turn.
 const REQUESTS_A_TURN: u32 = 32;
@@ -41,19 +41,19 @@ struct Verdict {
     used: usize,
     /// The rest has not been looked at.
     unparsed: bool,
-    /// A request is complete and goes to an application thread.
+    /// A request can be served and leaves the reactor for that.
     submit: bool,
 }
 
 impl Reactor {
     /// Something may have become possible for a connection.
-    pub(crate) fn noticed(&mut self, token: usize, readable: bool, writable: bool, peer_closed: bool) {
-        let Some(mut exchange) = self.take(token, readable, peer_closed) else {
+    pub(crate) fn noticed(&mut self, token: usize, readiness: Readiness) {
+        let Some(mut exchange) = self.take(token, readiness) else {
             return;
         };
-        exchange.connection.readable |= readable;
-        exchange.connection.peer_closed |= peer_closed;
-        if writable && !exchange.work.outbox.is_empty() && !exchange.connection.dirty {
+        exchange.connection.readable |= readiness.readable;
+        exchange.connection.peer_closed |= readiness.peer_closed;
+        if readiness.writable && !exchange.work.outbox.is_empty() && !exchange.connection.dirty {
             let Some(flushed) = self.flush(exchange) else {
                 return;
             };
@@ -67,9 +67,14 @@ impl Reactor {
         match self.slots.get_mut(token) {
             Some(Slot::Idle(connection)) => connection.queued = false,
             Some(Slot::Active(exchange)) => exchange.connection.queued = false,
-            Some(Slot::Away { .. }) | None => {}
+            // Told again when it is back.
+            Some(Slot::Away(_)) | None => return,
         }
-        self.noticed(token, false, true, false);
+        let readiness = Readiness {
+            writable: true,
+            ..Readiness::default()
+        };
+        self.noticed(token, readiness);
     }
 
     /// Has a connection continued in the next turn.
@@ -80,28 +85,22 @@ impl Reactor {
         }
     }
 
-    /// Takes a connection out of the table, unless it is away: then what has been noticed is noted there.
-    fn take(&mut self, token: usize, readable: bool, peer_closed: bool) -> Option<Exchange> {
+    /// Takes a connection out of the table, unless it is away: then what has been noticed is noted there, and a driver
+    /// is told.
+    fn take(&mut self, token: usize, readiness: Readiness) -> Option<Exchange> {
         let slot = self.slots.get_mut(token)?;
-        if let Slot::Away {
-            readable: noted,
-            peer_closed: closed,
-        } = slot
-        {
-            *noted |= readable;
-            *closed |= peer_closed;
+        if let Slot::Away(noted) = slot {
+            noted.readable |= readiness.readable;
+            noted.peer_closed |= readiness.peer_closed;
+            if let Answering::Driver(happenings) = &mut self.answering {
+                happenings.push(Happening::Ready(token, readiness));
+            }
             return None;
         }
-        match std::mem::replace(
-            slot,
-            Slot::Away {
-                readable: false,
-                peer_closed: false,
-            },
-        ) {
+        match std::mem::replace(slot, Slot::Away(Readiness::default())) {
             Slot::Idle(connection) => Some(self.equip(connection)),
             Slot::Active(exchange) => Some(exchange),
-            Slot::Away { .. } => None,
+            Slot::Away(_) => None,
         }
     }
 
@@ -122,8 +121,8 @@ impl Reactor {
     fn drive(&mut self, mut exchange: Exchange) {
         let mut requests = REQUESTS_A_TURN;
         let mut reads = READS_A_TURN;
-        // What a thread has not been able to write must not wait until the next request's thread is done.
-        let stalled = if self.pool.is_some() { 0 } else { STALLED };
+        // What could not be written must not wait until whoever answers the next request is done.
+        let stalled = if self.answering.elsewhere() { 0 } else { STALLED };
         loop {
             match exchange.connection.ending {
                 Ending::No => {}
@@ -168,7 +167,7 @@ impl Reactor {
     fn consume_socket(&mut self, mut exchange: Exchange, requests: &mut u32) -> (Exchange, bool) {
         let mut scratch = std::mem::take(&mut self.scratch);
         let mut submit = false;
-        match read(&mut exchange.connection, &mut scratch) {
+        match exchange.connection.read(&mut scratch) {
             None => {}
             Some(0) => exchange.connection.ending = Ending::Flush,
             Some(count) if exchange.work.inbox.is_empty() => {
@@ -206,12 +205,13 @@ impl Reactor {
                 Step::Ready => {
                     *requests -= 1;
                     self.prepare(&mut exchange);
-                    if self.pool.is_some() || exchange.body_arriving() {
+                    let elsewhere = self.answering.elsewhere();
+                    if elsewhere || exchange.body_arriving() {
                         // Whoever serves it may want to read on from what has been received.
                         exchange.work.inbox.extend_from_slice(&input[used..]);
                         used = input.len();
                     }
-                    if self.pool.is_some() {
+                    if elsewhere {
                         return (exchange, done(used, true, true));
                     }
                     exchange = self.serve_inline(exchange);
@@ -261,7 +261,9 @@ impl Reactor {
             // Its own earlier answers; if the client is gone, that shows when this one is written.
             exchange.flush();
         }
-        let mut exchange = self.desk.serve(&*self.conditions.gateway, exchange);
+        if let Answering::Here(gateway) = &self.answering {
+            exchange = self.desk.serve(&**gateway, exchange);
+        }
         let now = Instant::now();
         let took = now - self.clock.now;
         self.clock.now = now;
@@ -340,33 +342,39 @@ impl Reactor {
         connection.ending = Ending::FlushAndLinger;
     }
 
-    /// Hands a request to an application thread.
+    /// Hands a request to those who answer it.
     fn submit(&mut self, exchange: Exchange) {
-        if let Some(pool) = &self.pool {
-            pool.submit(exchange);
+        match &mut self.answering {
+            Answering::Threads(pool) => pool.submit(exchange),
+            Answering::Driver(happenings) => happenings.push(Happening::Request(exchange)),
+            // Never: those are answered where they were read.
+            Answering::Here(_) => {}
         }
     }
 
     /// Takes back what application threads have served.
     pub(crate) fn take_back(&mut self) {
-        let Some(pool) = &self.pool else { return };
+        let Answering::Threads(pool) = &self.answering else {
+            return;
+        };
         let mut served = std::mem::take(&mut self.served);
         pool.collect(&mut served);
-        for mut exchange in served.drain(..) {
-            // Whatever was noted while it was away is looked at now.
-            exchange.connection.queued = false;
-            self.answered(&mut exchange);
-            if let Some(Slot::Away {
-                readable,
-                peer_closed,
-            }) = self.slots.get(exchange.connection.token)
-            {
-                exchange.connection.readable |= readable;
-                exchange.connection.peer_closed |= peer_closed;
-            }
-            self.drive(exchange);
+        for exchange in served.drain(..) {
+            self.welcome_back(exchange);
         }
         self.served = served;
+    }
+
+    /// Goes on with a connection whose request has been answered elsewhere.
+    pub(crate) fn welcome_back(&mut self, mut exchange: Exchange) {
+        exchange.connection.queued = false;
+        self.answered(&mut exchange);
+        // Whatever was noted while it was away is looked at now.
+        if let Some(Slot::Away(noted)) = self.slots.get(exchange.connection.token) {
+            exchange.connection.readable |= noted.readable;
+            exchange.connection.peer_closed |= noted.peer_closed;
+        }
+        self.drive(exchange);
     }
 
     /// Puts a connection back: to be flushed at the end of the turn, or to wait.
@@ -395,13 +403,7 @@ impl Reactor {
             let Some(slot) = self.slots.get_mut(token) else {
                 continue;
             };
-            match std::mem::replace(
-                slot,
-                Slot::Away {
-                    readable: false,
-                    peer_closed: false,
-                },
-            ) {
+            match std::mem::replace(slot, Slot::Away(Readiness::default())) {
                 Slot::Active(mut exchange) => {
                     exchange.connection.dirty = false;
                     if let Some(exchange) = self.flush(exchange) {
@@ -413,7 +415,7 @@ impl Reactor {
                     self.slots[token] = Slot::Idle(connection);
                 }
                 // Just being worked on: its turn comes again.
-                away @ Slot::Away { .. } => {
+                away @ Slot::Away(_) => {
                     self.slots[token] = away;
                     self.dirty.push(token);
                 }
@@ -521,7 +523,7 @@ impl Reactor {
         let mut ended = false;
         while exchange.connection.readable && reads > 0 && !ended {
             reads -= 1;
-            ended = read(&mut exchange.connection, &mut scratch) == Some(0);
+            ended = exchange.connection.read(&mut scratch) == Some(0);
         }
         self.scratch = scratch;
         let token = exchange.connection.token;
@@ -549,7 +551,13 @@ impl Reactor {
     /// Ends waits that were over at `until`.
     pub(crate) fn end_waits(&mut self, until: Instant) {
         while let Some((token, wait)) = self.deadlines.expired(until) {
-            let Some(mut exchange) = self.take(token, false, false) else {
+            if let (Some(Slot::Away(_)), Answering::Driver(happenings)) =
+                (self.slots.get(token), &mut self.answering)
+            {
+                happenings.push(Happening::Overdue(token));
+                continue;
+            }
+            let Some(mut exchange) = self.take(token, Readiness::default()) else {
                 continue;
             };
             let head_begun = !exchange.work.inbox.is_empty() || exchange.work.stage == Stage::Body;
@@ -562,29 +570,5 @@ impl Reactor {
             }
         }
         self.flush_dirty();
-    }
-}
-
-/// Reads once: how many bytes, 0 at the end of the stream, `None` when there is nothing now.
-fn read(connection: &mut Connection, buffer: &mut [u8]) -> Option<usize> {
-    loop {
-        match connection.stream.read(buffer) {
-            Ok(count) => {
-                // A short read has emptied the socket, and new bytes will be reported; but an end of the stream that
-                // was reported together with these bytes will not be reported again.
-                connection.readable = count == buffer.len() || (connection.peer_closed && count > 0);
-                return Some(count);
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                connection.readable = false;
-                return None;
-            }
-            // A reset: as good as an end, except that nobody reads what is still queued.
-            Err(_) => {
-                connection.readable = false;
-                return Some(0);
-            }
-        }
     }
 }

@@ -115,7 +115,6 @@ impl Running {
         let (ready, is_ready) = mpsc::channel();
         let conditions = Conditions {
             listeners: vec![(OwnedFd::from(listener), front)],
-            gateway: Arc::new(Fixed),
             scoreboard: Scoreboard::create(1, threads as usize).expect("shared memory"),
             slot: 0,
             number: 1,
@@ -128,7 +127,10 @@ impl Running {
             retire: Box::new(|_| {}),
             server: "test",
         };
-        let thread = std::thread::spawn(|| serve(conditions).expect("a reactor"));
+        let thread = std::thread::spawn(|| {
+            let gateway: Arc<dyn Gateway> = Arc::new(Fixed);
+            serve(conditions, &gateway).expect("a reactor")
+        });
         is_ready.recv_timeout(SAFETY).expect("the reactor is ready");
         Running {
             address,

@@ -1,0 +1,135 @@
+//! A reactor that is turned from outside: by the event loop of an asynchronous application.
+//!
+//! The loop watches [`Driven::descriptor`] and calls [`Driven::turn`] when it is readable, when [`Driven::due`] says so, and
+//! once more after the application's own work. Nothing here waits or calls back: what has happened is collected, and the
+//! driver asks for it. Requests leave as [`Exchange`]s and come back answered through [`Driven::hand_back`]; in between
+//! the driver is told what becomes possible for them.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Token};
+
+use crate::deadlines::Wait;
+use crate::exchange::{Exchange, Flow};
+use crate::reactor::{Answering, Conditions, Departure, EVENTS, Reactor, Readiness};
+
+/// What the driver has to know.
+#[derive(Debug)]
+pub enum Happening {
+    /// A request is to be answered; more of its body may be on its way.
+    Request(Exchange),
+    /// Something has become possible for the exchange of this token, which is out.
+    Ready(usize, Readiness),
+    /// The exchange of this token has waited too long for its client.
+    Overdue(usize),
+}
+
+/// When the reactor has to be turned next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// At once.
+    Now,
+    /// When its descriptor is readable, or after this time.
+    After(Duration),
+    /// When its descriptor is readable.
+    WhenReady,
+}
+
+/// A reactor and the events of its last poll.
+pub struct Driven {
+    reactor: Reactor,
+    events: Events,
+}
+
+impl Driven {
+    /// Sets the reactor up; it accepts from its first turn on.
+    ///
+    /// # Errors
+    /// When the system is out of descriptors or memory.
+    pub fn new(conditions: Conditions) -> io::Result<Driven> {
+        Ok(Driven {
+            reactor: Reactor::new(conditions, None)?,
+            events: Events::with_capacity(EVENTS),
+        })
+    }
+
+    /// Tells the master that the worker serves.
+    pub fn ready(&mut self) {
+        (self.reactor.conditions.ready)();
+    }
+
+    /// The descriptor that is readable when there is something to turn for.
+    pub fn descriptor(&self) -> RawFd {
+        self.reactor.poll.as_raw_fd()
+    }
+
+    /// Takes what is ready and does what is due, without waiting. Says when the worker has left.
+    ///
+    /// # Errors
+    /// When the system cannot be asked what is ready.
+    pub fn turn(&mut self) -> io::Result<Option<Departure>> {
+        self.reactor.poll(&mut self.events, Some(Duration::ZERO))?;
+        Ok(self.reactor.turn(&self.events))
+    }
+
+    /// Moves what has happened into `into`, which must be empty.
+    pub fn collect(&mut self, into: &mut Vec<Happening>) {
+        if let Answering::Driver(happenings) = &mut self.reactor.answering {
+            std::mem::swap(happenings, into);
+        }
+    }
+
+    /// When to turn next.
+    pub fn due(&self) -> Due {
+        if let Answering::Driver(happenings) = &self.reactor.answering
+            && !happenings.is_empty()
+        {
+            return Due::Now;
+        }
+        match self.reactor.patience() {
+            Some(Duration::ZERO) => Due::Now,
+            Some(patience) => Due::After(patience),
+            None => Due::WhenReady,
+        }
+    }
+
+    /// Takes back exchanges whose requests have been answered, and writes the answers. Says when the worker has left.
+    pub fn hand_back(&mut self, answered: &mut Vec<Exchange>) -> Option<Departure> {
+        self.reactor.clock.advance();
+        for exchange in answered.drain(..) {
+            self.reactor.deadlines.clear(exchange.token());
+            self.reactor.welcome_back(exchange);
+        }
+        self.reactor.flush_dirty();
+        self.reactor.farewell()
+    }
+
+    /// The driver waits for the client to read: it is told when the socket takes more, or when that takes too long.
+    pub fn await_writable(&mut self, exchange: &mut Exchange) -> Flow {
+        let token = exchange.token();
+        let connection = &mut exchange.connection;
+        if !connection.watches_writable {
+            connection.watches_writable = true;
+            let registry = self.reactor.poll.registry();
+            if connection.stream.watch_writable(registry, Token(token)).is_err() {
+                return Flow::Gone;
+            }
+        }
+        self.reactor.deadlines.wait(token, Wait::Write, Instant::now());
+        Flow::Full
+    }
+
+    /// The driver waits for more of a body: it is told when there is something to read, or when that takes too long.
+    pub fn await_body(&mut self, exchange: &Exchange) {
+        self.reactor
+            .deadlines
+            .wait(exchange.token(), Wait::Body, Instant::now());
+    }
+
+    /// The driver waits for nothing of that client any more.
+    pub fn end_wait(&mut self, token: usize) {
+        self.reactor.deadlines.clear(token);
+    }
+}
