@@ -45,13 +45,20 @@ def prepare_path(directories: list[str], virtualenv: str | None) -> None:
     sys.path[:] = wanted + [entry for entry in sys.path if entry not in wanted]
 
 
-def load_module(module_name: str, expression: str) -> Callable[..., Any]:
-    """The application that `expression`, a name or a call with literals, gives in a module."""
+#: An application, and its interface: "wsgi", "asgi2" or "asgi3".
+Loaded = tuple[Callable[..., Any], str]
+
+
+def load_module(module_name: str, expression: str, interface: str) -> Loaded:
+    """The application that `expression`, a name or a call with literals, gives in a module.
+
+    `interface` is the one it must have, or "auto".
+    """
     module = _import(module_name)
-    return _checked(_evaluate(module, module_name, expression), f"{module_name}:{expression}")
+    return _checked(_evaluate(module, module_name, expression), f"{module_name}:{expression}", interface)
 
 
-def load_file(path: str, name: str) -> Callable[..., Any]:
+def load_file(path: str, name: str, interface: str) -> Loaded:
     """The application called `name` in a Python file."""
     if not os.path.isfile(path):
         raise LoadError(f"cannot load {path}: there is no such file (in {os.getcwd()})", IMPORT_FAILED)
@@ -63,7 +70,7 @@ def load_file(path: str, name: str) -> Callable[..., Any]:
     sys.modules[module_name] = module
     loader = spec.loader
     _guarded(lambda: loader.exec_module(module), f"cannot load {path}")
-    return _checked(_evaluate(module, path, name), f"{path}:{name}")
+    return _checked(_evaluate(module, path, name), f"{path}:{name}", interface)
 
 
 def _activate(virtualenv: str) -> None:
@@ -176,25 +183,57 @@ def _attribute(module: ModuleType, module_name: str, name: str) -> Any:
 _USUAL_NAMES = ("app", "application", "wsgi", "create_app", "make_app")
 
 
-def _checked(application: Any, spec: str) -> Callable[..., Any]:
+def _checked(application: Any, spec: str, interface: str) -> Loaded:
     if application is None:
         raise LoadError(f"{spec} is None: a factory must return the application", NO_APPLICATION)
     if not callable(application):
         raise LoadError(f"{spec} is not callable: it is {type(application).__name__!r}", NO_APPLICATION)
+    found = _interface(application, spec)
+    if interface in ("auto", found) or found == "any":
+        return application, {"any": "wsgi"}.get(found, found) if interface == "auto" else interface
+    raise LoadError(
+        f"{spec} is {_WORDS[found]}{_definition(application)}, but the interface asked for is {interface!r}: "
+        "leave that away, and it is served as what it is",
+        NO_APPLICATION,
+    )
+
+
+_WORDS = {"wsgi": "a WSGI application", "asgi2": "an ASGI 2 application", "asgi3": "an ASGI application"}
+
+
+def _interface(application: Any, spec: str) -> str:
+    """Which interface a callable has, by what it can be called with; "any" where that does not show."""
+    if _returns_coroutine(application):
+        return "asgi3"
     try:
         signature = inspect.signature(application)
     except (TypeError, ValueError):
-        return application  # type: ignore[no-any-return]
-    if _binds(signature, 2) and not inspect.iscoroutinefunction(application):
-        return application  # type: ignore[no-any-return]
+        return "any"
+    binds = [_binds(signature, count) for count in range(4)]
+    if all(binds[1:]):
+        return "any"
+    if binds[2]:
+        return "wsgi"
+    if binds[3]:
+        return "asgi3"
     where = _definition(application)
-    if _binds(signature, 3) or inspect.iscoroutinefunction(type(application).__call__):
-        message = f"{spec} is an ASGI application{where}: Penstock serves WSGI applications so far"
-    elif _binds(signature, 0):
+    if binds[1]:
+        return "asgi2"
+    if binds[0]:
         message = f"{spec} takes no arguments{where}: if it makes the application, write {spec}()"
     else:
-        message = f"{spec} cannot be called with (environ, start_response): its arguments are {signature}{where}"
+        message = (
+            f"{spec} cannot be called with (environ, start_response) or (scope, receive, send): "
+            f"its arguments are {signature}{where}"
+        )
     raise LoadError(message, NO_APPLICATION)
+
+
+def _returns_coroutine(application: Any) -> bool:
+    if inspect.isclass(application):
+        return hasattr(application, "__await__")
+    function = inspect.unwrap(application) if inspect.isfunction(application) else application
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(application).__call__)
 
 
 def _binds(signature: inspect.Signature, count: int) -> bool:

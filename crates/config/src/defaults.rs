@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Dialect, Level, Limits, LogTarget, Logs, Settings, Timeouts, UnixSocketRights};
+use crate::{Asgi, Dialect, Interface, Level, Limits, LogTarget, Logs, Settings, Timeouts, UnixSocketRights};
 
 /// The access log format of Apache's "combined" log, in gunicorn's notation: gunicorn's default, and the native one.
 pub(crate) const COMBINED_FORMAT: &str = r#"%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s""#;
@@ -56,6 +56,8 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
         file_wrapper: true,
         script_name: String::new(),
         forwarded_allow_ips: vec!["127.0.0.1".to_owned(), "::1".to_owned()],
+        interface: Interface::Auto,
+        asgi: Asgi::default(),
     }
 }
 

@@ -22,7 +22,7 @@ pub enum Dialect {
 pub struct Settings {
     /// The dialect it was written in.
     pub dialect: Dialect,
-    /// Where the WSGI callable comes from; `None` where a dialect allows starting without one (uwsgi).
+    /// Where the application comes from; `None` where a dialect allows starting without one (uwsgi).
     pub application: Option<Application>,
     /// Listening sockets, in the order given. Never empty.
     pub binds: Vec<Bind>,
@@ -86,9 +86,103 @@ pub struct Settings {
     pub script_name: String,
     /// Peers whose X-Forwarded-Proto and the like are believed: addresses, or `*`.
     pub forwarded_allow_ips: Vec<String>,
+    /// How the application is called.
+    pub interface: Interface,
+    /// How ASGI applications are run.
+    pub asgi: Asgi,
 }
 
-/// Where the WSGI callable comes from.
+/// How an application is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interface {
+    /// The callable shows it.
+    Auto,
+    /// `(environ, start_response)`, PEP 3333.
+    Wsgi,
+    /// `(scope)`, and what that returns `(receive, send)`: ASGI 2.
+    Asgi2,
+    /// `(scope, receive, send)`, a coroutine: ASGI 3.
+    Asgi3,
+}
+
+/// How ASGI applications are run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asgi {
+    /// The user has asked for an ASGI worker. A WSGI application then gets [`Settings::threads`], as if it ran beside an
+    /// event loop; an ASGI one that comes unasked is served all the same, and the log says so.
+    pub expected: bool,
+    /// Whether the application is told of the start and the end of its worker.
+    pub lifespan: Lifespan,
+    /// The event loop: `auto` (uvloop where it is installed), `asyncio`, `uvloop`, or `module:factory`.
+    pub event_loop: String,
+    /// Requests in progress in a worker, beyond which further ones get 503. Default: no limit.
+    pub limit_concurrency: Option<u32>,
+    /// What WebSocket connections may cost.
+    pub websocket: WebSocket,
+}
+
+impl Default for Asgi {
+    fn default() -> Self {
+        Asgi {
+            expected: false,
+            lifespan: Lifespan::Auto,
+            event_loop: "auto".to_owned(),
+            limit_concurrency: None,
+            websocket: WebSocket::default(),
+        }
+    }
+}
+
+/// Whether an application has a lifespan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifespan {
+    /// If it knows what that is.
+    Auto,
+    /// It must: the worker does not start otherwise.
+    On,
+    /// It is not asked.
+    Off,
+}
+
+impl Lifespan {
+    /// As users write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Lifespan::Auto => "auto",
+            Lifespan::On => "on",
+            Lifespan::Off => "off",
+        }
+    }
+}
+
+/// What a WebSocket connection may cost. The defaults are uvicorn's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebSocket {
+    /// Size of a message in bytes, uncompressed. Default 16 MiB; over it: close code 1009.
+    pub message_size: usize,
+    /// Messages received and not yet taken by the application, before the socket is read no further. Default 32.
+    pub queue: usize,
+    /// How often a silent client is pinged. Default 20 s.
+    pub ping_interval: Option<Duration>,
+    /// How long it may take to answer. Default 20 s.
+    pub ping_timeout: Option<Duration>,
+    /// Offer permessage-deflate (RFC 7692). Default: yes.
+    pub deflate: bool,
+}
+
+impl Default for WebSocket {
+    fn default() -> Self {
+        WebSocket {
+            message_size: 16 << 20,
+            queue: 32,
+            ping_interval: Some(Duration::from_secs(20)),
+            ping_timeout: Some(Duration::from_secs(20)),
+            deflate: true,
+        }
+    }
+}
+
+/// Where the application comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Application {
     /// A dotted module and an expression in it: `app`, or a factory call `make_app("x", debug=True)`.

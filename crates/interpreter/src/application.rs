@@ -1,7 +1,14 @@
 //! The user's application: its surroundings, and finding it.
 
-use config::{Application, Dialect, Settings};
+use config::{Application, Dialect, Interface, Settings};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+
+/// An application.
+pub(crate) struct Loaded {
+    pub(crate) callable: Py<PyAny>,
+    pub(crate) interface: Interface,
+}
 
 /// Why there is no application.
 pub(crate) struct LoadFailure {
@@ -35,7 +42,7 @@ pub(crate) fn prepare_process(py: Python<'_>, settings: &Settings) -> Result<(),
 }
 
 /// Imports the application.
-pub(crate) fn load(py: Python<'_>, settings: &Settings) -> Result<Py<PyAny>, LoadFailure> {
+pub(crate) fn load(py: Python<'_>, settings: &Settings) -> Result<Loaded, LoadFailure> {
     let loaded = (|| {
         let loader = py.import("penstock._loader")?;
         let mut directories: Vec<String> = settings
@@ -49,17 +56,33 @@ pub(crate) fn load(py: Python<'_>, settings: &Settings) -> Result<Py<PyAny>, Loa
             .as_ref()
             .map(|path| path.to_string_lossy().into_owned());
         loader.call_method1("prepare_path", (directories, virtualenv))?;
+        let wanted = match settings.interface {
+            Interface::Auto => "auto",
+            Interface::Wsgi => "wsgi",
+            Interface::Asgi2 => "asgi2",
+            Interface::Asgi3 => "asgi3",
+        };
         match &settings.application {
             Some(Application::Module { module, callable, .. }) => {
-                loader.call_method1("load_module", (module, callable))
+                loader.call_method1("load_module", (module, callable, wanted))
             }
             Some(Application::File { path, callable }) => {
-                loader.call_method1("load_file", (path.to_string_lossy(), callable))
+                loader.call_method1("load_file", (path.to_string_lossy(), callable, wanted))
             }
-            None => Ok(py.None().into_bound(py)),
+            None => Err(PyValueError::new_err("no application is named")),
         }
     })();
-    loaded.map(Bound::unbind).map_err(|error| failure(py, &error))
+    loaded
+        .and_then(|loaded: Bound<'_, PyAny>| {
+            let (callable, interface): (Py<PyAny>, String) = loaded.extract()?;
+            let interface = match interface.as_str() {
+                "asgi2" => Interface::Asgi2,
+                "asgi3" => Interface::Asgi3,
+                _ => Interface::Wsgi,
+            };
+            Ok(Loaded { callable, interface })
+        })
+        .map_err(|error| failure(py, &error))
 }
 
 fn failure(py: Python<'_>, error: &PyErr) -> LoadFailure {

@@ -137,11 +137,9 @@ impl Command {
         AccessLog::open(&settings.logs, settings.dialect).map_err(unusable_log)?;
         // Threads that a preloaded application starts shall not be the ones to handle signals: one that is inside a
         // handler while the master forks would leave the handlers' lock held in the worker for ever.
-        let held_back = settings.preload.then(sys::block_signals);
-        let preloaded = settings
-            .preload
-            .then(|| application::load(py, settings))
-            .transpose();
+        let preload = settings.preload && settings.application.is_some();
+        let held_back = preload.then(sys::block_signals);
+        let preloaded = preload.then(|| application::load(py, settings)).transpose();
         drop(held_back);
         let preloaded = match preloaded {
             Ok(preloaded) => preloaded,

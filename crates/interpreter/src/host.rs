@@ -4,14 +4,15 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use config::{Dialect, RawValue, Settings};
+use config::{Dialect, Interface, RawValue, Settings};
 use master::{HookFailed, Host, Listener, MasterView, WorkerSeat, WorkerView};
 use pyo3::prelude::*;
 use sys::Fork;
 use telemetry::{AccessLog, ErrorLog, Event, ExitStatus};
 use worker::{Conditions, Departure, Front, Gateway};
 
-use crate::application::{self, LoadFailure};
+use crate::application::{self, LoadFailure, Loaded};
+use crate::asgi::{self, Ended};
 use crate::entry::Command;
 use crate::hooks::{Argument, Hooks};
 use crate::wsgi::Wsgi;
@@ -29,7 +30,7 @@ pub(crate) struct Interpreter {
     pub(crate) command: Command,
     pub(crate) hooks: Hooks,
     /// The application, where it was loaded before the workers were forked.
-    pub(crate) preloaded: Option<Py<PyAny>>,
+    pub(crate) preloaded: Option<Loaded>,
     pub(crate) log: ErrorLog,
     /// Whether this process has time to join its threads before it ends.
     pub(crate) departure: Departure,
@@ -130,7 +131,7 @@ impl Interpreter {
     }
 
     /// Everything up to the application; an exit code when there is none.
-    fn boot(&mut self, py: Python<'_>, seat: &WorkerSeat) -> Result<Option<Py<PyAny>>, i32> {
+    fn boot(&mut self, py: Python<'_>, seat: &WorkerSeat) -> Result<Option<Loaded>, i32> {
         let settings = &seat.settings;
         let view = WorkerView {
             pid: None,
@@ -176,7 +177,7 @@ impl Interpreter {
         };
         if let Some(application) = &application {
             self.hooks
-                .set_worker(py, "wsgi", application.bind(py))
+                .set_worker(py, "wsgi", application.callable.bind(py))
                 .map_err(failed)?;
         }
         self.hooks
@@ -191,7 +192,7 @@ impl Interpreter {
         settings: &Settings,
         generation: u32,
         failure: Option<LoadFailure>,
-    ) -> Result<Option<Py<PyAny>>, i32> {
+    ) -> Result<Option<Loaded>, i32> {
         let mut code = 4;
         if let Some(failure) = failure {
             report(&self.log, &failure);
@@ -217,39 +218,34 @@ impl Interpreter {
         &mut self,
         py: Python<'_>,
         seat: WorkerSeat,
-        application: Option<Py<PyAny>>,
+        application: Option<Loaded>,
         access_log: Option<AccessLog>,
         begun: Instant,
     ) -> i32 {
-        let (settings, log) = (Arc::clone(&seat.settings), seat.log.clone());
-        let fronts: Vec<Front> = seat.listeners.iter().enumerate().map(front).collect();
-        let gateway: Arc<dyn Gateway> = match Wsgi::new(py, application, &settings, &fronts, log.clone()) {
-            Ok(gateway) => Arc::new(gateway),
-            Err(error) => {
-                log.error_with_details(
-                    "cannot prepare the WSGI environment",
-                    &crate::traceback::text(py, &error),
-                );
-                return 1;
-            }
-        };
-        if settings.reload_on_change && seat.number == 1 {
+        if seat.settings.reload_on_change && seat.number == 1 {
             self.watch_sources(py, seat.ppid, SystemTime::now() - begun.elapsed());
         }
-        let result = conditions(seat, fronts, access_log, begun)
-            .and_then(|conditions| worker::serve(conditions, &gateway));
-        match result {
-            Ok(departure) => {
-                if departure == Departure::MasterGone {
+        let log = seat.log.clone();
+        let served = match application {
+            Some(Loaded {
+                callable,
+                interface: interface @ (Interface::Asgi2 | Interface::Asgi3),
+            }) => serve_asgi(py, callable, interface, seat, access_log, begun),
+            other => serve_wsgi(py, other.map(|loaded| loaded.callable), seat, access_log, begun),
+        };
+        match served {
+            Ok(ended) => {
+                if ended.departure == Departure::MasterGone {
                     log.event(&Event::MasterGone {
                         pid: std::process::id(),
                     });
                 }
-                self.departure = departure;
-                0
+                self.departure = ended.departure;
+                ended.exit_code
             }
             Err(error) => {
-                log.error(format_args!("the worker cannot serve: {error}"));
+                let traceback = crate::traceback::text(py, &error);
+                log.error_with_details("the worker cannot serve", &traceback);
                 1
             }
         }
@@ -310,6 +306,43 @@ pub(crate) fn report(log: &ErrorLog, failure: &LoadFailure) {
     } else {
         log.error_with_details(&failure.message, &failure.details);
     }
+}
+
+fn serve_wsgi(
+    py: Python<'_>,
+    application: Option<Py<PyAny>>,
+    seat: WorkerSeat,
+    access_log: Option<AccessLog>,
+    begun: Instant,
+) -> PyResult<Ended> {
+    let settings = Arc::clone(&seat.settings);
+    let fronts: Vec<Front> = seat.listeners.iter().enumerate().map(front).collect();
+    let gateway: Arc<dyn Gateway> =
+        Arc::new(Wsgi::new(py, application, &settings, &fronts, seat.log.clone())?);
+    let departure = worker::serve(conditions(seat, fronts, access_log, begun)?, &gateway)?;
+    Ok(Ended {
+        departure,
+        exit_code: 0,
+    })
+}
+
+fn serve_asgi(
+    py: Python<'_>,
+    application: Py<PyAny>,
+    interface: Interface,
+    seat: WorkerSeat,
+    access_log: Option<AccessLog>,
+    begun: Instant,
+) -> PyResult<Ended> {
+    let (settings, log) = (Arc::clone(&seat.settings), seat.log.clone());
+    if !settings.asgi.expected && settings.dialect != Dialect::Native && seat.number == 1 {
+        log.warning(
+            "The application is an ASGI application: it is served as one, by an event loop, whatever worker class was chosen",
+        );
+    }
+    let fronts: Vec<Front> = seat.listeners.iter().enumerate().map(front).collect();
+    let conditions = conditions(seat, fronts.clone(), access_log, begun)?;
+    asgi::serve(py, application, interface, &settings, fronts, conditions, &log)
 }
 
 /// What the worker serves under.

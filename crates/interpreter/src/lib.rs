@@ -1,9 +1,10 @@
 //! Room `interpreter`: everything that touches CPython.
 //!
 //! It composes the other rooms: [`entry`] turns a command line into a running server, [`host`] is what the master
-//! asks of the interpreter, [`wsgi`] is the gateway its workers answer through. The only room with pyo3.
+//! asks of the interpreter, [`wsgi`] and [`asgi`] are what its workers answer through. The only room with pyo3.
 
 mod application;
+mod asgi;
 mod entry;
 mod fork;
 mod hooks;
@@ -17,6 +18,8 @@ mod wsgi;
 mod _core {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::asgi::{Driver, HttpRequest, Receive, Sent};
     #[pymodule_export]
     use crate::entry::main;
     #[pymodule_export]

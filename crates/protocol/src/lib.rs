@@ -9,9 +9,11 @@
 
 mod request;
 mod response;
+mod status;
 mod syntax;
 
 pub mod http1;
 
 pub use request::{BodyLength, Fields, RequestHead, Version, percent_decode};
 pub use response::{ResponseFault, ResponseFields, ResponseHead};
+pub use status::reason_phrase;

@@ -13,6 +13,7 @@ use std::ops::Range;
 use std::slice;
 
 use crate::request::{FieldSpan, Span};
+use crate::status::reason_phrase;
 use crate::syntax;
 
 /// An application's status and fields. Reused from answer to answer.
@@ -95,6 +96,24 @@ impl ResponseHead {
         self.status = digit(hundreds) * 100 + digit(tens) * 10 + digit(ones);
         self.status_line.clear();
         self.status_line.extend_from_slice(status);
+        Ok(())
+    }
+
+    /// Takes a status code, with the phrase registered for it.
+    ///
+    /// # Errors
+    /// When it is not from 100 to 999; the status stays what it was.
+    pub fn set_status_code(&mut self, status: u16) -> Result<(), ResponseFault> {
+        if !(100..=999).contains(&status) {
+            return Err(ResponseFault::Status(status.to_string()));
+        }
+        self.status = status;
+        self.status_line.clear();
+        self.status_line
+            .extend_from_slice(itoa::Buffer::new().format(status).as_bytes());
+        self.status_line.push(b' ');
+        self.status_line
+            .extend_from_slice(reason_phrase(status).as_bytes());
         Ok(())
     }
 

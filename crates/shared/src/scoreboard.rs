@@ -248,7 +248,17 @@ impl ThreadRow {
 
     /// The request is over; it is counted.
     pub fn end(&self) {
+        self.rest();
+        self.count();
+    }
+
+    /// Nothing is in progress.
+    pub fn rest(&self) {
         self.words[Self::STARTED].store(0, Relaxed);
+    }
+
+    /// One of several requests that were in progress together is over.
+    pub fn count(&self) {
         let requests = self.words[Self::REQUESTS].load(Relaxed);
         self.words[Self::REQUESTS].store(requests.wrapping_add(1), Relaxed);
     }

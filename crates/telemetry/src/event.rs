@@ -41,6 +41,8 @@ pub enum Event {
         threads: u32,
         boot: Duration,
     },
+    /// How far the application's lifespan has come (ASGI; logged by the worker).
+    Lifespan(LifespanStep),
     /// The worker leaves of its own accord (logged by the worker).
     WorkerExiting { pid: u32 },
     /// The worker has served its `max_requests`.
@@ -90,6 +92,27 @@ pub enum Event {
     Stopped { pid: u32 },
     /// A file was removed on the way out: a unix socket or the pidfile.
     FileRemoved { path: PathBuf, socket: bool },
+}
+
+/// A moment in the lifespan of an ASGI application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LifespanStep {
+    /// The application is told to start.
+    Starting,
+    /// It has started.
+    Started,
+    /// It knows no lifespan and is served without.
+    Unsupported,
+    /// It cannot start.
+    StartFailed,
+    /// It has ended its lifespan with an exception while it was served.
+    Broke,
+    /// It is told to stop.
+    Stopping,
+    /// It has stopped.
+    Stopped,
+    /// It could not stop in order.
+    StopFailed,
 }
 
 /// How a process ended.

@@ -15,5 +15,5 @@ mod words;
 pub use access::{AccessFormat, AccessLog, AccessRecord, FormatError};
 pub use clock::{DateClock, http_date};
 pub use error_log::ErrorLog;
-pub use event::{Event, ExitStatus, StopKind};
+pub use event::{Event, ExitStatus, LifespanStep, StopKind};
 pub use sink::LogOpenError;

@@ -9,7 +9,7 @@ mod uwsgi;
 
 use config::{Dialect, Level};
 
-use crate::event::Event;
+use crate::event::{Event, LifespanStep};
 
 /// Lines of one event, in order.
 pub(crate) type Lines = Vec<(Level, String)>;
@@ -32,6 +32,21 @@ pub(crate) fn lines(dialect: Dialect, event: &Event, moment: &Moment) -> Lines {
         Dialect::Gunicorn => gunicorn::lines(event),
         Dialect::Uwsgi => uwsgi::lines(event, moment),
     }
+}
+
+/// An application's lifespan, in uvicorn's words, which whoever runs ASGI applications knows.
+fn lifespan(step: LifespanStep) -> (Level, String) {
+    let (level, words) = match step {
+        LifespanStep::Starting => (Level::Info, "Waiting for application startup."),
+        LifespanStep::Started => (Level::Info, "Application startup complete."),
+        LifespanStep::Unsupported => (Level::Info, "ASGI 'lifespan' protocol appears unsupported."),
+        LifespanStep::StartFailed => (Level::Error, "Application startup failed. Exiting."),
+        LifespanStep::Broke => (Level::Error, "Exception in 'lifespan' protocol"),
+        LifespanStep::Stopping => (Level::Info, "Waiting for application shutdown."),
+        LifespanStep::Stopped => (Level::Info, "Application shutdown complete."),
+        LifespanStep::StopFailed => (Level::Error, "Application shutdown failed. Exiting."),
+    };
+    (level, words.to_owned())
 }
 
 /// `1 worker`, `2 workers`.

@@ -164,6 +164,8 @@ pub(crate) enum Stage {
 pub(crate) struct Workspace {
     pub(crate) head: RequestHead,
     pub(crate) response: ResponseHead,
+    /// Fields to be sent behind the answer's body.
+    pub(crate) trailers: ResponseHead,
     pub(crate) outbox: Outbox,
     /// Bytes received and not yet understood.
     pub(crate) inbox: Vec<u8>,
@@ -199,6 +201,7 @@ impl Workspace {
         Workspace {
             head: RequestHead::default(),
             response: ResponseHead::default(),
+            trailers: ResponseHead::default(),
             outbox: Outbox::default(),
             inbox: Vec::new(),
             unparsed: false,
@@ -221,6 +224,7 @@ impl Workspace {
     pub(crate) fn next_request(&mut self) {
         self.head.clear();
         self.response.clear();
+        self.trailers.clear();
         self.body.clear();
         if self.body.capacity() > KEPT {
             self.body = Vec::new();

@@ -100,6 +100,7 @@ impl Driven {
         self.reactor.clock.advance();
         for exchange in answered.drain(..) {
             self.reactor.deadlines.clear(exchange.token());
+            self.reactor.desk.count();
             self.reactor.welcome_back(exchange);
         }
         self.reactor.flush_dirty();
@@ -126,6 +127,12 @@ impl Driven {
         self.reactor
             .deadlines
             .wait(exchange.token(), Wait::Body, Instant::now());
+    }
+
+    /// The loop is alive, with or without requests in progress. While it has some, the time to the next beat counts as
+    /// the time it is stuck, and the master ends a worker that is stuck for longer than the request deadline.
+    pub fn beat(&self, in_progress: bool) {
+        self.reactor.desk.beat(in_progress);
     }
 
     /// The driver waits for nothing of that client any more.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use protocol::http1::{Event, Finished, Refusal};
-use protocol::{BodyLength, RequestHead, ResponseHead};
+use protocol::{BodyLength, RequestHead, ResponseFault, ResponseHead};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::connection::{Connection, Ending, Front, Stage, Workspace};
@@ -390,6 +390,23 @@ impl Exchange {
         }
     }
 
+    /// Adds a field to what follows the body, where the answer is sent in chunks.
+    ///
+    /// # Errors
+    /// When it is no valid field.
+    pub fn push_trailer(&mut self, name: &[u8], value: &[u8]) -> Result<(), ResponseFault> {
+        // RFC 9110 6.5.1: what frames a message does not belong behind it.
+        if name.eq_ignore_ascii_case(b"content-length") {
+            return Ok(());
+        }
+        self.work.trailers.push(name, value)
+    }
+
+    /// The client is as good as gone: whatever is queued, the connection closes.
+    pub fn give_up(&mut self) {
+        self.connection.ending = Ending::Now;
+    }
+
     /// Ends the answer. Returns what was wrong with its length, for the log: the connection is never left in doubt.
     pub fn finish(&mut self) -> Option<&'static str> {
         let Exchange { connection, work } = self;
@@ -398,7 +415,7 @@ impl Exchange {
         }
         // To close on a client that is still sending would reset the connection under the answer.
         let unread = !connection.codec.body_complete() || connection.readable;
-        let finished = connection.codec.finish(work.outbox.tail());
+        let finished = connection.codec.finish_with(&work.trailers, work.outbox.tail());
         self.push();
         let Exchange { connection, work } = self;
         work.stage = Stage::Draining;

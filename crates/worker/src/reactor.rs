@@ -170,6 +170,21 @@ impl Desk {
         self.row.end();
         exchange
     }
+
+    /// Shows that an event loop is alive with requests in progress, or that nothing is: the master takes the time
+    /// since for the time that the loop is stuck.
+    pub(crate) fn beat(&self, in_progress: bool) {
+        if in_progress {
+            self.row.begin(sys::monotonic_ms(), b"event", b"loop", b"");
+        } else {
+            self.row.rest();
+        }
+    }
+
+    /// Counts a request that was answered elsewhere, by an event loop.
+    pub(crate) fn count(&self) {
+        self.row.count();
+    }
 }
 
 /// How far leaving has come.

@@ -9,7 +9,9 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use config::{Dialect, Level, Limits, LogTarget, Logs, Settings, Timeouts, UnixSocketRights};
+use config::{
+    Asgi, Dialect, Interface, Level, Limits, LogTarget, Logs, Settings, Timeouts, UnixSocketRights,
+};
 use shared::Scoreboard;
 use telemetry::ErrorLog;
 use worker::{Conditions, Departure, Exchange, Front, Gateway, serve};
@@ -87,6 +89,8 @@ fn settings(threads: u32, patience: Duration) -> Settings {
         file_wrapper: true,
         script_name: String::new(),
         forwarded_allow_ips: Vec::new(),
+        interface: Interface::Auto,
+        asgi: Asgi::default(),
     }
 }
 

@@ -23,7 +23,7 @@ use environ::Environs;
 
 pub(crate) use errors::ErrorStream;
 pub(crate) use file_wrapper::FileWrapper;
-pub(crate) use transaction::Transaction;
+pub(crate) use transaction::{Transaction, type_name};
 
 /// Transactions kept for reuse: one for each thread that serves at the same time is enough.
 const SPARES: usize = 64;
@@ -179,7 +179,7 @@ fn no_application() -> PyErr {
 }
 
 /// Method and target for the log, made harmless.
-fn request_line(exchange: &Exchange) -> String {
+pub(crate) fn request_line(exchange: &Exchange) -> String {
     let head = exchange.head();
     format!(
         "{} {}",

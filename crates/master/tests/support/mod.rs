@@ -307,6 +307,8 @@ fn settings(directory: &Path) -> Settings {
         file_wrapper: true,
         script_name: String::new(),
         forwarded_allow_ips: vec![],
+        interface: config::Interface::Auto,
+        asgi: config::Asgi::default(),
     }
 }
 

@@ -160,6 +160,12 @@ impl Codec {
     /// side asked to close, when its end ends the answer, when no head was sent, or when the body is shorter
     /// than Content-Length, so that the client can tell.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Finished {
+        self.finish_with(&ResponseHead::default(), out)
+    }
+
+    /// As [`finish`](Codec::finish), with the fields of `trailers` behind the last chunk (RFC 9112 7.1.2); only an answer in
+    /// chunks can have any.
+    pub fn finish_with(&mut self, trailers: &ResponseHead, out: &mut Vec<u8>) -> Finished {
         match self.writing {
             Writing::Idle => self.closing = true,
             Writing::Counted(left) if left > 0 => {
@@ -168,7 +174,9 @@ impl Codec {
             }
             Writing::Chunked { .. } => {
                 self.end_data(out);
-                out.extend_from_slice(b"0\r\n\r\n");
+                out.extend_from_slice(b"0\r\n");
+                out.extend_from_slice(trailers.lines());
+                out.extend_from_slice(b"\r\n");
             }
             _ => {}
         }

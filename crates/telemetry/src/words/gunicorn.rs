@@ -27,6 +27,7 @@ pub(super) fn lines(event: &Event) -> Lines {
                 format!("Worker (pid:{pid}) is ready after {:.2} s", boot.as_secs_f64()),
             )]
         }
+        Event::Lifespan(step) => vec![super::lifespan(*step)],
         Event::WorkerExiting { pid } => vec![(Info, format!("Worker exiting (pid: {pid})"))],
         Event::WorkerRecycling { .. } => {
             vec![(Info, "Autorestarting worker after current request.".to_owned())]

@@ -43,6 +43,7 @@ pub(super) fn lines(event: &Event) -> Lines {
                 seconds(*boot)
             ),
         )],
+        Event::Lifespan(step) => vec![super::lifespan(*step)],
         Event::WorkerExiting { pid } => vec![(Debug, format!("Worker with pid {pid} is leaving"))],
         Event::WorkerRecycling { pid, requests } => vec![(
             Info,

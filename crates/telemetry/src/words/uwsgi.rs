@@ -42,6 +42,7 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
                 format!("spawned uWSGI worker {number} (pid: {pid}, cores: {threads})"),
             ),
         ],
+        Event::Lifespan(step) => vec![super::lifespan(*step)],
         Event::WorkerExiting { .. } => vec![],
         Event::WorkerRecycling { pid, .. } => {
             vec![(Info, format!("...The work of process {pid} is done. Seeya!"))]

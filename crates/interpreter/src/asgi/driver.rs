@@ -1,0 +1,518 @@
+//! The asyncio loop turns the reactor.
+//!
+//! The loop watches the reactor's descriptor and calls [`Driver::turn`], which starts a task for each request that has
+//! come and tells those in progress what has become possible. What applications answer is collected and goes back to the
+//! reactor together ([`Driver::after`]), behind the steps of the tasks: so a turn's answers are written in a row, as with
+//! WSGI. Where applications turn out to be slow, nothing waits for that.
+//!
+//! All of this happens on the loop's thread. The locks are never waited for; they are there because Python could reach
+//! these objects from any thread.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use config::Settings;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+use telemetry::{ErrorLog, Event, LifespanStep};
+use worker::{Departure, Driven, Due, Exchange, Flow, Front, Happening};
+
+use super::awaitable::Sent;
+use super::http::HttpRequest;
+use super::pulse::Pulse;
+use super::scope::Scopes;
+
+/// An application that lets an answer wait longer than this is slow: answers no longer wait for the next step.
+const SLOW: Duration = Duration::from_millis(1);
+/// Answers after a slow one before they are gathered again.
+const DISTRUST: u32 = 64;
+/// Differences between timers that are not worth a new one.
+const TIMER_SLACK: Duration = Duration::from_millis(5);
+
+/// Between the loop, the reactor, and the application.
+#[pyclass(frozen, module = "penstock")]
+pub(crate) struct Driver {
+    settings: Arc<Settings>,
+    fronts: Vec<Front>,
+    log: ErrorLog,
+    driven: Mutex<Driven>,
+    /// Requests in progress, by their connections' tokens.
+    out: Mutex<Vec<Option<Py<HttpRequest>>>>,
+    in_progress: AtomicU32,
+    /// Answered, and not yet back in the reactor.
+    answered: Mutex<Answered>,
+    /// Tokens of requests with gathered blocks of a streamed answer.
+    gathered: Mutex<Vec<usize>>,
+    happenings: Mutex<Vec<Happening>>,
+    /// [`Driver::after`] is going to be called.
+    after_is_due: AtomicBool,
+    /// Answers that are still to be written at once.
+    distrust: AtomicU32,
+    timer: Mutex<Option<Timer>>,
+    departure: Mutex<Option<Departure>>,
+    pulse: Pulse,
+    sent: Py<PyAny>,
+    side: OnceLock<LoopSide>,
+}
+
+#[derive(Default)]
+struct Answered {
+    exchanges: Vec<Exchange>,
+    /// When the first of them was.
+    since: Option<Instant>,
+}
+
+struct Timer {
+    until: Instant,
+    handle: Py<PyAny>,
+}
+
+/// What is needed of the running loop.
+struct LoopSide {
+    event_loop: Py<PyAny>,
+    create_future: Py<PyAny>,
+    call_soon: Py<PyAny>,
+    /// `asyncio.Task`, or the loop's `create_task` where it has a task factory.
+    new_task: Py<PyAny>,
+    task_options: Py<PyDict>,
+    /// Tasks run in the middle of the turn, up to their first wait.
+    is_eager: bool,
+    /// `penstock._asgi.run(application, scope, request)`.
+    run: Py<PyAny>,
+    receive_later: Py<PyAny>,
+    send_later: Py<PyAny>,
+    application: Py<PyAny>,
+    scopes: Scopes,
+    turn: Py<PyAny>,
+    after: Py<PyAny>,
+    beat: Py<PyAny>,
+    departed: Py<PyAny>,
+}
+
+/// These locks protect data that is whole at every moment.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Driver {
+    pub(super) fn new(
+        py: Python<'_>,
+        driven: Driven,
+        settings: Arc<Settings>,
+        fronts: Vec<Front>,
+        log: ErrorLog,
+    ) -> PyResult<Driver> {
+        Ok(Driver {
+            settings,
+            fronts,
+            pulse: Pulse::new(log.clone()),
+            log,
+            driven: Mutex::new(driven),
+            out: Mutex::default(),
+            in_progress: AtomicU32::new(0),
+            answered: Mutex::default(),
+            gathered: Mutex::default(),
+            happenings: Mutex::default(),
+            after_is_due: AtomicBool::new(false),
+            distrust: AtomicU32::new(0),
+            timer: Mutex::default(),
+            departure: Mutex::default(),
+            sent: Bound::new(py, Sent)?.into_any().unbind(),
+            side: OnceLock::new(),
+        })
+    }
+
+    /// How the worker has left; `None` while it serves.
+    pub(super) fn departure(&self) -> Option<Departure> {
+        *lock(&self.departure)
+    }
+
+    pub(super) fn log(&self) -> &ErrorLog {
+        &self.log
+    }
+
+    pub(super) fn sent<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        self.sent.bind(py).clone()
+    }
+
+    fn side(&self) -> PyResult<&LoopSide> {
+        self.side
+            .get()
+            .ok_or_else(|| PyRuntimeError::new_err("the worker does not serve yet"))
+    }
+
+    pub(super) fn future<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.side()?.create_future.bind(py).call0()
+    }
+
+    pub(super) fn receive_later<'py>(
+        &self,
+        py: Python<'py>,
+        request: &Py<HttpRequest>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.side()?.receive_later.bind(py).call1((request,))
+    }
+
+    pub(super) fn send_later<'py>(
+        &self,
+        py: Python<'py>,
+        request: &Py<HttpRequest>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.side()?.send_later.bind(py).call1((request,))
+    }
+
+    pub(super) fn await_body(&self, exchange: &Exchange) {
+        lock(&self.driven).await_body(exchange);
+    }
+
+    pub(super) fn await_writable(&self, exchange: &mut Exchange) -> Flow {
+        lock(&self.driven).await_writable(exchange)
+    }
+
+    pub(super) fn end_wait(&self, token: usize) {
+        lock(&self.driven).end_wait(token);
+    }
+
+    /// Whether an exception is only the end of a task that was cancelled because the worker leaves.
+    pub(super) fn ends_with_worker(&self, py: Python<'_>, error: &PyErr) -> bool {
+        self.departure().is_some()
+            && py
+                .import("asyncio")
+                .and_then(|asyncio| asyncio.getattr("CancelledError"))
+                .is_ok_and(|cancelled| error.matches(py, cancelled).unwrap_or(false))
+    }
+
+    /// Takes an exchange whose answer is complete.
+    pub(super) fn answered(
+        &self,
+        py: Python<'_>,
+        mut exchange: Exchange,
+        fault: Option<&'static str>,
+    ) -> PyResult<()> {
+        if let Some(fault) = fault {
+            self.log
+                .warning(format_args!("{}: {fault}", super::request_line(&exchange)));
+        }
+        if let Some(request) = lock(&self.out).get_mut(exchange.token()) {
+            *request = None;
+        }
+        self.in_progress.fetch_sub(1, Ordering::Relaxed);
+        let distrust = self.distrust.load(Ordering::Relaxed);
+        if distrust > 0 {
+            self.distrust.store(distrust - 1, Ordering::Relaxed);
+            // If the client is gone, that shows when the exchange is back.
+            exchange.flush();
+        }
+        let mut answered = lock(&self.answered);
+        answered.since.get_or_insert_with(Instant::now);
+        answered.exchanges.push(exchange);
+        drop(answered);
+        self.call_after(py)
+    }
+
+    /// Notes a request with blocks to be written at the end of the turn.
+    pub(super) fn gather(&self, py: Python<'_>, token: usize) -> PyResult<()> {
+        let mut gathered = lock(&self.gathered);
+        if gathered.last() != Some(&token) {
+            gathered.push(token);
+        }
+        drop(gathered);
+        self.call_after(py)
+    }
+
+    fn call_after(&self, py: Python<'_>) -> PyResult<()> {
+        if self.after_is_due.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let side = self.side()?;
+        side.call_soon.bind(py).call1((&side.after,)).map(drop)
+    }
+
+    /// Writes what was gathered and gives answered exchanges back.
+    fn give_back(&self, py: Python<'_>) -> Option<Departure> {
+        for token in std::mem::take(&mut *lock(&self.gathered)) {
+            if let Some(request) = self.request(py, token) {
+                request.get().flush();
+            }
+        }
+        let Answered { mut exchanges, since } = std::mem::take(&mut *lock(&self.answered));
+        if since.is_some_and(|since| since.elapsed() > SLOW) {
+            self.distrust.store(DISTRUST, Ordering::Relaxed);
+        }
+        let departure = lock(&self.driven).hand_back(&mut exchanges);
+        // Kept for its capacity, unless something was answered meanwhile.
+        let mut answered = lock(&self.answered);
+        if answered.exchanges.is_empty() {
+            answered.exchanges = exchanges;
+        }
+        departure
+    }
+
+    fn request(&self, py: Python<'_>, token: usize) -> Option<Py<HttpRequest>> {
+        let out = lock(&self.out);
+        out.get(token)?.as_ref().map(|request| request.clone_ref(py))
+    }
+
+    /// Does what the reactor has to say.
+    fn act(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let mut happenings = std::mem::take(&mut *lock(&this.happenings));
+        lock(&this.driven).collect(&mut happenings);
+        for happening in happenings.drain(..) {
+            match happening {
+                Happening::Request(exchange) => Driver::start_request(slf, exchange)?,
+                Happening::Ready(token, readiness) => {
+                    if let Some(request) = this.request(py, token) {
+                        request.get().ready(py, readiness);
+                    }
+                }
+                Happening::Overdue(token) => {
+                    if let Some(request) = this.request(py, token) {
+                        request.get().overdue(py);
+                    }
+                }
+            }
+        }
+        *lock(&this.happenings) = happenings;
+        Ok(())
+    }
+
+    /// Starts a task for a request.
+    fn start_request(slf: &Bound<'_, Self>, mut exchange: Exchange) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let side = this.side()?;
+        let token = exchange.token();
+        let in_progress = this.in_progress.fetch_add(1, Ordering::Relaxed) + 1;
+        if this
+            .settings
+            .asgi
+            .limit_concurrency
+            .is_some_and(|limit| in_progress > limit)
+        {
+            exchange.fail(503);
+            return this.answered(py, exchange, None);
+        }
+        if this.pulse.busy() {
+            this.beat(py)?;
+        }
+        let scope = side.scopes.http(py, &exchange)?;
+        let request = Bound::new(py, HttpRequest::new(slf.clone().unbind(), exchange))?;
+        {
+            let mut out = lock(&this.out);
+            if token >= out.len() {
+                out.resize_with(token + 1, || None);
+            }
+            out[token] = Some(request.clone().unbind());
+        }
+        let coroutine = side
+            .run
+            .bind(py)
+            .call1((side.application.bind(py), scope, &request))?;
+        let task = side
+            .new_task
+            .bind(py)
+            .call((coroutine,), Some(side.task_options.bind(py)))?;
+        request.get().set_task(task.unbind());
+        Ok(())
+    }
+
+    /// Sees to it that the reactor is turned when it has to be.
+    fn schedule(&self, py: Python<'_>) -> PyResult<()> {
+        let side = self.side()?;
+        let due = lock(&self.driven).due();
+        match due {
+            Due::WhenReady => Ok(()),
+            Due::Now => side.call_soon.bind(py).call1((&side.turn,)).map(drop),
+            Due::After(patience) => {
+                let until = Instant::now() + patience;
+                let mut timer = lock(&self.timer);
+                if let Some(timer) = &*timer {
+                    // One that comes too early finds nothing to do and sets the next one.
+                    if timer.until <= until + TIMER_SLACK {
+                        return Ok(());
+                    }
+                    timer.handle.bind(py).call_method0("cancel")?;
+                }
+                let handle = side
+                    .event_loop
+                    .bind(py)
+                    .call_method1("call_later", (patience.as_secs_f64(), &side.turn))?;
+                *timer = Some(Timer {
+                    until,
+                    handle: handle.unbind(),
+                });
+                Ok(())
+            }
+        }
+    }
+
+    /// The worker has left: whoever waits for that goes on.
+    fn depart(&self, py: Python<'_>, departure: Departure) -> PyResult<()> {
+        if lock(&self.departure).replace(departure).is_some() {
+            return Ok(());
+        }
+        let side = self.side()?;
+        let descriptor = lock(&self.driven).descriptor();
+        side.event_loop
+            .bind(py)
+            .call_method1("remove_reader", (descriptor,))?;
+        side.departed.bind(py).call_method1("set_result", (py.None(),))?;
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl Driver {
+    /// Begins to serve on the running loop. Returns a future that is done when the worker has left.
+    fn start(
+        slf: &Bound<'_, Self>,
+        application: Py<PyAny>,
+        state: Option<Py<PyDict>>,
+    ) -> PyResult<Py<PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        let (asyncio, helpers) = (py.import("asyncio")?, py.import("penstock._asgi")?);
+        let event_loop = asyncio.call_method0("get_running_loop")?;
+        let scopes = Scopes::new(py, &this.settings, &this.fronts, state)?;
+        let task_options = PyDict::new(py);
+        let has_factory = !event_loop.call_method0("get_task_factory")?.is_none();
+        // Tasks that run at once came with 3.12; uvicorn's and everybody's semantics from their first wait on are the same.
+        let is_eager = !has_factory && py.version_info() >= (3, 12);
+        let new_task = if has_factory {
+            event_loop.getattr("create_task")?
+        } else {
+            task_options.set_item("loop", &event_loop)?;
+            asyncio.getattr("Task")?
+        };
+        task_options.set_item("name", PyString::intern(py, "request"))?;
+        if is_eager {
+            task_options.set_item("eager_start", true)?;
+        }
+        let departed = event_loop.call_method0("create_future")?;
+        let side = LoopSide {
+            create_future: event_loop.getattr("create_future")?.unbind(),
+            call_soon: event_loop.getattr("call_soon")?.unbind(),
+            new_task: new_task.unbind(),
+            task_options: task_options.unbind(),
+            is_eager,
+            run: helpers.getattr("run")?.unbind(),
+            receive_later: helpers.getattr("receive_later")?.unbind(),
+            send_later: helpers.getattr("send_later")?.unbind(),
+            application,
+            scopes,
+            turn: slf.getattr("turn")?.unbind(),
+            after: slf.getattr("after")?.unbind(),
+            beat: slf.getattr("beat")?.unbind(),
+            departed: departed.clone().unbind(),
+            event_loop: event_loop.clone().unbind(),
+        };
+        let descriptor = lock(&this.driven).descriptor();
+        event_loop.call_method1("add_reader", (descriptor, &side.turn))?;
+        if this.side.set(side).is_err() {
+            return Err(PyRuntimeError::new_err("the worker serves already"));
+        }
+        this.pulse.start(py)?;
+        lock(&this.driven).ready();
+        // What came before the descriptor was watched.
+        let side = this.side()?;
+        side.call_soon.bind(py).call1((&side.turn,))?;
+        Ok(departed.unbind())
+    }
+
+    /// Something is ready or due.
+    fn turn(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        if this.departure().is_some() {
+            return Ok(());
+        }
+        if lock(&this.timer)
+            .as_ref()
+            .is_some_and(|timer| timer.until <= Instant::now() + TIMER_SLACK)
+        {
+            lock(&this.timer).take();
+        }
+        let turned = lock(&this.driven).turn();
+        let mut departure = turned.unwrap_or_else(|error| {
+            this.log
+                .critical(format_args!("the reactor cannot go on: {error}"));
+            Some(Departure::Quick)
+        });
+        Driver::act(slf)?;
+        if this.side()?.is_eager {
+            // They have run already.
+            departure = departure.or(this.give_back(py));
+        } else if this.in_progress.load(Ordering::Relaxed) > 0 {
+            // Behind the steps of the tasks that were just started.
+            this.call_after(py)?;
+        }
+        match departure {
+            Some(departure) => this.depart(py, departure),
+            None => this.schedule(py),
+        }
+    }
+
+    /// The tasks have had their steps.
+    fn after(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        this.after_is_due.store(false, Ordering::Relaxed);
+        if this.departure().is_some() {
+            return Ok(());
+        }
+        let departure = this.give_back(py);
+        Driver::act(slf)?;
+        match departure {
+            Some(departure) => this.depart(py, departure),
+            None => this.schedule(py),
+        }
+    }
+
+    /// The loop says that it is alive, for as long as requests are in progress.
+    fn beat(&self, py: Python<'_>) -> PyResult<()> {
+        let in_progress = self.in_progress.load(Ordering::Relaxed) > 0;
+        lock(&self.driven).beat(in_progress);
+        let Some(interval) = self.pulse.beat(in_progress) else {
+            return Ok(());
+        };
+        let side = self.side()?;
+        let event_loop = side.event_loop.bind(py);
+        event_loop
+            .call_method1("call_later", (interval.as_secs_f64(), &side.beat))
+            .map(drop)
+    }
+
+    /// The tasks of requests that are still in progress.
+    fn tasks(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
+        let requests: Vec<_> = lock(&self.out)
+            .iter()
+            .flatten()
+            .map(|request| request.clone_ref(py))
+            .collect();
+        requests
+            .iter()
+            .filter_map(|request| request.get().task(py))
+            .collect()
+    }
+
+    /// Tells the log about the application's lifespan.
+    #[pyo3(signature = (what, details = ""))]
+    fn lifespan(&self, what: &str, details: &str) -> PyResult<()> {
+        let step = match what {
+            "starting" => LifespanStep::Starting,
+            "started" => LifespanStep::Started,
+            "unsupported" => LifespanStep::Unsupported,
+            "failed" => LifespanStep::StartFailed,
+            "broke" => LifespanStep::Broke,
+            "stopping" => LifespanStep::Stopping,
+            "stopped" => LifespanStep::Stopped,
+            "stop-failed" => LifespanStep::StopFailed,
+            _ => return Err(PyValueError::new_err(format!("no step of a lifespan: {what}"))),
+        };
+        if !details.is_empty() {
+            self.log
+                .error_with_details("The application's lifespan:", details);
+        }
+        self.log.event(&Event::Lifespan(step));
+        Ok(())
+    }
+}

@@ -1,0 +1,690 @@
+//! One HTTP request as an ASGI application holds it: `receive` and `send`.
+//!
+//! ```text
+//! Waiting --start--> Started --body--> Sending --last body--> [Trailers] --> Complete
+//! ```
+//!
+//! The head waits for the first piece of the body and leaves with it. A piece that follows quickly on another waits for
+//! the end of the loop's turn, and so does a complete answer: see [`Driver`]. When the answer is complete the exchange goes
+//! back to the reactor at once, whatever the application still does in the background.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use protocol::ResponseFault;
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyDict, PyString};
+use worker::{Exchange, Flow, Readiness};
+
+use super::awaitable::Receive;
+use super::driver::Driver;
+use super::scope::lists_trailers;
+
+pyo3::create_exception!(
+    penstock,
+    ClientDisconnected,
+    PyOSError,
+    "The client has closed the connection before its answer was complete."
+);
+
+/// An HTTP request in progress.
+#[pyclass(frozen, module = "penstock")]
+pub(crate) struct HttpRequest {
+    driver: Py<Driver>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// `None` once the answer is complete.
+    exchange: Option<Exchange>,
+    phase: Phase,
+    /// The last event of the request's body has been given.
+    body_given: bool,
+    /// The reactor watches how long the client takes to send more of the body.
+    awaits_body: bool,
+    /// The client is gone, or its body cannot be completed.
+    disconnected: bool,
+    /// The application has announced trailers.
+    announced_trailers: bool,
+    /// The application runs in this task; the loop itself holds only weak references.
+    task: Option<Py<PyAny>>,
+    /// Futures of those who wait for an event.
+    receivers: Vec<Py<PyAny>>,
+    /// Futures of those who wait for the client to read.
+    senders: Vec<Py<PyAny>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The application has sent nothing.
+    Waiting,
+    /// It has given the head, which is still held back.
+    Started,
+    /// The head is out.
+    Sending,
+    /// The body is complete, trailers are due.
+    Trailers,
+    /// The answer is complete.
+    Complete,
+}
+
+/// What is done with an answer's body.
+enum Piece<'a, 'py> {
+    Bytes(&'a Bound<'py, PyBytes>),
+    File(OwnedFd, u64, u64),
+}
+
+impl HttpRequest {
+    pub(super) fn new(driver: Py<Driver>, exchange: Exchange) -> HttpRequest {
+        HttpRequest {
+            driver,
+            state: Mutex::new(State {
+                exchange: Some(exchange),
+                phase: Phase::Waiting,
+                body_given: false,
+                awaits_body: false,
+                disconnected: false,
+                announced_trailers: false,
+                task: None,
+                receivers: Vec::new(),
+                senders: Vec::new(),
+            }),
+        }
+    }
+
+    /// Never held while Python code can run, so it is never waited for.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the task from being forgotten while the request is in progress.
+    pub(super) fn set_task(&self, task: Py<PyAny>) {
+        let mut state = self.lock();
+        if state.exchange.is_some() {
+            state.task = Some(task);
+        }
+    }
+
+    /// The task, to cancel it.
+    pub(super) fn task(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.lock().task.as_ref().map(|task| task.clone_ref(py))
+    }
+
+    /// Something has become possible.
+    pub(super) fn ready(&self, py: Python<'_>, readiness: Readiness) {
+        let mut state = self.lock();
+        let Some(exchange) = &mut state.exchange else {
+            return;
+        };
+        exchange.notice(readiness);
+        let receivers = take_if(readiness.readable || readiness.peer_closed, &mut state.receivers);
+        let senders = take_if(readiness.writable || readiness.peer_closed, &mut state.senders);
+        drop(state);
+        wake(py, receivers);
+        wake(py, senders);
+    }
+
+    /// The client has taken too long, to send its body or to read its answer.
+    pub(super) fn overdue(&self, py: Python<'_>) {
+        let mut state = self.lock();
+        state.disconnected = true;
+        if let Some(exchange) = &mut state.exchange {
+            exchange.give_up();
+        }
+        let (receivers, senders) = (
+            take_if(true, &mut state.receivers),
+            take_if(true, &mut state.senders),
+        );
+        drop(state);
+        wake(py, receivers);
+        wake(py, senders);
+    }
+
+    /// Writes what was gathered.
+    pub(super) fn flush(&self) {
+        let mut state = self.lock();
+        if let Some(exchange) = &mut state.exchange
+            && exchange.flush() == Flow::Gone
+        {
+            state.disconnected = true;
+        }
+    }
+
+    /// The next event for the application, if there is one now.
+    pub(super) fn take_event<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let mut state = self.lock();
+        let State {
+            exchange,
+            body_given,
+            awaits_body,
+            disconnected,
+            ..
+        } = &mut *state;
+        let Some(exchange) = exchange else {
+            return disconnect(py).map(Some);
+        };
+        let driver = self.driver.get();
+        while !*body_given && !*disconnected {
+            let arriving = exchange.body_arriving();
+            let body = exchange.body();
+            if !body.is_empty() || !arriving {
+                let bytes = PyBytes::new(py, body);
+                exchange.consume_body(bytes.as_bytes().len());
+                *body_given = !arriving;
+                if std::mem::take(awaits_body) {
+                    driver.end_wait(exchange.token());
+                }
+                drop(state);
+                return request_event(py, bytes, arriving).map(Some);
+            }
+            match exchange.receive_body_now() {
+                Ok(true) => {}
+                Ok(false) => {
+                    *awaits_body = true;
+                    driver.await_body(exchange);
+                    return Ok(None);
+                }
+                Err(_) => *disconnected = true,
+            }
+        }
+        let gone = *disconnected || exchange.peer_closed();
+        drop(state);
+        gone.then(|| disconnect(py)).transpose()
+    }
+
+    /// A coroutine that waits for the next event.
+    pub(super) fn receive_later<'py>(
+        &self,
+        py: Python<'py>,
+        this: &Py<HttpRequest>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.driver.get().receive_later(py, this)
+    }
+
+    fn start(&self, event: &Bound<'_, PyDict>) -> PyResult<()> {
+        let py = event.py();
+        let status: u16 = required(event, "status")?.extract().map_err(|_| {
+            PyTypeError::new_err("'status' of http.response.start must be an int from 200 to 999")
+        })?;
+        if status < 200 {
+            return Err(PyValueError::new_err(format!(
+                "'status' of http.response.start is {status}: interim answers are the server's; an answer begins at 200"
+            )));
+        }
+        let headers = event.get_item(pyo3::intern!(py, "headers"))?;
+        let trailers = truth(event, pyo3::intern!(py, "trailers"))?;
+        let pairs = headers.map(|headers| pairs(&headers)).transpose()?;
+        let mut state = self.lock();
+        let state = &mut *state;
+        match (&mut state.exchange, state.phase) {
+            (Some(exchange), Phase::Waiting) => {
+                let response = exchange.response();
+                response.clear();
+                response.set_status_code(status).map_err(invalid)?;
+                for (name, value) in pairs.into_iter().flatten() {
+                    if let Err(fault) = response.push(name.as_bytes(), value.as_bytes()) {
+                        response.clear();
+                        return Err(invalid(fault));
+                    }
+                }
+                state.announced_trailers = trailers;
+                state.phase = Phase::Started;
+                Ok(())
+            }
+            (_, phase) => Err(unexpected("http.response.start", phase)),
+        }
+    }
+
+    /// Takes a piece of the body. Says what became of it.
+    fn body(&self, py: Python<'_>, kind: &str, piece: Piece<'_, '_>, more: bool) -> PyResult<Progress> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let Some(exchange) = &mut state.exchange else {
+            return Err(unexpected(kind, state.phase));
+        };
+        match state.phase {
+            Phase::Started => {
+                begin(exchange, &piece, more, state.announced_trailers);
+                state.phase = Phase::Sending;
+            }
+            Phase::Sending => {}
+            phase => return Err(unexpected(kind, phase)),
+        }
+        match piece {
+            Piece::Bytes(bytes) if !bytes.as_bytes().is_empty() => {
+                exchange.write_shared(bytes.as_bytes(), || {
+                    Bytes::from_owner(PyBackedBytes::from(bytes.clone()))
+                });
+            }
+            Piece::Bytes(_) => {}
+            Piece::File(file, offset, length) => exchange.write_file(file, offset, length),
+        }
+        if !more && state.announced_trailers {
+            state.phase = Phase::Trailers;
+            return Ok(Progress::Done);
+        }
+        if !more {
+            drop(guard);
+            self.complete(py)?;
+            return Ok(Progress::Done);
+        }
+        let token = exchange.token();
+        match exchange.flush_unless_quick() {
+            None => {
+                drop(guard);
+                self.driver.get().gather(py, token)?;
+                Ok(Progress::Done)
+            }
+            Some(Flow::Open) => Ok(Progress::Done),
+            Some(Flow::Full) => Ok(Progress::Full),
+            Some(Flow::Gone) => {
+                state.disconnected = true;
+                Err(gone())
+            }
+        }
+    }
+
+    /// The answer is complete: the exchange goes back.
+    fn complete(&self, py: Python<'_>) -> PyResult<()> {
+        let mut state = self.lock();
+        state.phase = Phase::Complete;
+        let Some(mut exchange) = state.exchange.take() else {
+            return Ok(());
+        };
+        state.task = None;
+        let receivers = take_if(true, &mut state.receivers);
+        drop(state);
+        let fault = exchange.finish();
+        wake(py, receivers);
+        self.driver.get().answered(py, exchange, fault)
+    }
+
+    /// Gives the answer up: an error page if nothing is out, a visible cut otherwise.
+    fn cut(&self, py: Python<'_>) -> PyResult<()> {
+        let mut state = self.lock();
+        let Some(mut exchange) = state.exchange.take() else {
+            return Ok(());
+        };
+        state.phase = Phase::Complete;
+        state.task = None;
+        let (receivers, senders) = (
+            take_if(true, &mut state.receivers),
+            take_if(true, &mut state.senders),
+        );
+        drop(state);
+        exchange.fail(500);
+        wake(py, receivers);
+        wake(py, senders);
+        self.driver.get().answered(py, exchange, None)
+    }
+
+    fn is_disconnected(&self) -> bool {
+        self.lock().disconnected
+    }
+
+    fn request_line(&self) -> String {
+        match &self.lock().exchange {
+            Some(exchange) => super::request_line(exchange),
+            None => String::from("a request that has been answered"),
+        }
+    }
+}
+
+/// What became of a piece of the answer.
+enum Progress {
+    /// It is on its way.
+    Done,
+    /// As much is queued as may be: the client has to read first.
+    Full,
+}
+
+#[pymethods]
+impl HttpRequest {
+    /// ASGI's `receive`.
+    fn receive(slf: Bound<'_, Self>) -> Receive {
+        Receive::new(slf.unbind())
+    }
+
+    /// ASGI's `send`. What it returns has to be awaited: the client may have to read first.
+    fn send<'py>(slf: &Bound<'py, Self>, event: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        let Ok(event) = event.cast::<PyDict>() else {
+            return Err(PyTypeError::new_err(format!(
+                "an event must be a dict, not {}",
+                super::type_name(event)
+            )));
+        };
+        let kind = required(event, "type")?;
+        let kind = kind
+            .cast::<PyString>()
+            .map_err(|_| PyTypeError::new_err("the type of an event must be a str"))?;
+        let progress = match kind.to_str()? {
+            "http.response.start" => this.start(event).map(|()| Progress::Done),
+            "http.response.body" => {
+                let body = event.get_item(pyo3::intern!(py, "body"))?;
+                let body = body.map_or_else(|| Ok(PyBytes::new(py, b"")), |body| bytes_of(body, "body"))?;
+                let more = truth(event, pyo3::intern!(py, "more_body"))?;
+                this.body(py, "http.response.body", Piece::Bytes(&body), more)
+            }
+            "http.response.pathsend" => {
+                let piece = whole_file(event)?;
+                this.body(py, "http.response.pathsend", piece, false)
+            }
+            "http.response.zerocopysend" => {
+                let more = truth(event, pyo3::intern!(py, "more_body"))?;
+                this.body(py, "http.response.zerocopysend", part_of_file(event)?, more)
+            }
+            "http.response.trailers" => this.trailers(py, event),
+            "http.response.early_hint" => this.early_hint(event),
+            other => Err(PyValueError::new_err(format!(
+                "an HTTP request knows no event {other:?} from an application"
+            ))),
+        };
+        // The rest of an answer to a client that has left is nobody's.
+        let progress = match progress {
+            Err(_) if this.is_disconnected() => return Err(gone()),
+            other => other?,
+        };
+        let driver = this.driver.get();
+        match progress {
+            Progress::Done => Ok(driver.sent(py)),
+            Progress::Full => driver.send_later(py, slf.as_unbound()),
+        }
+    }
+
+    /// For [`Receive`]: the next event, or `None`.
+    #[pyo3(name = "take_event")]
+    fn python_take_event<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.take_event(py)
+    }
+
+    /// A future that is done when there may be an event.
+    fn arrival<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let future = self.driver.get().future(py)?;
+        self.lock().receivers.push(future.clone().unbind());
+        Ok(future)
+    }
+
+    /// A future that is done when the client may have read; `None` when it has.
+    fn drain<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let future = self.driver.get().future(py)?;
+        let mut state = self.lock();
+        let Some(exchange) = &mut state.exchange else {
+            return Ok(None);
+        };
+        match exchange.flush() {
+            Flow::Open => {
+                self.driver.get().end_wait(exchange.token());
+                return Ok(None);
+            }
+            Flow::Full if self.driver.get().await_writable(exchange) == Flow::Full => {}
+            Flow::Full | Flow::Gone => {
+                state.disconnected = true;
+                return Err(gone());
+            }
+        }
+        state.senders.push(future.clone().unbind());
+        Ok(Some(future))
+    }
+
+    /// The application has returned.
+    fn returned(&self, py: Python<'_>) -> PyResult<()> {
+        let phase = self.lock().phase;
+        let missing = match phase {
+            Phase::Complete => return Ok(()),
+            Phase::Waiting => "without starting a response",
+            Phase::Started | Phase::Sending | Phase::Trailers => "without completing its response",
+        };
+        if !self.is_disconnected() {
+            let what = format!("The application returned {missing}: {}", self.request_line());
+            self.driver.get().log().error(what);
+        }
+        self.cut(py)
+    }
+
+    /// The application has raised.
+    fn failed(&self, py: Python<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
+        let error = PyErr::from_value(error.clone());
+        if !self.driver.get().ends_with_worker(py, &error) && !because_client_left(py, &error) {
+            let what = format!("Error handling request {}", self.request_line());
+            let traceback = crate::traceback::text(py, &error);
+            self.driver.get().log().error_with_details(what, &traceback);
+        }
+        self.cut(py)
+    }
+}
+
+impl HttpRequest {
+    fn trailers(&self, py: Python<'_>, event: &Bound<'_, PyDict>) -> PyResult<Progress> {
+        let headers = event.get_item(pyo3::intern!(py, "headers"))?;
+        let more = truth(event, pyo3::intern!(py, "more_trailers"))?;
+        let pairs = headers
+            .map(|headers| pairs(&headers))
+            .transpose()?
+            .unwrap_or_default();
+        let mut state = self.lock();
+        let phase = state.phase;
+        match (&mut state.exchange, phase) {
+            (Some(exchange), Phase::Trailers) => {
+                // RFC 9110 6.5.1: others could take them for something else.
+                let wanted = exchange.head().field("te").is_some_and(lists_trailers);
+                for (name, value) in pairs.into_iter().filter(|_| wanted) {
+                    exchange
+                        .push_trailer(name.as_bytes(), value.as_bytes())
+                        .map_err(invalid)?;
+                }
+            }
+            _ => return Err(unexpected("http.response.trailers", phase)),
+        }
+        drop(state);
+        if !more {
+            self.complete(py)?;
+        }
+        Ok(Progress::Done)
+    }
+
+    /// 103 with a Link field for each link (RFC 8297).
+    fn early_hint(&self, event: &Bound<'_, PyDict>) -> PyResult<Progress> {
+        let links = required(event, "links")?
+            .try_iter()?
+            .map(|link| bytes_of(link?, "links"))
+            .collect::<PyResult<Vec<_>>>()?;
+        let mut state = self.lock();
+        let phase = state.phase;
+        let (Some(exchange), Phase::Waiting) = (&mut state.exchange, phase) else {
+            return Err(unexpected("http.response.early_hint", phase));
+        };
+        let response = exchange.response();
+        response.clear();
+        response.set_status_code(103).map_err(invalid)?;
+        for link in links {
+            response.push(b"Link", link.as_bytes()).map_err(invalid)?;
+        }
+        exchange.begin();
+        exchange.response().clear();
+        match exchange.flush() {
+            Flow::Gone => {
+                state.disconnected = true;
+                Err(gone())
+            }
+            Flow::Open | Flow::Full => Ok(Progress::Done),
+        }
+    }
+}
+
+/// Queues the head; with the length of a body that is known to be whole.
+fn begin(exchange: &mut Exchange, piece: &Piece<'_, '_>, more: bool, trailers: bool) {
+    let length = match piece {
+        Piece::Bytes(bytes) => bytes.as_bytes().len() as u64,
+        Piece::File(_, _, length) => *length,
+    };
+    // An application that leaves the body away for HEAD has not said how long it is.
+    let unsaid = length == 0 && exchange.head().method() == b"HEAD";
+    if !more && !trailers && !unsaid {
+        exchange.response().set_content_length(length);
+    }
+    exchange.begin();
+}
+
+fn take_if(condition: bool, futures: &mut Vec<Py<PyAny>>) -> Vec<Py<PyAny>> {
+    if condition {
+        std::mem::take(futures)
+    } else {
+        Vec::new()
+    }
+}
+
+/// Lets those who wait for these futures go on.
+fn wake(py: Python<'_>, futures: Vec<Py<PyAny>>) {
+    for future in futures {
+        let future = future.bind(py);
+        let done = future
+            .call_method0(pyo3::intern!(py, "done"))
+            .and_then(|done| done.is_truthy());
+        // One that was cancelled needs no result, and whatever else cannot be told has nobody who waits.
+        if let Ok(false) = done {
+            let _ = future.call_method1(pyo3::intern!(py, "set_result"), (py.None(),));
+        }
+    }
+}
+
+fn request_event<'py>(py: Python<'py>, body: Bound<'py, PyBytes>, more: bool) -> PyResult<Bound<'py, PyAny>> {
+    let event = PyDict::new(py);
+    event.set_item(pyo3::intern!(py, "type"), pyo3::intern!(py, "http.request"))?;
+    event.set_item(pyo3::intern!(py, "body"), body)?;
+    event.set_item(pyo3::intern!(py, "more_body"), more)?;
+    Ok(event.into_any())
+}
+
+fn disconnect(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let event = PyDict::new(py);
+    event.set_item(pyo3::intern!(py, "type"), pyo3::intern!(py, "http.disconnect"))?;
+    Ok(event.into_any())
+}
+
+fn required<'py>(event: &Bound<'py, PyDict>, key: &str) -> PyResult<Bound<'py, PyAny>> {
+    event
+        .get_item(PyString::intern(event.py(), key))?
+        .ok_or_else(|| PyValueError::new_err(format!("the event has no {key:?}: {event}")))
+}
+
+fn truth(event: &Bound<'_, PyDict>, key: &Bound<'_, PyString>) -> PyResult<bool> {
+    event.get_item(key)?.map_or(Ok(false), |value| value.is_truthy())
+}
+
+/// The bytes of a value that may be given as any kind of buffer.
+fn bytes_of<'py>(value: Bound<'py, PyAny>, key: &str) -> PyResult<Bound<'py, PyBytes>> {
+    if let Ok(bytes) = value.cast::<PyBytes>() {
+        return Ok(bytes.clone());
+    }
+    let py = value.py();
+    let buffer = value.is_instance_of::<pyo3::types::PyByteArray>()
+        || value.is_instance_of::<pyo3::types::PyMemoryView>();
+    if !buffer {
+        return Err(PyTypeError::new_err(format!(
+            "{key:?} of an event must be bytes, not {}",
+            super::type_name(&value)
+        )));
+    }
+    let bytes = py.get_type::<PyBytes>().call1((value,))?;
+    Ok(bytes.cast_into::<PyBytes>()?)
+}
+
+type Pair<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>);
+
+/// Headers as the application gives them: an iterable of pairs of bytes.
+fn pairs<'py>(headers: &Bound<'py, PyAny>) -> PyResult<Vec<Pair<'py>>> {
+    let mut pairs = Vec::with_capacity(headers.len().unwrap_or_default());
+    for pair in headers.try_iter()? {
+        let pair = pair?;
+        let mut items = pair.try_iter()?;
+        let (Some(name), Some(value), None) = (items.next(), items.next(), items.next()) else {
+            return Err(PyTypeError::new_err(format!(
+                "a header must be a pair [name, value] of bytes, not {}",
+                pair.repr()?
+            )));
+        };
+        pairs.push((bytes_of(name?, "headers")?, bytes_of(value?, "headers")?));
+    }
+    Ok(pairs)
+}
+
+/// The file of `http.response.pathsend`.
+fn whole_file<'a, 'py>(event: &Bound<'_, PyDict>) -> PyResult<Piece<'a, 'py>> {
+    let path: String = required(event, "path")?.extract()?;
+    let file = std::fs::File::open(&path)
+        .map_err(|error| PyOSError::new_err(format!("cannot send the file {path}: {error}")))?;
+    let length = file.metadata()?.len();
+    Ok(Piece::File(file.into(), 0, length))
+}
+
+/// The file of `http.response.zerocopysend`: a descriptor or an object that has one.
+fn part_of_file<'a, 'py>(event: &Bound<'_, PyDict>) -> PyResult<Piece<'a, 'py>> {
+    let py = event.py();
+    let file = required(event, "file")?;
+    let descriptor: i32 = match file.extract() {
+        Ok(descriptor) => descriptor,
+        Err(_) => file.call_method0(pyo3::intern!(py, "fileno"))?.extract()?,
+    };
+    if descriptor < 0 {
+        return Err(PyValueError::new_err(
+            "'file' of http.response.zerocopysend is closed",
+        ));
+    }
+    // SAFETY: borrowed only for the calls below, while the application's own object keeps it open. Were it not open, the
+    // calls would fail.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    let owned = rustix::io::fcntl_dupfd_cloexec(borrowed, 3).map_err(std::io::Error::from)?;
+    let number = |key: &str| -> PyResult<Option<u64>> {
+        match event.get_item(key)?.filter(|value| !value.is_none()) {
+            Some(value) => value.extract().map(Some),
+            None => Ok(None),
+        }
+    };
+    let offset = match number("offset")? {
+        Some(offset) => offset,
+        None => rustix::fs::tell(owned.as_fd()).map_err(std::io::Error::from)?,
+    };
+    let size = rustix::fs::fstat(&owned).map_err(std::io::Error::from)?.st_size;
+    let rest = u64::try_from(size).unwrap_or_default().saturating_sub(offset);
+    let count = number("count")?.map_or(rest, |count| count.min(rest));
+    Ok(Piece::File(owned, offset, count))
+}
+
+fn invalid(fault: ResponseFault) -> PyErr {
+    PyValueError::new_err(fault.to_string())
+}
+
+fn gone() -> PyErr {
+    ClientDisconnected::new_err("the client has closed the connection")
+}
+
+fn unexpected(kind: &str, phase: Phase) -> PyErr {
+    let why = match phase {
+        Phase::Waiting => "http.response.start has to come first",
+        Phase::Started | Phase::Sending => "the response has been started already",
+        Phase::Trailers => "the body is complete and http.response.trailers is due",
+        Phase::Complete => "the response is complete",
+    };
+    PyRuntimeError::new_err(format!("unexpected event {kind:?}: {why}"))
+}
+
+/// Whether an exception is our own word that the client has left, or was raised while that was handled.
+fn because_client_left(py: Python<'_>, error: &PyErr) -> bool {
+    let mut current = Some(error.value(py).clone().into_any());
+    // Exceptions can be linked in a circle.
+    for _ in 0..16 {
+        let Some(value) = current else { return false };
+        if value.is_instance_of::<ClientDisconnected>() {
+            return true;
+        }
+        current = value
+            .getattr(pyo3::intern!(py, "__context__"))
+            .ok()
+            .filter(|context| !context.is_none());
+    }
+    false
+}

@@ -1,0 +1,135 @@
+//! Whether the event loop still turns, and where it is stuck when it does not.
+//!
+//! While requests are in progress the loop says twice a second that it is alive. A thread of its own looks at that once a
+//! second; when the loop has been silent for [`PATIENCE`], it writes the stack of the loop's thread to the log, once
+//! each time. With nothing in progress both sleep.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+use telemetry::ErrorLog;
+
+/// Longer than this, and the log is told.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often the loop says that it is alive.
+const BEAT: Duration = Duration::from_millis(500);
+/// How often somebody looks.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The pulse of a worker's event loop.
+pub(super) struct Pulse {
+    shared: Arc<Shared>,
+    watcher: OnceLock<Option<Thread>>,
+}
+
+struct Shared {
+    log: ErrorLog,
+    origin: Instant,
+    /// Milliseconds from `origin` to the last beat.
+    last_beat_ms: AtomicU64,
+    /// There is something to watch.
+    busy: AtomicBool,
+    loop_thread: OnceLock<u64>,
+}
+
+impl Pulse {
+    pub(super) fn new(log: ErrorLog) -> Pulse {
+        Pulse {
+            shared: Arc::new(Shared {
+                log,
+                origin: Instant::now(),
+                last_beat_ms: AtomicU64::new(0),
+                busy: AtomicBool::new(false),
+                loop_thread: OnceLock::new(),
+            }),
+            watcher: OnceLock::new(),
+        }
+    }
+
+    /// Begins to watch the loop that runs on this thread.
+    pub(super) fn start(&self, py: Python<'_>) -> PyResult<()> {
+        let thread = py.import("threading")?.call_method0("get_ident")?.extract()?;
+        // Once for each worker.
+        let _ = self.shared.loop_thread.set(thread);
+        Ok(())
+    }
+
+    /// A request is in progress. True when the loop has to begin to [beat](Pulse::beat).
+    pub(super) fn busy(&self) -> bool {
+        if self.shared.busy.swap(true, Ordering::Relaxed) {
+            return false;
+        }
+        self.shared.beat();
+        let watcher = self.watcher.get_or_init(|| {
+            let shared = Arc::clone(&self.shared);
+            let builder = std::thread::Builder::new().name(String::from("penstock-pulse"));
+            // Without the thread nobody is told where a loop is stuck; it is served all the same.
+            Some(builder.spawn(move || shared.watch()).ok()?.thread().clone())
+        });
+        if let Some(watcher) = watcher {
+            watcher.unpark();
+        }
+        true
+    }
+
+    /// The loop is alive. Returns when it is to say so again; never, when nothing is in progress.
+    pub(super) fn beat(&self, in_progress: bool) -> Option<Duration> {
+        self.shared.beat();
+        self.shared.busy.store(in_progress, Ordering::Relaxed);
+        in_progress.then_some(BEAT)
+    }
+}
+
+impl Shared {
+    fn beat(&self) {
+        let elapsed = self.origin.elapsed().as_millis();
+        self.last_beat_ms
+            .store(u64::try_from(elapsed).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn silence(&self) -> Duration {
+        let last = Duration::from_millis(self.last_beat_ms.load(Ordering::Relaxed));
+        self.origin.elapsed().saturating_sub(last)
+    }
+
+    fn watch(&self) {
+        let mut told = false;
+        loop {
+            if self.busy.load(Ordering::Relaxed) {
+                std::thread::sleep(LOOK);
+            } else {
+                std::thread::park();
+            }
+            let silence = self.silence();
+            let stuck = self.busy.load(Ordering::Relaxed) && silence >= PATIENCE;
+            if stuck && !told {
+                self.tell(silence);
+            }
+            told = stuck;
+        }
+    }
+
+    /// Waits for the interpreter if the loop holds it: then the stack is where it lets go.
+    fn tell(&self, silence: Duration) {
+        let stack = Python::attach(|py| self.stack(py).unwrap_or_else(|error| error.to_string()));
+        // The loop may have gone on while this thread waited for the interpreter.
+        let silence = silence.max(self.silence());
+        let what = format!(
+            "The event loop has been blocked for {:.1} s: nobody else is served meanwhile. Blocking work belongs into a thread \
+             (asyncio.to_thread). The loop's thread is at",
+            silence.as_secs_f64()
+        );
+        self.log.error_with_details(what, &stack);
+    }
+
+    fn stack(&self, py: Python<'_>) -> PyResult<String> {
+        let frames = py.import("sys")?.call_method0("_current_frames")?;
+        let frame = frames.get_item(self.loop_thread.get().copied().unwrap_or_default())?;
+        let lines = py.import("traceback")?.call_method1("format_stack", (frame,))?;
+        let text = pyo3::types::PyString::new(py, "").call_method1("join", (lines,))?;
+        text.extract()
+    }
+}
