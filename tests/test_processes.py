@@ -30,7 +30,7 @@ DIALECTS = {
     "native": (*NATIVE, "demo:app"),
 }
 # Wide: nothing here waits that long unless something is broken.
-SAFETY_SECONDS = 15.0
+SAFETY_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -340,7 +340,6 @@ def test_a_changed_source_file_reloads_under_reload(plain: Path, start_server: S
     source = plain / "demo.py"
     (plain / "VERSION").write_text("two")
     source.write_text(source.read_text() + "\n# changed\n")
-    os.utime(source, ns=(time.time_ns(), time.time_ns() + 2_000_000_000))
     wait_for_replacement(server, old)
     wait_for_version(server, "two")
     assert "demo.py" in server.log

@@ -32,8 +32,8 @@ APPLICATIONS = Path(__file__).resolve().parent.parent / "apps"
 # What a log must never hold, whatever was sent: a panic of ours, and wsgiref.validate finding an unclosed iterable.
 FORBIDDEN_IN_LOGS = ("panicked at", "RUST_BACKTRACE", "garbage collected without being closed")
 
-START_SECONDS = 20.0
-STOP_SECONDS = 15.0
+START_SECONDS = 60.0
+STOP_SECONDS = 60.0
 
 
 class ServerFault(Exception):
@@ -144,7 +144,7 @@ class Server:
         except subprocess.TimeoutExpired:
             self.kill()
             raise self._fault(f"still ran {STOP_SECONDS:.0f} s after being told to stop") from None
-        wait_until(lambda: not self.processes(), 1.0)
+        wait_until(lambda: not self.processes(), 10.0)
         left = self.processes()
         busy = [address for address in self.addresses.values() if not self._is_released(address)]
         for pid in left:
@@ -222,7 +222,7 @@ class Server:
         """Its living processes: id and command line, the master included."""
         return processes_of(self.process.pid, self._mark)
 
-    def wait_for_log(self, text: str, timeout: float = 10.0) -> None:
+    def wait_for_log(self, text: str, timeout: float = 60.0) -> None:
         """Wait until the log holds ``text``."""
         if not wait_until(lambda: text in self.log, timeout):
             raise self._fault(f"did not write {text!r} to its log within {timeout:.0f} s")
