@@ -30,7 +30,7 @@ class Request(Protocol):
     def arrival(self) -> asyncio.Future[None]: ...
     def drain(self) -> asyncio.Future[None] | None: ...
     def returned(self) -> None: ...
-    def failed(self, error: BaseException) -> None: ...
+    def failed(self, error: BaseException, scope: MutableMapping[str, Any]) -> None: ...
 
 
 class Driver(Protocol):
@@ -46,7 +46,9 @@ async def run(application: Application, scope: MutableMapping[str, Any], request
     try:
         await application(scope, request.receive, request.send)
     except BaseException as error:
-        request.failed(error)
+        # The application's own part of the traceback.
+        own = error.__traceback__.tb_next if error.__traceback__ else None
+        request.failed(error.with_traceback(own), scope)
     else:
         request.returned()
 
@@ -125,10 +127,11 @@ def _new_loop(name: str) -> asyncio.AbstractEventLoop:
         except ImportError:
             if name == "uvloop":
                 raise RuntimeError(
-                    "the event loop is uvloop, which is not installed: install it, or choose the loop 'asyncio' or 'auto'"
+                    "the event loop is uvloop, which is not installed: install it, or choose 'asyncio' or 'auto'"
                 ) from None
         else:
-            return uvloop.new_event_loop()  # type: ignore[no-any-return]
+            loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+            return loop
     if name in ("auto", "asyncio", "none"):
         return asyncio.new_event_loop()
     module_name, _, attribute = name.partition(":")
@@ -138,12 +141,12 @@ def _new_loop(name: str) -> asyncio.AbstractEventLoop:
             factory = getattr(factory, part)
     except (ImportError, AttributeError, ValueError) as error:
         raise RuntimeError(f"the event loop {name!r} cannot be found: {error}") from None
-    loop = factory()
-    if isinstance(loop, type):
-        loop = loop()
-    if not isinstance(loop, asyncio.AbstractEventLoop):
-        raise RuntimeError(f"{name!r} gives no event loop: {loop!r}")
-    return loop
+    made = factory()
+    if isinstance(made, type):
+        made = made()
+    if not isinstance(made, asyncio.AbstractEventLoop):
+        raise RuntimeError(f"{name!r} gives no event loop: {made!r}")
+    return made
 
 
 class Lifespan:
@@ -210,11 +213,14 @@ class Lifespan:
     def _raised(self, error: BaseException) -> None:
         traceback = _traceback(error)
         if self._started.is_set():
+            if self._failure is not None:
+                # It has said so already.
+                return
             if self._asked:
                 self._stop_failure = traceback
             else:
                 self._driver.lifespan("broke", traceback)
-        elif self._mode == "on" or self._failure is not None:
+        elif self._mode == "on":
             self._failure = traceback
         else:
             # The specification's way to say that an application knows no lifespan.

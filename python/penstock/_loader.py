@@ -188,7 +188,7 @@ def _checked(application: Any, spec: str, interface: str) -> Loaded:
         raise LoadError(f"{spec} is None: a factory must return the application", NO_APPLICATION)
     if not callable(application):
         raise LoadError(f"{spec} is not callable: it is {type(application).__name__!r}", NO_APPLICATION)
-    found = _interface(application, spec)
+    found = interface if interface == "asgi2" else _interface(application, spec)
     if interface in ("auto", found) or found == "any":
         return application, {"any": "wsgi"}.get(found, found) if interface == "auto" else interface
     raise LoadError(
@@ -217,7 +217,8 @@ def _interface(application: Any, spec: str) -> str:
     if binds[3]:
         return "asgi3"
     where = _definition(application)
-    if binds[1]:
+    # ASGI 2 calls for the scope alone; so that nothing else is taken for it, it must be called that.
+    if binds[1] and "scope" in signature.parameters:
         return "asgi2"
     if binds[0]:
         message = f"{spec} takes no arguments{where}: if it makes the application, write {spec}()"

@@ -228,7 +228,7 @@ class Server:
             raise self._fault(f"did not write {text!r} to its log within {timeout:.0f} s")
 
     def connect(
-        self, address: str | None = None, *, timeout: float = 10.0, receive_buffer: int | None = None
+        self, address: str | None = None, *, timeout: float = 30.0, receive_buffer: int | None = None
     ) -> RawClient:
         """A new connection to its first address, or to the one made up for that word."""
         where = self.addresses[address] if address else self.address

@@ -324,13 +324,6 @@ impl HttpRequest {
     fn is_disconnected(&self) -> bool {
         self.lock().disconnected
     }
-
-    fn request_line(&self) -> String {
-        match &self.lock().exchange {
-            Some(exchange) => super::request_line(exchange),
-            None => String::from("a request that has been answered"),
-        }
-    }
 }
 
 /// What became of a piece of the answer.
@@ -439,17 +432,19 @@ impl HttpRequest {
             Phase::Started | Phase::Sending | Phase::Trailers => "without completing its response",
         };
         if !self.is_disconnected() {
-            let what = format!("The application returned {missing}: {}", self.request_line());
+            let line = self.lock().exchange.as_ref().map(super::request_line);
+            let what = format!("The application returned {missing}: {}", line.unwrap_or_default());
             self.driver.get().log().error(what);
         }
         self.cut(py)
     }
 
     /// The application has raised.
-    fn failed(&self, py: Python<'_>, error: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn failed(&self, error: &Bound<'_, PyAny>, scope: &Bound<'_, PyDict>) -> PyResult<()> {
+        let py = error.py();
         let error = PyErr::from_value(error.clone());
         if !self.driver.get().ends_with_worker(py, &error) && !because_client_left(py, &error) {
-            let what = format!("Error handling request {}", self.request_line());
+            let what = format!("Error handling request {}", super::scope::request_line(scope));
             let traceback = crate::traceback::text(py, &error);
             self.driver.get().log().error_with_details(what, &traceback);
         }

@@ -177,6 +177,15 @@ impl Scopes {
     }
 }
 
+/// Method and path for the log, made harmless.
+pub(super) fn request_line(scope: &Bound<'_, PyDict>) -> String {
+    let text = |key: &str| match scope.get_item(key) {
+        Ok(Some(value)) => value.to_string().escape_debug().to_string(),
+        Ok(None) | Err(_) => String::new(),
+    };
+    format!("{} {}", text("method"), text("path"))
+}
+
 /// Whether `trailers` is among the members of a TE field (RFC 9110 10.1.4).
 pub(super) fn lists_trailers(value: &[u8]) -> bool {
     value
