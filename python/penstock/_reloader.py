@@ -1,28 +1,54 @@
-"""Development reload: watches the files of imported modules and asks for a reload when one changes."""
+"""Development reload: watches sources and asks for a reload when one changes.
+
+Sources are the files of imported modules, and, where directories are named, the Python files in them and whatever
+matches the patterns given.
+"""
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+#: File and directory names that are never watched, unless they are asked for.
+NEVER = (".*", "*.py[cod]", ".sw.*", "~*", "__pycache__")
 
 
-def start(changed: Callable[[str], None], since: float, interval: float = 1.0) -> None:
+def start(
+    changed: Callable[[str], None],
+    since: float,
+    interval: float = 1.0,
+    directories: tuple[str, ...] = (),
+    include: tuple[str, ...] = (),
+    exclude: tuple[str, ...] = (),
+) -> None:
     """Watch from a thread; `changed` is called with each file that is written after `since`, a time in Unix seconds.
 
     `since` is when the worker began to import: a change between that and the first look is not lost.
     """
-    thread = threading.Thread(target=_watch, args=(changed, since, interval), name="penstock-reloader", daemon=True)
+    if include and not directories:
+        directories = (os.getcwd(),)
+
+    def files() -> Iterator[str]:
+        yield from _imported_files(exclude)
+        for directory in directories:
+            yield from _files_below(directory, ("*.py", *include), exclude)
+
+    thread = threading.Thread(target=_watch, args=(files, changed, since, interval), name="penstock-reloader")
+    thread.daemon = True
     thread.start()
 
 
-def _watch(changed: Callable[[str], None], since: float, interval: float) -> None:
+def _watch(
+    files: Callable[[], Iterator[str]], changed: Callable[[str], None], since: float, interval: float
+) -> None:
     known: dict[str, float] = {}
     pause = threading.Event()
     while True:
-        for path in _source_files():
+        for path in files():
             try:
                 modified = os.stat(path).st_mtime
             except OSError:
@@ -35,6 +61,21 @@ def _watch(changed: Callable[[str], None], since: float, interval: float) -> Non
         pause.wait(interval)
 
 
-def _source_files() -> set[str]:
+def _imported_files(exclude: tuple[str, ...]) -> set[str]:
     files = (getattr(module, "__file__", None) for module in tuple(sys.modules.values()))
-    return {file for file in files if file and file.endswith(".py")}
+    return {file for file in files if file and file.endswith(".py") and not _matches(file, exclude)}
+
+
+def _files_below(directory: str, include: tuple[str, ...], exclude: tuple[str, ...]) -> Iterator[str]:
+    never = tuple(pattern for pattern in NEVER if pattern not in include) + exclude
+    for path, names, files in os.walk(directory):
+        names[:] = [name for name in names if not _matches(os.path.join(path, name), never)]
+        for name in files:
+            file = os.path.join(path, name)
+            if _matches(file, include) and not _matches(file, never):
+                yield file
+
+
+def _matches(path: str, patterns: tuple[str, ...]) -> bool:
+    name = os.path.basename(path)
+    return any(fnmatch.fnmatch(name, pattern) or fnmatch.fnmatch(path, pattern) for pattern in patterns)

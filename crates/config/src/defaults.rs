@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{Asgi, Dialect, Interface, Level, Limits, LogTarget, Logs, Settings, Timeouts, UnixSocketRights};
+use crate::{
+    AddedHeaders, Asgi, Dialect, Interface, Level, Limits, LogTarget, Logs, ReloadWatch, Settings, Timeouts,
+    UnixSocketRights,
+};
 
 /// The access log format of Apache's "combined" log, in gunicorn's notation: gunicorn's default, and the native one.
 pub(crate) const COMBINED_FORMAT: &str = r#"%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s""#;
@@ -17,6 +20,7 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
         unix_sockets: UnixSocketRights::default(),
         workers: 1,
         threads: 1,
+        connections: None,
         preload: false,
         limits: Limits::default(),
         timeouts: Timeouts {
@@ -45,6 +49,7 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
             access: None,
             access_format: COMBINED_FORMAT.to_owned(),
             capture_output: false,
+            colors: None,
         },
         process_name: None,
         process_titles: true,
@@ -58,6 +63,9 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
         forwarded_allow_ips: vec!["127.0.0.1".to_owned(), "::1".to_owned()],
         interface: Interface::Auto,
         asgi: Asgi::default(),
+        reload_watch: ReloadWatch::default(),
+        log_config: None,
+        added_headers: AddedHeaders::default(),
     }
 }
 

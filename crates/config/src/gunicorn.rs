@@ -22,7 +22,10 @@ use table::{Draft, Entry};
 
 use crate::address::application;
 use crate::option::{Origin, Status};
-use crate::{ConfigError, Dialect, Environment, Outcome, Plan, PythonSource, RawValue, defaults};
+use crate::uvicorn::WSGI_THREADS;
+use crate::{
+    ConfigError, Dialect, Environment, Outcome, Plan, ProxyHeaders, PythonSource, RawValue, defaults,
+};
 
 #[cfg(test)]
 pub(crate) use page::page;
@@ -268,6 +271,7 @@ impl<'a> Values<'a> {
         settings.timeouts.keep_alive = Duration::from_secs(2);
         settings.timeouts.request_deadline = Some(Duration::from_secs(30));
         settings.unix_sockets.umask = Some(0);
+        settings.asgi.proxy_headers = ProxyHeaders::Scheme;
         if let Some(word) = variables.get("SENDFILE") {
             settings.sendfile = matches!(word.to_lowercase().as_str(), "y" | "yes" | "true" | "1");
         }
@@ -360,6 +364,9 @@ fn finish(draft: &mut Draft<'_>) {
             .notices
             .push("bind: fd:// is given, so the other addresses are ignored".to_owned());
         settings.binds = descriptors;
+    }
+    if settings.asgi.expected && settings.threads == 1 {
+        settings.threads = WSGI_THREADS;
     }
     let prefix = settings.env.iter().rev().find(|(name, _)| name == "SCRIPT_NAME");
     if let Some((_, prefix)) = prefix {

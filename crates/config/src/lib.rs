@@ -13,13 +13,19 @@ mod native;
 mod option;
 mod outcome;
 mod settings;
+mod uvicorn;
 mod uwsgi;
 
 pub use gunicorn::{Evaluate, gunicorn, gunicorn_setting_names};
 pub use native::native;
 pub use outcome::{ConfigError, Environment, Outcome, PidfileRequest, Plan, PythonSource, RawValue};
 pub use settings::*;
+pub use uvicorn::uvicorn;
 pub use uwsgi::{UWSGI_DEFAULT_FORMAT, uwsgi};
+
+/// The format of uvicorn's access lines, in the notation of its own formatter.
+pub const UVICORN_ACCESS_FORMAT: &str =
+    "%(levelprefix)s %(client_addr)s - \"%(request_line)s\" %(status_code)s";
 
 #[cfg(test)]
 mod tests;

@@ -11,8 +11,8 @@ use crate::address::{application, url_like};
 use crate::defaults::{count, settings, unless_zero};
 use crate::option::suggestion;
 use crate::{
-    Bind, ConfigError, Daemonize, Dialect, Environment, Level, LogTarget, Outcome, Plan, RawValue, Settings,
-    Wire,
+    Bind, ConfigError, Daemonize, Dialect, Environment, Interface, Level, Lifespan, LogTarget, Outcome, Plan,
+    RawValue, Settings, Wire,
 };
 
 /// Acts on an option's value (empty for one without); the error is a sentence.
@@ -258,6 +258,108 @@ const OPTIONS: &[Entry] = &[
         store!(|s, v| s.forwarded_allow_ips => v.split(',').map(|item| item.trim().to_owned()).collect()),
     ),
     option(
+        "interface",
+        None,
+        "KIND",
+        "auto",
+        "how the application is called: auto, wsgi, asgi3 or asgi2",
+        store!(|s, v| s.interface => match v {
+            "auto" => Interface::Auto,
+            "wsgi" => Interface::Wsgi,
+            "asgi3" | "asgi" => Interface::Asgi3,
+            "asgi2" => Interface::Asgi2,
+            _ => return Err(format!("'{v}' is no interface: auto, wsgi, asgi3 or asgi2")),
+        }),
+    ),
+    option(
+        "loop",
+        None,
+        "LOOP",
+        "auto",
+        "event loop of an ASGI application: auto, asyncio, uvloop or MODULE:FACTORY",
+        store!(|s, v| s.asgi.event_loop => v.to_owned()),
+    ),
+    option(
+        "lifespan",
+        None,
+        "WHEN",
+        "auto",
+        "tell an ASGI application of start and end: auto, on or off",
+        store!(|s, v| s.asgi.lifespan => match v {
+            "auto" => Lifespan::Auto,
+            "on" => Lifespan::On,
+            "off" => Lifespan::Off,
+            _ => return Err(format!("'{v}' is neither auto nor on nor off")),
+        }),
+    ),
+    option(
+        "root-path",
+        None,
+        "PATH",
+        "",
+        "where the application is mounted: SCRIPT_NAME, or root_path of the scope",
+        store!(|s, v| s.script_name => v.trim_end_matches('/').to_owned()),
+    ),
+    option(
+        "connections",
+        None,
+        "N",
+        "none",
+        "connections a worker has at once; 0 is no limit",
+        store!(|s, v| s.connections => unless_zero(number(v)?).map(count)),
+    ),
+    option(
+        "limit-concurrency",
+        None,
+        "N",
+        "none",
+        "ASGI requests in progress in a worker, beyond which 503 is answered; 0 is no limit",
+        store!(|s, v| s.asgi.limit_concurrency => unless_zero(number(v)?).map(count)),
+    ),
+    option(
+        "ws-max-size",
+        None,
+        "BYTES",
+        "16777216",
+        "largest WebSocket message",
+        store!(|s, v| s.asgi.websocket.message_size => crate::defaults::size(number(v)?)),
+    ),
+    option(
+        "ws-max-queue",
+        None,
+        "N",
+        "32",
+        "WebSocket messages that wait for the application, before no more are read",
+        store!(|s, v| s.asgi.websocket.queue => crate::defaults::size(number(v)?).max(1)),
+    ),
+    option(
+        "ws-ping-interval",
+        None,
+        "SECONDS",
+        "20",
+        "how often a silent WebSocket client is pinged; 0 is never",
+        store!(|s, v| s.asgi.websocket.ping_interval => Some(seconds(v)?).filter(|time| !time.is_zero())),
+    ),
+    option(
+        "ws-ping-timeout",
+        None,
+        "SECONDS",
+        "20",
+        "how long it may take to answer; 0 is for ever",
+        store!(|s, v| s.asgi.websocket.ping_timeout => Some(seconds(v)?).filter(|time| !time.is_zero())),
+    ),
+    option(
+        "header",
+        None,
+        "NAME:VALUE",
+        "",
+        "add a header to every answer; may be repeated",
+        |s, v| match v.split_once(':') {
+            Some((name, value)) => s.added_headers.push(name, value),
+            None => Err(format!("'{v}' has to be NAME:VALUE")),
+        },
+    ),
+    option(
         "pidfile",
         Some('p'),
         "FILE",
@@ -447,7 +549,7 @@ fn help(program: &str) -> String {
     let mut out = format!(
         "usage: {program} [OPTIONS] MODULE:CALLABLE\n\nServes a Python web application, for example: {program} demo:app\n\n\
          commands:\n  {program} gunicorn ...      as gunicorn: its options, configuration file and signals\n  \
-         {program} uwsgi ...         as uWSGI: its options, ini files and signals\n\noptions:\n"
+         {program} uvicorn ...       as uvicorn: its options and variables\n  {program} uwsgi ...         as uWSGI: its options, ini files and signals\n\noptions:\n"
     );
     for entry in OPTIONS {
         let short = entry

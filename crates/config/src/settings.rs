@@ -15,6 +15,8 @@ pub enum Dialect {
     Gunicorn,
     /// `penstock uwsgi ...`
     Uwsgi,
+    /// `penstock uvicorn ...`
+    Uvicorn,
 }
 
 /// Everything the rooms above need to know. Made by a dialect, never changed afterwards.
@@ -34,6 +36,8 @@ pub struct Settings {
     pub workers: u32,
     /// Application threads in each worker; at least 1. With 1 the application is called inline.
     pub threads: u32,
+    /// Connections a worker has at once; further ones wait in the accept queue. Default: no limit.
+    pub connections: Option<u32>,
     /// Import the application in the master, before the workers are forked.
     pub preload: bool,
     /// Sizes that a request may not exceed.
@@ -90,6 +94,84 @@ pub struct Settings {
     pub interface: Interface,
     /// How ASGI applications are run.
     pub asgi: Asgi,
+    /// What is watched for a reload besides the modules that were imported.
+    pub reload_watch: ReloadWatch,
+    /// Configuration of Python's `logging`, applied in each process before the application is imported: a file that ends in
+    /// `.json`, `.yaml`, `.yml`, or is in `logging.config.fileConfig`'s format.
+    pub log_config: Option<PathBuf>,
+    /// Headers that every answer gets.
+    pub added_headers: AddedHeaders,
+}
+
+/// What a development reload watches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReloadWatch {
+    /// Directories, with everything below them; empty: the working directory, if there are patterns.
+    pub directories: Vec<PathBuf>,
+    /// Globs of file names to watch besides `*.py`.
+    pub include: Vec<String>,
+    /// Globs of file names not to watch.
+    pub exclude: Vec<String>,
+    /// Time between two looks. Default 1 s.
+    pub interval: Duration,
+}
+
+impl Default for ReloadWatch {
+    fn default() -> Self {
+        ReloadWatch {
+            directories: Vec::new(),
+            include: Vec::new(),
+            exclude: Vec::new(),
+            interval: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Headers that the server adds to every answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddedHeaders {
+    /// Date, where the application gives none.
+    pub date: bool,
+    /// Server, where the application gives none.
+    pub server: bool,
+    /// Others, as `Name: value` and line ends, ready to be sent.
+    lines: String,
+}
+
+impl Default for AddedHeaders {
+    fn default() -> Self {
+        AddedHeaders {
+            date: true,
+            server: true,
+            lines: String::new(),
+        }
+    }
+}
+
+impl AddedHeaders {
+    /// Adds a header. One called Server takes the place of the server's own.
+    ///
+    /// # Errors
+    /// When the name is no token or the value has a control character.
+    pub fn push(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let (name, value) = (name.trim(), value.trim());
+        let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        if name.is_empty() || !name.chars().all(is_token) {
+            return Err(format!("'{name}' is not the name of a header"));
+        }
+        if value.chars().any(|c| c.is_control() && c != '\t') {
+            return Err(format!("the value of the header {name} has a control character"));
+        }
+        self.server &= !name.eq_ignore_ascii_case("server");
+        self.date &= !name.eq_ignore_ascii_case("date");
+        self.lines.push_str(&format!("{name}: {value}\r\n"));
+        Ok(())
+    }
+
+    /// All of them in wire form.
+    pub fn lines(&self) -> &str {
+        &self.lines
+    }
 }
 
 /// How an application is called.
@@ -117,6 +199,12 @@ pub struct Asgi {
     pub event_loop: String,
     /// Requests in progress in a worker, beyond which further ones get 503. Default: no limit.
     pub limit_concurrency: Option<u32>,
+    /// Prefix of the scope's `root_path`, and of the path; empty: [`Settings::script_name`].
+    pub root_path: String,
+    /// What is believed of trusted peers.
+    pub proxy_headers: ProxyHeaders,
+    /// Run each request in an empty context rather than in a copy of the server's.
+    pub reset_contextvars: bool,
     /// What WebSocket connections may cost.
     pub websocket: WebSocket,
 }
@@ -128,9 +216,23 @@ impl Default for Asgi {
             lifespan: Lifespan::Auto,
             event_loop: "auto".to_owned(),
             limit_concurrency: None,
+            root_path: String::new(),
+            proxy_headers: ProxyHeaders::SchemeAndClient,
+            reset_contextvars: false,
             websocket: WebSocket::default(),
         }
     }
+}
+
+/// What trusted proxies are believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyHeaders {
+    /// Nothing.
+    Nothing,
+    /// The scheme, from X-Forwarded-Proto.
+    Scheme,
+    /// The scheme, and the client, from X-Forwarded-For.
+    SchemeAndClient,
 }
 
 /// Whether an application has a lifespan.
@@ -158,6 +260,8 @@ impl Lifespan {
 /// What a WebSocket connection may cost. The defaults are uvicorn's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebSocket {
+    /// Whether there are any.
+    pub enabled: bool,
     /// Size of a message in bytes, uncompressed. Default 16 MiB; over it: close code 1009.
     pub message_size: usize,
     /// Messages received and not yet taken by the application, before the socket is read no further. Default 32.
@@ -173,6 +277,7 @@ pub struct WebSocket {
 impl Default for WebSocket {
     fn default() -> Self {
         WebSocket {
+            enabled: true,
             message_size: 16 << 20,
             queue: 32,
             ping_interval: Some(Duration::from_secs(20)),
@@ -313,6 +418,8 @@ pub struct Logs {
     pub access_format: String,
     /// Redirect the processes' standard output and error into the error log's file.
     pub capture_output: bool,
+    /// Colour the lines, where the dialect's have colours; `None`: where standard output is a terminal.
+    pub colors: Option<bool>,
 }
 
 /// Where log lines go.

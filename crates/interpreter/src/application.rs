@@ -56,6 +56,11 @@ pub(crate) fn load(py: Python<'_>, settings: &Settings) -> Result<Loaded, LoadFa
             .as_ref()
             .map(|path| path.to_string_lossy().into_owned());
         loader.call_method1("prepare_path", (directories, virtualenv))?;
+        if let Some(path) = &settings.log_config {
+            let path = path.to_string_lossy();
+            py.import("penstock._logging")?
+                .call_method1("configure", (path,))?;
+        }
         let wanted = match settings.interface {
             Interface::Auto => "auto",
             Interface::Wsgi => "wsgi",
@@ -82,7 +87,19 @@ pub(crate) fn load(py: Python<'_>, settings: &Settings) -> Result<Loaded, LoadFa
             };
             Ok(Loaded { callable, interface })
         })
-        .map_err(|error| failure(py, &error))
+        .map_err(|error| in_dialect(settings.dialect, failure(py, &error)))
+}
+
+/// uvicorn has its own beginning of the message, and one exit code for whatever it is.
+fn in_dialect(dialect: Dialect, failure: LoadFailure) -> LoadFailure {
+    if dialect != Dialect::Uvicorn {
+        return failure;
+    }
+    LoadFailure {
+        message: format!("Error loading ASGI app. {}", failure.message),
+        exit_code: 3,
+        ..failure
+    }
 }
 
 fn failure(py: Python<'_>, error: &PyErr) -> LoadFailure {

@@ -57,8 +57,10 @@ impl Command {
         let rest = arguments.get(1..).unwrap_or_default();
         let (dialect, program, rest) = match (&*name, rest.first().map(String::as_str)) {
             ("gunicorn", _) => (Dialect::Gunicorn, String::from("gunicorn"), rest),
+            ("uvicorn", _) => (Dialect::Uvicorn, String::from("uvicorn"), rest),
             ("uwsgi", _) => (Dialect::Uwsgi, String::from("uwsgi"), rest),
             (_, Some("gunicorn")) => (Dialect::Gunicorn, String::from("penstock gunicorn"), &rest[1..]),
+            (_, Some("uvicorn")) => (Dialect::Uvicorn, String::from("penstock uvicorn"), &rest[1..]),
             (_, Some("uwsgi")) => (Dialect::Uwsgi, String::from("penstock uwsgi"), &rest[1..]),
             _ => (Dialect::Native, String::from("penstock"), rest),
         };
@@ -86,6 +88,7 @@ impl Command {
                 python_config::evaluate(py, source, functions)
             }),
             Dialect::Uwsgi => config::uwsgi(&self.arguments, &self.environment),
+            Dialect::Uvicorn => config::uvicorn(&self.arguments, &self.environment),
             Dialect::Native => config::native(&self.arguments, &self.environment),
         }
     }

@@ -1,12 +1,14 @@
 //! What the master asks of the interpreter: forking, running workers, hooks, reading the configuration again.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use config::{Dialect, Interface, RawValue, Settings};
+use config::{Dialect, Interface, RawValue, ReloadWatch, Settings};
 use master::{HookFailed, Host, Listener, MasterView, WorkerSeat, WorkerView};
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 use sys::Fork;
 use telemetry::{AccessLog, ErrorLog, Event, ExitStatus};
 use worker::{Conditions, Departure, Front, Gateway};
@@ -223,7 +225,8 @@ impl Interpreter {
         begun: Instant,
     ) -> i32 {
         if seat.settings.reload_on_change && seat.number == 1 {
-            self.watch_sources(py, seat.ppid, SystemTime::now() - begun.elapsed());
+            let booted_at = SystemTime::now() - begun.elapsed();
+            self.watch_sources(py, seat.ppid, booted_at, &seat.settings.reload_watch);
         }
         let log = seat.log.clone();
         let served = match application {
@@ -252,13 +255,18 @@ impl Interpreter {
     }
 
     /// Has the master reload when a source file changes.
-    fn watch_sources(&self, py: Python<'_>, master: u32, booted_at: SystemTime) {
-        let log = self.log.clone();
+    fn watch_sources(&self, py: Python<'_>, master: u32, booted_at: SystemTime, watch: &ReloadWatch) {
+        let (log, dialect) = (self.log.clone(), self.log.dialect());
         let started = (|| {
             let changed =
                 pyo3::types::PyCFunction::new_closure(py, None, None, move |arguments, _| -> PyResult<()> {
                     let (file,): (String,) = arguments.extract()?;
-                    log.info(format_args!("Worker reloading: {file} modified"));
+                    match dialect {
+                        Dialect::Uvicorn => {
+                            log.warning(format_args!("Detected changes in '{file}'. Reloading..."));
+                        }
+                        _ => log.info(format_args!("Worker reloading: {file} modified")),
+                    }
                     if let Some(master) = rustix::process::Pid::from_raw(master.cast_signed()) {
                         rustix::process::kill_process(master, rustix::process::Signal::HUP)
                             .map_err(std::io::Error::from)?;
@@ -269,8 +277,21 @@ impl Interpreter {
                 .duration_since(UNIX_EPOCH)
                 .unwrap_or_default()
                 .as_secs_f64();
-            py.import("penstock._reloader")?
-                .call_method1("start", (changed, since))
+            let names = |paths: &[PathBuf]| -> Vec<String> {
+                paths
+                    .iter()
+                    .map(|path| path.to_string_lossy().into_owned())
+                    .collect()
+            };
+            let arguments = (
+                changed,
+                since,
+                watch.interval.as_secs_f64(),
+                PyTuple::new(py, names(&watch.directories))?,
+                PyTuple::new(py, &watch.include)?,
+                PyTuple::new(py, &watch.exclude)?,
+            );
+            py.import("penstock._reloader")?.call_method1("start", arguments)
         })();
         if let Err(error) = started {
             self.log

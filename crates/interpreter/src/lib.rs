@@ -12,6 +12,7 @@ mod host;
 mod log_object;
 mod python_config;
 mod traceback;
+mod trust;
 mod wsgi;
 
 #[pyo3::pymodule]

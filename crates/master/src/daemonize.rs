@@ -36,7 +36,7 @@ pub fn daemonize(daemonize: &Daemonize, dialect: Dialect) -> Result<(), StartErr
     leave_parent().map_err(|e| failed("fork", e))?; // a process that leads no session never gets a terminal
     rustix::process::umask(match dialect {
         Dialect::Uwsgi => Mode::empty(),
-        Dialect::Gunicorn | Dialect::Native => Mode::from_raw_mode(0o022),
+        Dialect::Gunicorn | Dialect::Native | Dialect::Uvicorn => Mode::from_raw_mode(0o022),
     });
     let redirect = || -> rustix::io::Result<()> {
         rustix::stdio::dup2_stdin(&null)?;

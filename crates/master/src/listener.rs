@@ -102,7 +102,8 @@ fn open_patiently(
     log: &ErrorLog,
 ) -> Result<Listener, StartError> {
     let dialect = settings.dialect;
-    let tries = if dialect != Dialect::Uwsgi && patience == Patience::AtStart {
+    let retries = matches!(dialect, Dialect::Gunicorn | Dialect::Native);
+    let tries = if retries && patience == Patience::AtStart {
         5
     } else {
         1
@@ -116,6 +117,9 @@ fn open_patiently(
         };
         if dialect == Dialect::Uwsgi {
             return Err(StartError::new(uwsgi_lines(&shown, &error)));
+        }
+        if dialect == Dialect::Uvicorn {
+            return Err(StartError::new(uvicorn_line(&shown, &error)));
         }
         match error.kind() {
             ErrorKind::AddrInUse => log.error(format_args!("Connection in use: {shown}")),
@@ -141,10 +145,18 @@ fn uwsgi_lines(shown: &str, error: &io::Error) -> String {
     }
 }
 
+/// uvicorn's last words about an address: asyncio's.
+fn uvicorn_line(shown: &str, error: &io::Error) -> String {
+    let text = error.to_string();
+    let reason = text.split(" (os error").next().unwrap_or_default().to_lowercase();
+    let number = error.raw_os_error().unwrap_or_default();
+    format!("[Errno {number}] error while attempting to bind on address {shown}: {reason}")
+}
+
 /// The address as the dialect's error lines write it: gunicorn prints Python's tuple.
 fn shown_address(address: &Address, dialect: Dialect) -> String {
     match (address, dialect) {
-        (Address::Tcp(host, port), Dialect::Gunicorn) => format!("('{host}', {port})"),
+        (Address::Tcp(host, port), Dialect::Gunicorn | Dialect::Uvicorn) => format!("('{host}', {port})"),
         (Address::Tcp(host, port), _) if host.contains(':') => format!("[{host}]:{port}"),
         (Address::Tcp(host, port), _) => format!("{host}:{port}"),
         (Address::Unix(path), _) => path.display().to_string(),

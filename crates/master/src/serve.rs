@@ -26,10 +26,14 @@ use crate::touch::TouchWatch;
 /// How often requests are measured against their deadline and files for a touch; not at all when neither is set.
 const CHECK_INTERVAL_MS: u64 = 1000;
 
+/// uvicorn's exit code for a start that fails, whatever the reason.
+const UVICORN_STARTUP_FAILURE: i32 = 3;
+
 /// Opens what `settings` ask for, keeps workers alive until it is told to stop, and returns the exit code.
 ///
 /// The calling process must have one thread. Errors at start are written to `log`; nothing is left behind.
 pub fn serve(settings: Settings, signals: Signals, log: ErrorLog, host: &mut dyn Host) -> i32 {
+    let dialect = settings.dialect;
     match Master::start(settings, signals, &log, host) {
         Ok(mut master) => {
             let exit_code = master.run();
@@ -38,7 +42,10 @@ pub fn serve(settings: Settings, signals: Signals, log: ErrorLog, host: &mut dyn
         }
         Err(error) => {
             error.message.lines().for_each(|line| log.error(line));
-            error.exit_code
+            match dialect {
+                Dialect::Uvicorn => UVICORN_STARTUP_FAILURE,
+                Dialect::Gunicorn | Dialect::Native | Dialect::Uwsgi => error.exit_code,
+            }
         }
     }
 }
@@ -159,7 +166,7 @@ impl<'a> Master<'a> {
         self.log.event(&Event::Prepared {
             workers: settings.workers,
             threads: settings.threads,
-            worker_class: if settings.threads > 1 { "gthread" } else { "sync" }.to_owned(),
+            worker_class: worker_class(&settings).to_owned(),
             preloaded: settings.preload,
         });
         self.hook(|host, view| host.when_ready(view))?;
@@ -595,6 +602,14 @@ fn fits(scoreboard: &Scoreboard, settings: &Settings) -> bool {
     scoreboard.slots() >= slots_for(settings) && scoreboard.threads() >= settings.threads as usize
 }
 
+fn worker_class(settings: &Settings) -> &'static str {
+    match settings.threads {
+        _ if settings.asgi.expected => "asgi",
+        0 | 1 => "sync",
+        _ => "gthread",
+    }
+}
+
 /// The title of the master, or of the worker with this number, as the dialect writes it.
 fn set_title(settings: &Settings, worker: Option<u32>) {
     if !settings.process_titles {
@@ -604,6 +619,7 @@ fn set_title(settings: &Settings, worker: Option<u32>) {
     let server = match settings.dialect {
         Dialect::Gunicorn => "gunicorn",
         Dialect::Native => "penstock",
+        Dialect::Uvicorn => "uvicorn",
         Dialect::Uwsgi => {
             let number = worker.map(|number| format!(" {number}")).unwrap_or_default();
             return sys::set_process_title(&format!("uWSGI {role}{number}"));

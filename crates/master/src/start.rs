@@ -104,7 +104,7 @@ fn find_user(user: &str, dialect: Dialect) -> Result<FoundUser, StartError> {
 fn not_found(what: &str, name: &str, dialect: Dialect) -> StartError {
     StartError::new(match dialect {
         Dialect::Uwsgi => format!("{what} {name} not found."),
-        Dialect::Gunicorn | Dialect::Native => {
+        Dialect::Gunicorn | Dialect::Native | Dialect::Uvicorn => {
             format!("--{what} {name}: this system has no such {what}. Name another, or create it.")
         }
     })

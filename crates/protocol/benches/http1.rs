@@ -7,6 +7,8 @@ use protocol::{RequestHead, ResponseHead};
 const STAMP: Stamp = Stamp {
     date: *b"Tue, 15 Nov 1994 08:12:31 GMT",
     server: "penstock",
+    dated: true,
+    added: "",
 };
 const PLAIN: &[u8] =
     b"GET /hello HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nUser-Agent: bench/1.0\r\nAccept: */*\r\n\r\n";

@@ -15,6 +15,7 @@ use protocol::{RequestHead, ResponseHead};
 pub use format::{AccessFormat, FormatError};
 use line::Scratch;
 
+use crate::colors;
 use crate::sink::{LogOpenError, Sink};
 
 /// Gathered lines are written at this many bytes, even if nobody has flushed.
@@ -75,8 +76,9 @@ impl AccessLog {
         let (file_option, format_option) = match dialect {
             Dialect::Uwsgi => ("logto", "log-format"),
             Dialect::Gunicorn | Dialect::Native => ("--access-logfile", "--access-logformat"),
+            Dialect::Uvicorn => ("--access-log", "--log-config"),
         };
-        let format = AccessFormat::compile(&logs.access_format, dialect)
+        let format = AccessFormat::compile(&logs.access_format, dialect, colors::wanted(logs))
             .map_err(|error| LogOpenError::format(format_option, error))?;
         let sink = Sink::open(target, dialect, file_option)?;
         Ok(Some(AccessLog {

@@ -12,6 +12,7 @@ use std::time::SystemTime;
 use config::{Dialect, Level, Logs};
 
 use crate::clock::{LocalClock, unix_seconds};
+use crate::colors;
 use crate::escape::push_text;
 use crate::event::Event;
 use crate::sink::{LogOpenError, Sink};
@@ -29,6 +30,8 @@ struct Inner {
     level: Level,
     /// Whether standard output and error shall follow the file.
     capture_output: bool,
+    /// How the lines begin.
+    prefix: Prefix,
     clock: LocalClock,
     sink: Sink,
 }
@@ -41,7 +44,7 @@ impl ErrorLog {
     pub fn open(logs: &Logs, dialect: Dialect) -> Result<ErrorLog, LogOpenError> {
         let option = match dialect {
             Dialect::Uwsgi => "logto",
-            Dialect::Gunicorn | Dialect::Native => "--error-logfile",
+            Dialect::Gunicorn | Dialect::Native | Dialect::Uvicorn => "--error-logfile",
         };
         let sink = Sink::open(&logs.error, dialect, option)?;
         let clock = LocalClock::load();
@@ -49,6 +52,7 @@ impl ErrorLog {
             dialect,
             level: logs.level,
             capture_output: logs.capture_output,
+            prefix: Prefix::of(dialect, logs),
             clock,
             sink,
         };
@@ -174,10 +178,17 @@ impl ErrorLog {
     }
 
     fn push_line(&self, text: &mut Vec<u8>, level: Level, now: u64, message: impl Display) {
-        if self.dialect() != Dialect::Uwsgi {
-            let time = self.inner.clock.format(now, "%Y-%m-%d %H:%M:%S %z");
-            let prefix = format!("[{time}] [{}] [{}] ", std::process::id(), level_name(level));
-            text.extend_from_slice(prefix.as_bytes());
+        match self.inner.prefix {
+            Prefix::Nothing => {}
+            Prefix::TimePidLevel => {
+                let time = self.inner.clock.format(now, "%Y-%m-%d %H:%M:%S %z");
+                let prefix = format!("[{time}] [{}] [{}] ", std::process::id(), level_name(level));
+                text.extend_from_slice(prefix.as_bytes());
+            }
+            Prefix::Level { colored } => {
+                text.extend_from_slice(colors::level_prefix(level, colored).as_bytes());
+                text.push(b' ');
+            }
         }
         push_text(text, &message.to_string());
         text.push(b'\n');
@@ -204,7 +215,30 @@ impl ErrorLog {
     }
 }
 
-fn level_name(level: Level) -> &'static str {
+/// How the lines of a dialect begin.
+#[derive(Clone, Copy, Debug)]
+enum Prefix {
+    /// uWSGI
+    Nothing,
+    /// gunicorn, and our own
+    TimePidLevel,
+    /// uvicorn
+    Level { colored: bool },
+}
+
+impl Prefix {
+    fn of(dialect: Dialect, logs: &Logs) -> Prefix {
+        match dialect {
+            Dialect::Uwsgi => Prefix::Nothing,
+            Dialect::Gunicorn | Dialect::Native => Prefix::TimePidLevel,
+            Dialect::Uvicorn => Prefix::Level {
+                colored: colors::wanted(logs),
+            },
+        }
+    }
+}
+
+pub(crate) fn level_name(level: Level) -> &'static str {
     match level {
         Level::Debug => "DEBUG",
         Level::Info => "INFO",

@@ -6,6 +6,7 @@
 
 mod access;
 mod clock;
+mod colors;
 mod error_log;
 mod escape;
 mod event;

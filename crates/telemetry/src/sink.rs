@@ -224,7 +224,7 @@ impl Place {
     fn open_file(path: &Path, dialect: Dialect) -> io::Result<Place> {
         let mode = match dialect {
             Dialect::Uwsgi => Mode::from_raw_mode(0o640),
-            Dialect::Gunicorn | Dialect::Native => Mode::from_raw_mode(0o644),
+            Dialect::Gunicorn | Dialect::Native | Dialect::Uvicorn => Mode::from_raw_mode(0o644),
         };
         let file = open_for_append(path, mode)?;
         Ok(Place::File {

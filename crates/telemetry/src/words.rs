@@ -5,6 +5,7 @@
 
 mod gunicorn;
 mod native;
+mod uvicorn;
 mod uwsgi;
 
 use config::{Dialect, Level};
@@ -31,6 +32,7 @@ pub(crate) fn lines(dialect: Dialect, event: &Event, moment: &Moment) -> Lines {
         Dialect::Native => native::lines(event),
         Dialect::Gunicorn => gunicorn::lines(event),
         Dialect::Uwsgi => uwsgi::lines(event, moment),
+        Dialect::Uvicorn => uvicorn::lines(event),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use config::AddedHeaders;
 use protocol::http1::Stamp;
 use telemetry::DateClock;
 
@@ -15,11 +16,14 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    pub(crate) fn new(server: &'static str) -> Clock {
+    pub(crate) fn new(server: &'static str, added: &AddedHeaders) -> Clock {
         let mut date = DateClock::new();
         let stamp = Stamp {
             date: *date.at(0),
-            server,
+            dated: added.date,
+            server: if added.server { server } else { "" },
+            // Once in the life of a worker.
+            added: String::leak(added.lines().to_owned()),
         };
         let mut clock = Clock {
             now: Instant::now(),

@@ -175,6 +175,8 @@ pub(crate) struct Workspace {
     pub(crate) body: Vec<u8>,
     pub(crate) body_taken: usize,
     pub(crate) stage: Stage,
+    /// The client, where a trusted proxy has named it.
+    pub(crate) forwarded_client: Option<String>,
     /// Body bytes thrown away since the answer.
     pub(crate) drained: usize,
     /// The connection shall end after this answer.
@@ -208,6 +210,7 @@ impl Workspace {
             body: Vec::new(),
             body_taken: 0,
             stage: Stage::Head,
+            forwarded_client: None,
             drained: 0,
             close: false,
             stamp,
@@ -231,6 +234,7 @@ impl Workspace {
         }
         self.body_taken = 0;
         self.stage = Stage::Head;
+        self.forwarded_client = None;
         self.drained = 0;
         self.body_bytes = 0;
         self.head_bytes = 0;

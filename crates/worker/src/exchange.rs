@@ -105,7 +105,20 @@ impl Exchange {
 
     /// The client's address without the port; empty for a unix socket.
     pub fn client_address(&self) -> &str {
+        match &self.work.forwarded_client {
+            Some(address) => address,
+            None => &self.connection.client_address,
+        }
+    }
+
+    /// The address of whoever has connected, a proxy perhaps; empty for a unix socket.
+    pub fn peer_address(&self) -> &str {
         &self.connection.client_address
+    }
+
+    /// A trusted proxy has said who the client of this request is.
+    pub fn set_client(&mut self, address: &str) {
+        self.work.forwarded_client = Some(address.to_owned());
     }
 
     /// Its connection's place in the reactor's table: what [`Happening`](crate::Happening)s call it by.
@@ -124,9 +137,12 @@ impl Exchange {
         self.connection.peer_closed
     }
 
-    /// The client's port; 0 for a unix socket.
+    /// The client's port; 0 for a unix socket, and for a client that a proxy has named.
     pub fn client_port(&self) -> u16 {
-        self.connection.client_port
+        match &self.work.forwarded_client {
+            Some(_) => 0,
+            None => self.connection.client_port,
+        }
     }
 
     /// Body bytes received and not yet [consumed](Exchange::consume_body).

@@ -244,7 +244,7 @@ impl Reactor {
             acceptors.push(acceptor);
         }
         let settings = Arc::clone(&conditions.settings);
-        let clock = Clock::new(conditions.server);
+        let clock = Clock::new(conditions.server, &settings.added_headers);
         let (scoreboard, slot) = (conditions.scoreboard, conditions.slot);
         let desk = move |thread: usize| Desk {
             row: scoreboard.thread(slot, thread),
@@ -391,7 +391,9 @@ impl Reactor {
 
     /// How long nothing needs to be done.
     pub(crate) fn patience(&self) -> Option<Duration> {
-        let pending = self.acceptors.iter().any(|acceptor| acceptor.pending) && self.accept_again.is_none();
+        let pending = self.acceptors.iter().any(|acceptor| acceptor.pending)
+            && self.accept_again.is_none()
+            && self.has_room();
         if pending || !self.again.is_empty() {
             return Some(Duration::ZERO);
         }
@@ -428,9 +430,15 @@ impl Reactor {
         }
     }
 
+    /// Whether one more connection may be accepted. One that is waiting when the worker leaves is answered all the same.
+    fn has_room(&self) -> bool {
+        let limit = self.conditions.settings.connections;
+        self.leaving.is_some() || limit.is_none_or(|limit| self.slots.len() < limit as usize)
+    }
+
     fn accept_from(&mut self, index: usize, burst: usize) {
         for _ in 0..burst {
-            if !self.acceptors[index].pending || self.accept_again.is_some() {
+            if !self.acceptors[index].pending || self.accept_again.is_some() || !self.has_room() {
                 return;
             }
             match self.acceptors[index].accept() {

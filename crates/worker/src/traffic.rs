@@ -283,14 +283,15 @@ impl Reactor {
         self.requests += 1;
         exchange.connection.served = true;
         let (number, requests, now) = (self.conditions.number, self.requests, self.clock.now);
+        let (client, client_port) = (exchange.client_address(), exchange.client_port());
         if let Some(log) = &mut self.conditions.access_log {
             let board = &self.conditions.scoreboard;
             // Only uWSGI's line has the number of all workers' requests.
             let all = match self.conditions.settings.dialect {
                 Dialect::Uwsgi => (0..board.slots()).map(|slot| board.worker(slot).requests()).sum(),
-                Dialect::Gunicorn | Dialect::Native => requests,
+                Dialect::Gunicorn | Dialect::Native | Dialect::Uvicorn => requests,
             };
-            let (connection, work) = (&exchange.connection, &exchange.work);
+            let work = &exchange.work;
             log.record(&AccessRecord {
                 head: &work.head,
                 status: work.response.status(),
@@ -298,8 +299,8 @@ impl Reactor {
                 body_bytes: work.body_bytes,
                 head_bytes: work.head_bytes,
                 duration: now - work.called,
-                client: &connection.client_address,
-                client_port: connection.client_port,
+                client,
+                client_port,
                 scheme: "http",
                 worker_number: number,
                 thread: work.thread,

@@ -50,6 +50,7 @@ fn settings(threads: u32, patience: Duration) -> Settings {
         unix_sockets: UnixSocketRights::default(),
         workers: 1,
         threads,
+        connections: None,
         preload: false,
         limits: Limits::default(),
         timeouts: Timeouts {
@@ -78,6 +79,7 @@ fn settings(threads: u32, patience: Duration) -> Settings {
             access: None,
             access_format: String::new(),
             capture_output: false,
+            colors: None,
         },
         process_name: None,
         process_titles: false,
@@ -91,6 +93,9 @@ fn settings(threads: u32, patience: Duration) -> Settings {
         forwarded_allow_ips: Vec::new(),
         interface: Interface::Auto,
         asgi: Asgi::default(),
+        reload_watch: config::ReloadWatch::default(),
+        log_config: None,
+        added_headers: config::AddedHeaders::default(),
     }
 }
 

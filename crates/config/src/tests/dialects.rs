@@ -153,7 +153,6 @@ fn gunicorn_refuses_with_its_exit_code_and_says_where() {
         ("-w 0 a", nothing, None, 1, "workers, from command line"),
         ("-w -1 a", nothing, None, 1, "Value must be positive: -1"),
         ("-b a:b a", nothing, None, 1, "'b' is not a valid port number"),
-        ("-k asgi a", nothing, None, 1, "ASGI is not there yet"),
         ("-k gevent a", nothing, None, 1, "gthread"),
         ("-c none.py a", nothing, None, 1, "'none.py' doesn't exist"),
         ("-e A a", nothing, None, 1, "'A' invalid"),

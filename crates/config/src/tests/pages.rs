@@ -28,6 +28,11 @@ fn the_uwsgi_page_is_what_its_tables_say() {
 }
 
 #[test]
+fn the_uvicorn_page_is_what_its_table_says() {
+    agrees("uvicorn.md", &crate::uvicorn::page());
+}
+
+#[test]
 fn no_name_stands_in_two_entries_and_every_uwsgi_name_is_known() {
     let mut names = std::collections::BTreeSet::new();
     for name in crate::uwsgi::meant_names() {

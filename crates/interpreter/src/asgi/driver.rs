@@ -77,6 +77,8 @@ struct LoopSide {
     /// `asyncio.Task`, or the loop's `create_task` where it has a task factory.
     new_task: Py<PyAny>,
     task_options: Py<PyDict>,
+    /// `contextvars.Context`, where requests do not run in a copy of the server's context.
+    new_context: Option<Py<PyAny>>,
     /// Tasks run in the middle of the turn, up to their first wait.
     is_eager: bool,
     /// `penstock._asgi.run(application, scope, request)`.
@@ -297,7 +299,7 @@ impl Driver {
         if this.pulse.busy() {
             this.beat(py)?;
         }
-        let scope = side.scopes.http(py, &exchange)?;
+        let scope = side.scopes.http(py, &mut exchange)?;
         let request = Bound::new(py, HttpRequest::new(slf.clone().unbind(), exchange))?;
         {
             let mut out = lock(&this.out);
@@ -310,10 +312,15 @@ impl Driver {
             .run
             .bind(py)
             .call1((side.application.bind(py), scope, &request))?;
-        let task = side
-            .new_task
-            .bind(py)
-            .call((coroutine,), Some(side.task_options.bind(py)))?;
+        let options = Some(side.task_options.bind(py));
+        let task = match &side.new_context {
+            None => side.new_task.bind(py).call((coroutine,), options)?,
+            Some(new_context) => new_context.bind(py).call0()?.call_method(
+                pyo3::intern!(py, "run"),
+                (&side.new_task, coroutine),
+                options,
+            )?,
+        };
         request.get().set_task(task.unbind());
         Ok(())
     }
@@ -389,12 +396,19 @@ impl Driver {
         if is_eager {
             task_options.set_item("eager_start", true)?;
         }
+        let new_context = this
+            .settings
+            .asgi
+            .reset_contextvars
+            .then(|| py.import("contextvars")?.getattr("Context"))
+            .transpose()?;
         let departed = event_loop.call_method0("create_future")?;
         let side = LoopSide {
             create_future: event_loop.getattr("create_future")?.unbind(),
             call_soon: event_loop.getattr("call_soon")?.unbind(),
             new_task: new_task.unbind(),
             task_options: task_options.unbind(),
+            new_context: new_context.map(Bound::unbind),
             is_eager,
             run: helpers.getattr("run")?.unbind(),
             receive_later: helpers.getattr("receive_later")?.unbind(),

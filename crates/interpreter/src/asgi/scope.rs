@@ -6,12 +6,14 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use config::Settings;
+use config::{ProxyHeaders, Settings};
 use foldhash::fast::FixedState;
 use protocol::{RequestHead, Version, percent_decode};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use worker::{Exchange, Front};
+
+use crate::trust::Trust;
 
 /// Header names remembered; a client that invents names costs time, never memory.
 const NAMES: usize = 512;
@@ -36,6 +38,8 @@ pub(super) struct Scopes {
     /// The lifespan's state, if the application has a lifespan.
     state: Option<Py<PyDict>>,
     root_path: String,
+    trust: Trust,
+    proxy_headers: ProxyHeaders,
     keys: Keys,
     names: Mutex<HashMap<Box<[u8]>, Py<PyBytes>, FixedState>>,
 }
@@ -51,6 +55,7 @@ struct Keys {
     path: Py<PyString>,
     query_string: Py<PyString>,
     raw_path: Py<PyString>,
+    scheme: Py<PyString>,
     state: Py<PyString>,
     get: Py<PyString>,
     post: Py<PyString>,
@@ -69,6 +74,7 @@ impl Keys {
             path: key("path"),
             query_string: key("query_string"),
             raw_path: key("raw_path"),
+            scheme: key("scheme"),
             state: key("state"),
             get: key("GET"),
             post: key("POST"),
@@ -93,7 +99,11 @@ impl Scopes {
             }
             Ok(extensions.unbind())
         };
-        let root_path = settings.script_name.clone();
+        let root_path = if settings.asgi.root_path.is_empty() {
+            settings.script_name.clone()
+        } else {
+            settings.asgi.root_path.clone()
+        };
         let templates = fronts
             .iter()
             .map(|front| template(py, &root_path, front))
@@ -106,13 +116,16 @@ impl Scopes {
             extensions_with_trailers: extensions(&["pathsend", "zerocopysend", "early_hint", "trailers"])?,
             state,
             root_path,
+            trust: Trust::new(&settings.forwarded_allow_ips),
+            proxy_headers: settings.asgi.proxy_headers,
             keys: Keys::new(py),
             names: Mutex::default(),
         })
     }
 
     /// The scope of one HTTP request.
-    pub(super) fn http<'py>(&self, py: Python<'py>, exchange: &Exchange) -> PyResult<Bound<'py, PyDict>> {
+    pub(super) fn http<'py>(&self, py: Python<'py>, exchange: &mut Exchange) -> PyResult<Bound<'py, PyDict>> {
+        let is_secure = self.believe_proxy(exchange);
         let (head, front, keys) = (exchange.head(), exchange.front(), &self.keys);
         let scope = self.templates[front.index].bind(py).copy()?;
         scope.set_item(&keys.asgi, self.asgi.bind(py).copy()?)?;
@@ -137,10 +150,31 @@ impl Scopes {
         }
         self.set_path(py, &scope, head)?;
         scope.set_item(&keys.query_string, PyBytes::new(py, head.query()))?;
-        if !front.is_unix {
+        if is_secure {
+            scope.set_item(&keys.scheme, "https")?;
+        }
+        if !exchange.client_address().is_empty() {
             scope.set_item(&keys.client, (exchange.client_address(), exchange.client_port()))?;
         }
         Ok(scope)
+    }
+
+    /// Takes over what a trusted proxy says of the client; true when the client came by TLS.
+    fn believe_proxy(&self, exchange: &mut Exchange) -> bool {
+        if self.proxy_headers == ProxyHeaders::Nothing || !self.trust.includes(exchange) {
+            return false;
+        }
+        let is_secure = exchange
+            .head()
+            .field("x-forwarded-proto")
+            .is_some_and(|scheme| matches!(scheme, b"https" | b"wss"));
+        if self.proxy_headers == ProxyHeaders::SchemeAndClient
+            && let Some(list) = exchange.head().field("x-forwarded-for")
+            && let Some(client) = self.trust.client(list).map(str::to_owned)
+        {
+            exchange.set_client(&client);
+        }
+        is_secure
     }
 
     fn set_path(&self, py: Python<'_>, scope: &Bound<'_, PyDict>, head: &RequestHead) -> PyResult<()> {

@@ -18,6 +18,7 @@ use worker::{Exchange, Front};
 use super::errors::ErrorStream;
 use super::file_wrapper::FileWrapper;
 use super::transaction::Transaction;
+use crate::trust::Trust;
 
 /// Header names remembered; a client that invents names costs time, never memory.
 const NAMES: usize = 512;
@@ -55,12 +56,6 @@ enum Name {
     Scheme(Py<PyString>, &'static [u8]),
     /// Not shown: it could pose as something else.
     Dropped,
-}
-
-/// Whose word on the client's scheme counts.
-struct Trust {
-    everybody: bool,
-    addresses: Vec<String>,
 }
 
 macro_rules! keys {
@@ -107,10 +102,7 @@ impl Environs {
             keys: Keys::new(py),
             names: Mutex::default(),
             script_name: settings.script_name.clone(),
-            trust: Trust {
-                everybody: settings.forwarded_allow_ips.iter().any(|peer| peer == "*"),
-                addresses: settings.forwarded_allow_ips.clone(),
-            },
+            trust: Trust::new(&settings.forwarded_allow_ips),
             dialect: settings.dialect,
             log: log.clone(),
             told_of_underscores: false.into(),
@@ -248,17 +240,6 @@ impl Environs {
     }
 }
 
-impl Trust {
-    fn includes(&self, exchange: &Exchange) -> bool {
-        self.everybody
-            || exchange.front().is_unix
-            || self
-                .addresses
-                .iter()
-                .any(|trusted| trusted == exchange.client_address())
-    }
-}
-
 fn lookup(py: Python<'_>, names: &mut HashMap<Box<[u8]>, Name, FixedState>, name: &[u8]) -> Name {
     if let Some(known) = names.get(name) {
         return known.clone_ref(py);
@@ -375,7 +356,7 @@ fn template(py: Python<'_>, settings: &Settings, front: &Front, log: &ErrorLog) 
                 PyBytes::new(py, rustix::system::uname().nodename().to_bytes()),
             )?;
         }
-        Dialect::Native => {
+        Dialect::Native | Dialect::Uvicorn => {
             environ.set_item("RAW_URI", "")?;
             environ.set_item("REQUEST_URI", "")?;
             environ.set_item("SERVER_SOFTWARE", concat!("penstock/", env!("CARGO_PKG_VERSION")))?;

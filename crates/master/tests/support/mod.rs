@@ -268,6 +268,7 @@ fn settings(directory: &Path) -> Settings {
         },
         workers: words[2].parse().expect("workers"),
         threads: 1,
+        connections: None,
         preload: false,
         limits: Limits::default(),
         timeouts: Timeouts {
@@ -296,6 +297,7 @@ fn settings(directory: &Path) -> Settings {
             access: None,
             access_format: String::new(),
             capture_output: false,
+            colors: None,
         },
         process_name: None,
         process_titles: true,
@@ -309,6 +311,9 @@ fn settings(directory: &Path) -> Settings {
         forwarded_allow_ips: vec![],
         interface: config::Interface::Auto,
         asgi: config::Asgi::default(),
+        reload_watch: config::ReloadWatch::default(),
+        log_config: None,
+        added_headers: config::AddedHeaders::default(),
     }
 }
 

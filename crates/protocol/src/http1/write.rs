@@ -13,8 +13,12 @@ use crate::response::ResponseHead;
 pub struct Stamp {
     /// The time as IMF-fixdate, RFC 9110 5.6.7: `Tue, 15 Nov 1994 08:12:31 GMT`.
     pub date: [u8; 29],
+    /// Whether there is a Date field at all.
+    pub dated: bool,
     /// The Server field's value; no field when empty.
     pub server: &'static str,
+    /// Further fields of every answer, each with its line end.
+    pub added: &'static str,
 }
 
 /// What becomes of the connection after an answer.
@@ -55,7 +59,13 @@ impl Codec {
             return;
         }
         let status = head.status();
-        out.reserve(head.lines().len() + head.status_line().len() + stamp.server.len() + HEAD_OVERHEAD);
+        out.reserve(
+            head.lines().len()
+                + head.status_line().len()
+                + stamp.server.len()
+                + stamp.added.len()
+                + HEAD_OVERHEAD,
+        );
         if status < 200 {
             if self.request.version == Version::Http11 {
                 put_status_and_fields(head, WithLength::No, out);
@@ -100,7 +110,7 @@ impl Codec {
 
     /// Date, Server, Connection, and the empty line.
     fn put_ending(&self, added: Added, stamp: &Stamp, out: &mut Vec<u8>) {
-        if added.date {
+        if added.date && stamp.dated {
             out.extend_from_slice(b"Date: ");
             out.extend_from_slice(&stamp.date);
             out.extend_from_slice(b"\r\n");
@@ -110,6 +120,7 @@ impl Codec {
             out.extend_from_slice(stamp.server.as_bytes());
             out.extend_from_slice(b"\r\n");
         }
+        out.extend_from_slice(stamp.added.as_bytes());
         out.extend_from_slice(match (self.closing, self.request.version) {
             (true, _) => b"Connection: close\r\n\r\n",
             (false, Version::Http10) => b"Connection: keep-alive\r\n\r\n",

@@ -12,6 +12,8 @@ use protocol::{RequestHead, ResponseHead, Version};
 pub(crate) const STAMP: Stamp = Stamp {
     date: *b"Tue, 15 Nov 1994 08:12:31 GMT",
     server: "penstock",
+    dated: true,
+    added: "",
 };
 
 /// Hands `wire` to a codec, cut after each piece length in turn (the last one repeats), answers each

@@ -5,7 +5,9 @@
 
 use std::fmt;
 
-use config::Dialect;
+use config::{Dialect, Level};
+
+use crate::colors::level_prefix;
 
 /// An access log format, ready to print lines.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +20,8 @@ pub struct AccessFormat {
 pub(super) enum Atom {
     Text(String),
     ClientAddress(Absent),
+    /// `127.0.0.1:54321`; nothing for a unix socket.
+    ClientAddressAndPort,
     BasicUser,
     Time(TimeStyle),
     RequestLine,
@@ -27,6 +31,10 @@ pub(super) enum Atom {
     Query,
     Protocol,
     Status,
+    /// `200 OK`
+    StatusAndPhrase {
+        colored: bool,
+    },
     BodyBytes,
     HeadBytes,
     SentBytes,
@@ -85,26 +93,31 @@ impl fmt::Display for FormatError {
 impl std::error::Error for FormatError {}
 
 impl AccessFormat {
-    /// Compiles `format`, in uWSGI's notation under its dialect and in gunicorn's otherwise. Empty under uWSGI's
+    /// Compiles `format`, in uWSGI's notation under its dialect and in that of Python's `%` otherwise; `colored` is for
+    /// uvicorn's names. Empty under uWSGI's
     /// dialect, and [`config::UWSGI_DEFAULT_FORMAT`], mean its default request line.
     ///
     /// # Errors
     /// A `%` that begins nothing that the notation knows.
-    pub fn compile(format: &str, dialect: Dialect) -> Result<AccessFormat, FormatError> {
+    pub fn compile(format: &str, dialect: Dialect, colored: bool) -> Result<AccessFormat, FormatError> {
         let atoms = match dialect {
             Dialect::Uwsgi if format.is_empty() || format == config::UWSGI_DEFAULT_FORMAT => {
                 // Its default line leaves out what is absent, where log-format puts a dash.
                 compile_uwsgi(config::UWSGI_DEFAULT_FORMAT, Absent::Nothing)?
             }
             Dialect::Uwsgi => compile_uwsgi(format, Absent::Dash)?,
-            Dialect::Gunicorn | Dialect::Native => compile_gunicorn(format)?,
+            Dialect::Gunicorn | Dialect::Native => compile_python(format, push_gunicorn)?,
+            Dialect::Uvicorn => compile_python(format, |atoms, name| push_uvicorn(atoms, name, colored))?,
         };
         Ok(AccessFormat { atoms })
     }
 }
 
 /// Python's `%` notation with names: `%(h)s`, and `%%` for a percent sign.
-fn compile_gunicorn(format: &str) -> Result<Vec<Atom>, FormatError> {
+fn compile_python(
+    format: &str,
+    mut push: impl FnMut(&mut Vec<Atom>, &str),
+) -> Result<Vec<Atom>, FormatError> {
     let mut atoms = Vec::new();
     let mut rest = format;
     while let Some(at) = rest.find('%') {
@@ -128,7 +141,7 @@ fn compile_gunicorn(format: &str) -> Result<Vec<Atom>, FormatError> {
                 reason: "'%(name)' must be followed by 's'",
             });
         };
-        push_gunicorn(&mut atoms, name);
+        push(&mut atoms, name);
         rest = after;
     }
     push_text(&mut atoms, rest);
@@ -170,6 +183,22 @@ fn push_gunicorn(atoms: &mut Vec<Atom>, name: &str) {
         },
     };
     atoms.push(atom);
+}
+
+/// The names of uvicorn's own formatter.
+fn push_uvicorn(atoms: &mut Vec<Atom>, name: &str, colored: bool) {
+    match name {
+        "levelprefix" => push_text(atoms, &level_prefix(Level::Info, colored)),
+        "client_addr" => atoms.push(Atom::ClientAddressAndPort),
+        "request_line" if colored => {
+            push_text(atoms, "\x1b[1m");
+            atoms.push(Atom::RequestLine);
+            push_text(atoms, "\x1b[0m");
+        }
+        "request_line" => atoms.push(Atom::RequestLine),
+        "status_code" => atoms.push(Atom::StatusAndPhrase { colored }),
+        _ => push_text(atoms, "-"),
+    }
 }
 
 /// `%(name)`; every other `%` is text.

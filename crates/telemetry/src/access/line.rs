@@ -5,11 +5,12 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use protocol::{Version, percent_decode};
+use protocol::{Version, percent_decode, reason_phrase};
 
 use super::AccessRecord;
 use super::format::{Absent, AccessFormat, Atom, TimeStyle};
 use crate::clock::LocalClock;
+use crate::colors::of_status;
 use crate::escape::push_value;
 
 /// What making a line needs besides the request: kept, so that it is allocated once.
@@ -92,6 +93,14 @@ fn push_atom(
         Atom::Text(text) => line.extend_from_slice(text.as_bytes()),
         Atom::ClientAddress(Absent::Dash) if record.client.is_empty() => line.push(b'-'),
         Atom::ClientAddress(_) => push_value(line, record.client.as_bytes()),
+        Atom::ClientAddressAndPort if record.client.is_empty() => {}
+        Atom::ClientAddressAndPort => {
+            let is_ipv6 = record.client.contains(':');
+            line.extend_from_slice(if is_ipv6 { b"[" } else { b"" });
+            push_value(line, record.client.as_bytes());
+            line.extend_from_slice(if is_ipv6 { b"]:" } else { b":" });
+            push_number(line, u64::from(record.client_port));
+        }
         Atom::BasicUser => push_basic_user(line, scratch, head.field("authorization")),
         Atom::Time(style) => line.extend_from_slice(scratch.time(*style, now.as_secs()).as_bytes()),
         Atom::RequestLine => {
@@ -107,6 +116,18 @@ fn push_atom(
         Atom::Query => push_value(line, head.query()),
         Atom::Protocol => line.extend_from_slice(protocol_name(record)),
         Atom::Status => push_number(line, u64::from(record.status)),
+        Atom::StatusAndPhrase { colored } => {
+            if *colored {
+                let color = format!("\x1b[{}m", of_status(record.status));
+                line.extend_from_slice(color.as_bytes());
+            }
+            push_number(line, u64::from(record.status));
+            line.push(b' ');
+            line.extend_from_slice(reason_phrase(record.status).as_bytes());
+            if *colored {
+                line.extend_from_slice(b"\x1b[0m");
+            }
+        }
         Atom::BodyBytes => push_number(line, record.body_bytes),
         Atom::HeadBytes => push_number(line, record.head_bytes),
         Atom::SentBytes => push_number(line, record.head_bytes + record.body_bytes),

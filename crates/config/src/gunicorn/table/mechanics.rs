@@ -381,5 +381,9 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Text,
         Default::Text(""),
         "root_path of the ASGI scope.",
-    ),
+    )
+    .honoured(|draft, value| {
+        draft.settings.asgi.root_path = value.text().unwrap_or_default().trim_end_matches('/').to_owned();
+        Ok(())
+    }),
 ];

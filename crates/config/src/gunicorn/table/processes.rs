@@ -6,7 +6,7 @@ use super::{Default, Entry};
 use crate::address::url_like;
 use crate::defaults::{count, unless_zero};
 use crate::gunicorn::kind::Kind;
-use crate::{Bind, Environment, RawValue, Wire};
+use crate::{Bind, Environment, ProxyHeaders, RawValue, Wire};
 
 const fn under(
     section: &'static str,
@@ -33,18 +33,27 @@ fn seconds(value: &RawValue) -> Duration {
     Duration::from_secs(value.number())
 }
 
-/// Accepts the two classes there are: how many threads there are decides between them. Others cannot be had; why.
+/// The classes that run an event loop; all are served by the same one here.
+fn is_asgi_class(class: &str) -> bool {
+    matches!(
+        class,
+        "asgi"
+            | "egg:gunicorn#asgi"
+            | "gunicorn.workers.gasgi.ASGIWorker"
+            | "uvicorn.workers.UvicornWorker"
+            | "uvicorn.workers.UvicornH11Worker"
+            | "uvicorn_worker.UvicornWorker"
+            | "uvicorn_worker.UvicornH11Worker"
+    )
+}
+
+/// Accepts the classes there are: between sync and gthread the number of threads decides. Others cannot be had; why.
 fn check_worker_class(class: &str) -> Result<(), String> {
     let python_class = |name: &str| format!("worker class '{class}': {name}");
     match class {
         "sync" | "gunicorn.workers.sync.SyncWorker" | "egg:gunicorn#sync" => Ok(()),
         "gthread" | "gunicorn.workers.gthread.ThreadWorker" | "egg:gunicorn#gthread" => Ok(()),
-        "asgi" | "gunicorn.workers.gasgi.ASGIWorker" => Err(python_class(
-            "ASGI is not there yet; WSGI applications run under sync and gthread",
-        )),
-        _ if class.starts_with("uvicorn") => Err(python_class(
-            "ASGI is not there yet; WSGI applications run under sync and gthread",
-        )),
+        _ if is_asgi_class(class) => Ok(()),
         _ if class.starts_with("gevent") || class.contains("ggevent") => Err(python_class(
             "greenlets are not there: the nearest is -k gthread with --threads as large as the number of requests \
              that wait at the same time",
@@ -136,15 +145,27 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["-k", "--worker-class"],
         Kind::Class,
         Default::Text("sync"),
-        "How a worker serves: sync or gthread.",
+        "How a worker serves: sync, gthread or asgi.",
     )
-    .note("`sync` and `gthread`, also by their dotted names. Other classes are refused with the nearest alternative.")
-    .honoured(|_, value| {
+    .note(
+        "`sync`, `gthread`, `asgi` and uvicorn's worker classes, also by their dotted names. Other classes are refused with \
+         the nearest alternative. An ASGI application is recognised under any class, and a WSGI application under `asgi` \
+         gets application threads.",
+    )
+    .honoured(|draft, value| {
         let class = match value {
             RawValue::Callable { name, .. } => name.clone(),
             other => other.text().unwrap_or_default(),
         };
-        check_worker_class(&class)
+        check_worker_class(&class)?;
+        if is_asgi_class(&class) {
+            draft.settings.asgi.expected = true;
+            // uvicorn takes the client from its proxy, gunicorn only the scheme.
+            if class.starts_with("uvicorn") {
+                draft.settings.asgi.proxy_headers = ProxyHeaders::SchemeAndClient;
+            }
+        }
+        Ok(())
     }),
     under(
         WORKERS,
@@ -165,7 +186,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Number,
         Default::Int(1000),
         "Most connections a worker has at once.",
-    ),
+    )
+    .note("Only if it is set: an idle connection costs a few hundred bytes here.")
+    .honoured(|draft, value| {
+        draft.settings.connections = Some(count(value.number()).max(1));
+        Ok(())
+    }),
     under(
         WORKERS,
         "max_requests",

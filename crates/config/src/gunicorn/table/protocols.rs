@@ -1,8 +1,9 @@
 //! gunicorn's settings for TLS, HTTP/2, ASGI, dirty workers and the control socket.
 
 use super::{Default, Entry};
+use crate::defaults::{size, unless_zero};
 use crate::gunicorn::kind::Kind;
-use crate::{Environment, RawValue};
+use crate::{Environment, Lifespan, RawValue};
 
 const NO_TLS: &str = "TLS is not there yet, and plain HTTP is not what was asked for: leave the certificate and key \
                       away and let a proxy in front of the server speak TLS";
@@ -158,7 +159,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Choice(&["auto", "asyncio", "uvloop"]),
         Default::Text("auto"),
         "Event loop: auto, asyncio or uvloop.",
-    ),
+    )
+    .honoured(|draft, value| {
+        draft.settings.asgi.event_loop = value.text().unwrap_or_default();
+        Ok(())
+    }),
     under(
         "Worker Processes",
         "asgi_lifespan",
@@ -166,7 +171,15 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Choice(&["auto", "on", "off"]),
         Default::Text("auto"),
         "Lifespan: auto, on or off.",
-    ),
+    )
+    .honoured(|draft, value| {
+        draft.settings.asgi.lifespan = match value.text().as_deref() {
+            Some("on") => Lifespan::On,
+            Some("off") => Lifespan::Off,
+            _ => Lifespan::Auto,
+        };
+        Ok(())
+    }),
     under(
         "Worker Processes",
         "asgi_disconnect_grace_period",
@@ -182,7 +195,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Number,
         Default::Int(16_777_216),
         "Largest WebSocket message in bytes; 0 is unlimited.",
-    ),
+    )
+    .honoured(|draft, value| {
+        let limit = unless_zero(value.number()).map_or(usize::MAX, size);
+        draft.settings.asgi.websocket.message_size = limit;
+        Ok(())
+    }),
     under(
         "Worker Processes",
         "http_parser",

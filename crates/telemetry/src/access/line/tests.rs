@@ -43,7 +43,7 @@ fn line(format: &str, dialect: Dialect, wire: &str, client: &str) -> String {
         requests_of_worker: 7,
         requests_total: 12,
     };
-    let format = AccessFormat::compile(format, dialect).expect("a valid format");
+    let format = AccessFormat::compile(format, dialect, false).expect("a valid format");
     let mut scratch = Scratch::with_clock(LocalClock::utc());
     let mut line = Vec::new();
     format.push_line(
@@ -166,7 +166,7 @@ fn a_format_that_is_not_well_formed_is_refused_with_its_place() {
         ("a %(addr", Dialect::Uwsgi, "(at character 3)"),
     ];
     for (format, dialect, place) in table {
-        let error = AccessFormat::compile(format, dialect).expect_err("malformed");
+        let error = AccessFormat::compile(format, dialect, false).expect_err("malformed");
         assert!(error.to_string().ends_with(place), "{format}: {error}");
     }
 }
