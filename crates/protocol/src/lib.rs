@@ -13,6 +13,7 @@ mod status;
 mod syntax;
 
 pub mod http1;
+pub mod websocket;
 
 pub use request::{BodyLength, Fields, RequestHead, Version, percent_decode};
 pub use response::{ResponseFault, ResponseFields, ResponseHead};
