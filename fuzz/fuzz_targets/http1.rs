@@ -9,7 +9,7 @@
 mod transcript;
 
 use libfuzzer_sys::fuzz_target;
-use protocol::http1::Limits;
+use protocol::Limits;
 
 /// Small enough for the fuzzer to reach every one of them.
 const TIGHT: Limits = Limits { request_line: 40, fields: 3, field_size: 32, head: 90, body: Some(40) };

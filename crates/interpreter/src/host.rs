@@ -430,6 +430,7 @@ fn front((index, listener): (usize, &Listener)) -> Front {
         is_unix,
         index,
         shown: listener.text.clone(),
+        wire: listener.bind.wire,
     }
 }
 

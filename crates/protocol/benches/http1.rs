@@ -1,8 +1,8 @@
 //! What a request costs in the codec: a head in, an answer checked, and a whole exchange.
 
 use divan::{Bencher, black_box};
-use protocol::http1::{Codec, Limits, Stamp};
-use protocol::{RequestHead, ResponseHead};
+use protocol::http1::Codec;
+use protocol::{Limits, RequestHead, ResponseHead, Stamp};
 
 const STAMP: Stamp = Stamp {
     date: *b"Tue, 15 Nov 1994 08:12:31 GMT",

@@ -2,13 +2,15 @@
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
-use protocol::http1::{self, Stamp};
 use protocol::websocket::{Codec, Compression, Event, Handshake, Limits};
 use protocol::{RequestHead, ResponseHead};
+use protocol::{Stamp, http1};
 
 const STAMP: Stamp = Stamp {
     date: *b"Tue, 15 Nov 1994 08:12:31 GMT",
     server: "penstock",
+    dated: true,
+    added: "",
 };
 const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
@@ -21,7 +23,7 @@ fn main() {
 
 fn connect(compression: Option<&Compression>) -> Codec {
     let mut head = RequestHead::default();
-    http1::Codec::new(http1::Limits::default()).receive(REQUEST, &mut head);
+    http1::Codec::new(protocol::Limits::default()).receive(REQUEST, &mut head);
     Handshake::read(&head, compression)
         .expect("a valid handshake")
         .expect("a handshake")

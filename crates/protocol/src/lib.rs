@@ -7,6 +7,9 @@
 //!
 //! Left out: when to time out, how much to buffer, what to answer. That is the worker's.
 
+mod codec;
+mod event;
+mod refusal;
 mod request;
 mod response;
 mod status;
@@ -15,6 +18,9 @@ mod syntax;
 pub mod http1;
 pub mod websocket;
 
+pub use codec::Codec;
+pub use event::{Event, Finished, Limits, Received, Stamp};
+pub use refusal::Refusal;
 pub use request::{BodyLength, Fields, RequestHead, Version, percent_decode};
 pub use response::{ResponseFault, ResponseFields, ResponseHead};
 pub use status::reason_phrase;

@@ -1,6 +1,7 @@
-//! Reason phrases of the registered status codes (IANA HTTP Status Code Registry, RFC 9110 15).
+//! Reason phrases of the registered status codes (IANA HTTP Status Code Registry, RFC 9110 15), and the sentences of
+//! the server's own answers.
 //!
-//! They are for people: clients go by the number. Applications that give only a number get the registered phrase.
+//! Phrases are for people: clients go by the number. Applications that give only a number get the registered phrase.
 
 /// The phrase registered for a status code; empty for one that is not registered.
 pub fn reason_phrase(status: u16) -> &'static str {
@@ -68,5 +69,54 @@ pub fn reason_phrase(status: u16) -> &'static str {
         510 => "Not Extended",
         511 => "Network Authentication Required",
         _ => "",
+    }
+}
+
+/// The reason phrase and the sentence a client sees: kind, and silent about our insides.
+pub(crate) fn explanation(status: u16) -> (&'static str, &'static str) {
+    match status {
+        400 => ("Bad Request", "The server could not understand this request.\n"),
+        403 => ("Forbidden", "You are not allowed to see this.\n"),
+        404 => ("Not Found", "There is nothing at this address.\n"),
+        405 => (
+            "Method Not Allowed",
+            "This address does not answer to that method.\n",
+        ),
+        408 => (
+            "Request Timeout",
+            "The request did not arrive in time. Please try again.\n",
+        ),
+        413 => (
+            "Content Too Large",
+            "The request's body is larger than this server accepts.\n",
+        ),
+        414 => (
+            "URI Too Long",
+            "The request's address is longer than this server accepts.\n",
+        ),
+        417 => (
+            "Expectation Failed",
+            "The server cannot do what the request expects of it.\n",
+        ),
+        431 => (
+            "Request Header Fields Too Large",
+            "The request's headers are larger than this server accepts.\n",
+        ),
+        500 => (
+            "Internal Server Error",
+            "Something went wrong on the server. We are sorry.\n",
+        ),
+        501 => ("Not Implemented", "The server does not know how to do this.\n"),
+        502 => ("Bad Gateway", "The application gave no usable answer.\n"),
+        503 => (
+            "Service Unavailable",
+            "The server cannot answer just now. Please try again soon.\n",
+        ),
+        504 => ("Gateway Timeout", "The application did not answer in time.\n"),
+        505 => (
+            "HTTP Version Not Supported",
+            "This server speaks HTTP/1.0 and HTTP/1.1 here.\n",
+        ),
+        _ => ("Error", "The request could not be served.\n"),
     }
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::{Dialect, Level, LogTarget, Logs};
-use protocol::http1::{Codec, Limits};
-use protocol::{RequestHead, ResponseHead};
+use protocol::http1::Codec;
+use protocol::{Limits, RequestHead, ResponseHead};
 use telemetry::{AccessLog, AccessRecord, ErrorLog, Event};
 
 /// A directory of its own, removed at the end.

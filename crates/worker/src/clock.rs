@@ -3,7 +3,7 @@
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use config::AddedHeaders;
-use protocol::http1::Stamp;
+use protocol::Stamp;
 use telemetry::DateClock;
 
 /// What the reactor takes to be now.

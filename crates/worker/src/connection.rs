@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use protocol::http1::{Codec, Stamp};
-use protocol::{RequestHead, ResponseHead};
+use config::Wire;
+use protocol::{Codec, Limits, RequestHead, ResponseHead, Stamp, http1};
 
 use crate::acceptor::Arrival;
 use crate::gather::Gatherer;
@@ -31,6 +31,17 @@ pub struct Front {
     pub index: usize,
     /// Address for log lines, as users write it.
     pub shown: String,
+    /// What is spoken on it.
+    pub wire: Wire,
+}
+
+impl Front {
+    /// The state of a new connection to it.
+    pub(crate) fn codec(&self, limits: Limits) -> Codec {
+        match self.wire {
+            Wire::Http1 => Codec::Http1(http1::Codec::new(limits)),
+        }
+    }
 }
 
 /// A client connection.
@@ -61,7 +72,8 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(arrival: Arrival, token: usize, codec: Codec) -> Connection {
+    pub(crate) fn new(arrival: Arrival, token: usize, limits: Limits) -> Connection {
+        let codec = arrival.front.codec(limits);
         Connection {
             stream: arrival.stream,
             token,

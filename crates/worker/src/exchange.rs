@@ -11,8 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use protocol::http1::{Event, Finished, Refusal};
-use protocol::{BodyLength, RequestHead, ResponseFault, ResponseHead};
+use protocol::{BodyLength, Event, Finished, Refusal, RequestHead, ResponseFault, ResponseHead};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::connection::{Connection, Ending, Front, Stage, Workspace};

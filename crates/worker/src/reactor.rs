@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use config::Settings;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
-use protocol::http1::Codec;
+use protocol::Limits;
 use shared::{Scoreboard, ThreadRow};
 use slab::Slab;
 use telemetry::{AccessLog, ErrorLog};
@@ -201,7 +201,7 @@ pub(crate) struct Reactor {
     pub(crate) poll: Poll,
     pub(crate) conditions: Conditions,
     pub(crate) bounds: Arc<Bounds>,
-    pub(crate) limits: protocol::http1::Limits,
+    pub(crate) limits: Limits,
     pub(crate) acceptors: Vec<Acceptor>,
     pub(crate) signals: Signals,
     pub(crate) slots: Slab<Slot>,
@@ -281,7 +281,7 @@ impl Reactor {
                 leaving: AtomicBool::new(false),
                 hurry: AtomicBool::new(threads > 1),
             }),
-            limits: protocol::http1::Limits {
+            limits: Limits {
                 request_line: settings.limits.request_line,
                 fields: settings.limits.fields,
                 field_size: settings.limits.field_size,
@@ -452,7 +452,7 @@ impl Reactor {
     fn welcome(&mut self, arrival: Arrival) {
         let entry = self.slots.vacant_entry();
         let token = entry.key();
-        let mut connection = Box::new(Connection::new(arrival, token, Codec::new(self.limits)));
+        let mut connection = Box::new(Connection::new(arrival, token, self.limits));
         // Fails only when the system is out of memory; then the client sees a close.
         if connection
             .stream

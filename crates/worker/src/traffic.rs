@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use config::Dialect;
 use mio::Token;
-use protocol::http1::Refusal;
+use protocol::Refusal;
 use telemetry::AccessRecord;
 
 use crate::connection::{Connection, Ending, Stage, Workspace};

@@ -120,6 +120,7 @@ impl Running {
             is_unix: false,
             index: 0,
             shown: format!("http://{address}"),
+            wire: config::Wire::Http1,
         };
         let (ready, is_ready) = mpsc::channel();
         let conditions = Conditions {

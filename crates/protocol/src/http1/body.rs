@@ -7,9 +7,9 @@
 use std::cmp::min;
 use std::ops::Range;
 
-use super::Limits;
-use super::refusal::Refusal;
 use super::scan::Scan;
+use crate::event::Limits;
+use crate::refusal::Refusal;
 use crate::request::BodyLength;
 use crate::syntax;
 

@@ -6,9 +6,9 @@
 
 use std::mem::MaybeUninit;
 
-use super::Limits;
-use super::refusal::Refusal;
 use super::scan::LONGEST_METHOD;
+use crate::event::Limits;
+use crate::refusal::Refusal;
 use crate::request::{BodyLength, FieldSpan, RequestHead, Span, Version};
 use crate::syntax;
 

@@ -16,48 +16,16 @@
 
 mod body;
 mod head;
-mod refusal;
 mod scan;
 mod write;
 
-use std::ops::Range;
-
 use self::body::{Body, Piece};
 use self::head::Reading;
-pub use self::refusal::Refusal;
 use self::scan::Scan;
 use self::write::Writing;
-pub use self::write::{Finished, Stamp};
+use crate::event::{Event, Limits, Received};
+use crate::refusal::Refusal;
 use crate::request::{RequestHead, Version};
-
-/// What a request may cost. Sizes in bytes, line ends not counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Length of the request line; beyond: 414.
-    pub request_line: usize,
-    /// Number of fields in a head, and again in trailers; beyond: 431.
-    pub fields: usize,
-    /// Length of a field line; beyond: 431.
-    pub field_size: usize,
-    /// Length of a head, and again of trailers; beyond: 431. The buffer that is handed to
-    /// [`Codec::receive`] must be able to hold this much and a little more (4 KiB at least).
-    pub head: usize,
-    /// Length of a body; beyond: 413. No limit when `None`.
-    pub body: Option<u64>,
-}
-
-/// nginx's and gunicorn's sizes: lines of 8190 bytes, 100 fields, a head of 64 KiB, bodies without limit.
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            request_line: 8190,
-            fields: 100,
-            field_size: 8190,
-            head: 64 * 1024,
-            body: None,
-        }
-    }
-}
 
 /// One connection's protocol state. Holds no buffers: an idle connection costs its size and nothing else.
 #[derive(Debug)]
@@ -96,40 +64,6 @@ struct Request {
     keep_alive: bool,
     /// The client waits for `100 Continue`: neither that nor a byte of the body has passed.
     awaits_continue: bool,
-}
-
-/// What [`Codec::receive`] found, and how much of the input it used up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Received {
-    /// Bytes at the front of the input that must not be handed in again. May be above 0 for any event.
-    pub used: usize,
-    /// What they were.
-    pub event: Event,
-}
-
-/// What was received.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// Nothing yet: call again with the rest of the input and more. Also between the end of a request and
-    /// the end of its answer, and on a connection that is closing.
-    NeedMore,
-    /// A request begins; its head is filled.
-    Head,
-    /// A piece of the body: this range of the input.
-    Body(Range<usize>),
-    /// The request has been received entirely.
-    End,
-    /// The request is not served; the connection ends. Comes again on every further call.
-    Refused(Refusal),
-}
-
-impl Received {
-    fn need_more(used: usize) -> Received {
-        Received {
-            used,
-            event: Event::NeedMore,
-        }
-    }
 }
 
 impl Codec {

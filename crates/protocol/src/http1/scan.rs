@@ -5,8 +5,8 @@
 //! of the first byte after which no continuation could be served, so a cut never changes an answer. What
 //! the fields mean is not looked at before the last line is there.
 
-use super::Limits;
-use super::refusal::Refusal;
+use crate::event::Limits;
+use crate::refusal::Refusal;
 use crate::syntax;
 
 /// No registered method is longer than 17 bytes; this leaves room for private ones.

@@ -4,31 +4,12 @@
 //! writes beyond or short of it never reaches the next answer; nothing is written here that `ResponseHead`
 //! has not checked; one head is a handful of copies into a buffer that has grown before.
 
-use super::{Codec, Refusal, Stage};
+use super::{Codec, Stage};
+use crate::event::{Finished, Stamp};
+use crate::refusal::Refusal;
 use crate::request::Version;
 use crate::response::ResponseHead;
-
-/// What the server says about itself and the time. Codecs have no clock: the worker renews it each second.
-#[derive(Clone, Copy, Debug)]
-pub struct Stamp {
-    /// The time as IMF-fixdate, RFC 9110 5.6.7: `Tue, 15 Nov 1994 08:12:31 GMT`.
-    pub date: [u8; 29],
-    /// Whether there is a Date field at all.
-    pub dated: bool,
-    /// The Server field's value; no field when empty.
-    pub server: &'static str,
-    /// Further fields of every answer, each with its line end.
-    pub added: &'static str,
-}
-
-/// What becomes of the connection after an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finished {
-    /// The next request may come, once the rest of this one's body has been drained.
-    KeepAlive,
-    /// Nothing more is read or written.
-    Close,
-}
+use crate::status::explanation;
 
 /// Where sending stands, and how the end of the answer is shown to the client.
 #[derive(Clone, Copy, Debug)]
@@ -303,54 +284,5 @@ fn put_hexadecimal(number: usize, out: &mut Vec<u8>) {
     for place in (0..digits).rev() {
         let digit = (number >> (place * 4)) & 0xf;
         out.push(b"0123456789abcdef"[digit]);
-    }
-}
-
-/// The reason phrase and the sentence a client sees: kind, and silent about our insides.
-fn explanation(status: u16) -> (&'static str, &'static str) {
-    match status {
-        400 => ("Bad Request", "The server could not understand this request.\n"),
-        403 => ("Forbidden", "You are not allowed to see this.\n"),
-        404 => ("Not Found", "There is nothing at this address.\n"),
-        405 => (
-            "Method Not Allowed",
-            "This address does not answer to that method.\n",
-        ),
-        408 => (
-            "Request Timeout",
-            "The request did not arrive in time. Please try again.\n",
-        ),
-        413 => (
-            "Content Too Large",
-            "The request's body is larger than this server accepts.\n",
-        ),
-        414 => (
-            "URI Too Long",
-            "The request's address is longer than this server accepts.\n",
-        ),
-        417 => (
-            "Expectation Failed",
-            "The server cannot do what the request expects of it.\n",
-        ),
-        431 => (
-            "Request Header Fields Too Large",
-            "The request's headers are larger than this server accepts.\n",
-        ),
-        500 => (
-            "Internal Server Error",
-            "Something went wrong on the server. We are sorry.\n",
-        ),
-        501 => ("Not Implemented", "The server does not know how to do this.\n"),
-        502 => ("Bad Gateway", "The application gave no usable answer.\n"),
-        503 => (
-            "Service Unavailable",
-            "The server cannot answer just now. Please try again soon.\n",
-        ),
-        504 => ("Gateway Timeout", "The application did not answer in time.\n"),
-        505 => (
-            "HTTP Version Not Supported",
-            "This server speaks HTTP/1.0 and HTTP/1.1 here.\n",
-        ),
-        _ => ("Error", "The request could not be served.\n"),
     }
 }

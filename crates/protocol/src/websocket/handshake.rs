@@ -14,7 +14,7 @@ use sha1_smol::Sha1;
 
 use super::extension::{Agreement, Compression};
 use super::{Codec, Limits};
-use crate::http1::Stamp;
+use crate::event::Stamp;
 use crate::request::{BodyLength, RequestHead, Version};
 use crate::response::ResponseHead;
 use crate::syntax;

@@ -2,8 +2,8 @@
 
 use crate::transcript::{STAMP, check_cuts_change_nothing};
 use proptest::prelude::*;
-use protocol::http1::{Codec, Event, Finished, Limits};
-use protocol::{RequestHead, ResponseHead};
+use protocol::http1::Codec;
+use protocol::{Event, Finished, Limits, RequestHead, ResponseHead};
 
 const LIMITS: Limits = Limits {
     request_line: 40,

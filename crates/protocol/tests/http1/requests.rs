@@ -2,7 +2,7 @@
 //! the codec's; each is run whole, byte by byte, cut in two at every place, and with another request after it.
 
 use crate::transcript::transcript;
-use protocol::http1::Limits;
+use protocol::Limits;
 
 /// Small enough for tables; the sizes themselves are tested at their edges.
 const LIMITS: Limits = Limits {

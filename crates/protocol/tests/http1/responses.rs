@@ -1,8 +1,8 @@
 //! Answers: what an application says, what goes over the wire, and what becomes of the connection.
 
 use crate::transcript::STAMP;
-use protocol::http1::{Codec, Event, Finished, Limits, Refusal};
-use protocol::{RequestHead, ResponseFault, ResponseHead};
+use protocol::http1::Codec;
+use protocol::{Event, Finished, Limits, Refusal, RequestHead, ResponseFault, ResponseHead};
 
 const ENDING: &str = "Date: Tue, 15 Nov 1994 08:12:31 GMT\r\nServer: penstock\r\n";
 

@@ -5,8 +5,8 @@
 //! for all of a body, `end` for a complete request, `close` when the answer ends the connection, `wait` when the
 //! input ends inside a request, and `400 reason` for a refusal.
 
-use protocol::http1::{Codec, Event, Finished, Limits, Stamp};
-use protocol::{RequestHead, ResponseHead, Version};
+use protocol::http1::Codec;
+use protocol::{Event, Finished, Limits, RequestHead, ResponseHead, Stamp, Version};
 
 /// The time and the name every test is answered with.
 pub(crate) const STAMP: Stamp = Stamp {

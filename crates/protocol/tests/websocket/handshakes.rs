@@ -14,8 +14,8 @@ const VERSION: &str = "Sec-WebSocket-Version: 13";
 fn read(line: &str, fields: &[&str]) -> Result<Option<Handshake>, HandshakeRefusal> {
     let wire = format!("{line}\r\nHost: h\r\n{}\r\n\r\n", fields.join("\r\n"));
     let mut head = RequestHead::default();
-    let received = http1::Codec::new(http1::Limits::default()).receive(wire.as_bytes(), &mut head);
-    assert_eq!(received.event, http1::Event::Head, "{wire}");
+    let received = http1::Codec::new(protocol::Limits::default()).receive(wire.as_bytes(), &mut head);
+    assert_eq!(received.event, protocol::Event::Head, "{wire}");
     Handshake::read(&head, None)
 }
 

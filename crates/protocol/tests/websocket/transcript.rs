@@ -5,14 +5,16 @@
 //! `failed 1002 ...` - with payloads in hexadecimal, long ones by their length alone, and `sent ..` after the event
 //! that made the codec send something.
 
-use protocol::http1::{self, Stamp};
 use protocol::websocket::{Codec, Compression, Event, Handshake, Limits};
 use protocol::{RequestHead, ResponseHead};
+use protocol::{Stamp, http1};
 
 /// The time and the name every handshake is answered with.
 pub(crate) const STAMP: Stamp = Stamp {
     date: *b"Tue, 15 Nov 1994 08:12:31 GMT",
     server: "penstock",
+    dated: true,
+    added: "",
 };
 
 /// A WebSocket whose client offered `extensions`, and the 101 it got.
@@ -23,7 +25,7 @@ pub(crate) fn connect(extensions: &str, limit: usize) -> (Codec, String) {
          Sec-WebSocket-Extensions: {extensions}\r\n\r\n"
     );
     let mut head = RequestHead::default();
-    http1::Codec::new(http1::Limits::default()).receive(request.as_bytes(), &mut head);
+    http1::Codec::new(protocol::Limits::default()).receive(request.as_bytes(), &mut head);
     let handshake = Handshake::read(&head, Some(&Compression::default()))
         .expect("a valid handshake")
         .expect("a handshake");

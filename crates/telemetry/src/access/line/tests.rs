@@ -3,8 +3,8 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use config::Dialect;
-use protocol::http1::{Codec, Limits};
-use protocol::{RequestHead, ResponseHead};
+use protocol::http1::Codec;
+use protocol::{Limits, RequestHead, ResponseHead};
 
 use super::super::{AccessFormat, AccessRecord};
 use super::Scratch;
