@@ -11,6 +11,8 @@ import importlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
+from penstock._loader import WRONG_SETTING, LoadError
+
 Event = MutableMapping[str, Any]
 Receiver = Callable[[], Awaitable[Event]]
 Sender = Callable[[Event], Awaitable[None]]
@@ -126,7 +128,7 @@ def _new_loop(name: str) -> asyncio.AbstractEventLoop:
             import uvloop
         except ImportError:
             if name == "uvloop":
-                raise RuntimeError(
+                raise _wrong_loop(
                     "the event loop is uvloop, which is not installed: install it, or choose 'asyncio' or 'auto'"
                 ) from None
         else:
@@ -140,13 +142,20 @@ def _new_loop(name: str) -> asyncio.AbstractEventLoop:
         for part in attribute.split("."):
             factory = getattr(factory, part)
     except (ImportError, AttributeError, ValueError) as error:
-        raise RuntimeError(f"the event loop {name!r} cannot be found: {error}") from None
-    made = factory()
-    if isinstance(made, type):
-        made = made()
+        raise _wrong_loop(f"the event loop {name!r} cannot be found: {error}") from None
+    try:
+        made = factory()
+        if isinstance(made, type):
+            made = made()
+    except Exception as error:
+        raise _wrong_loop(f"the event loop {name!r} cannot be made: {type(error).__name__}: {error}") from None
     if not isinstance(made, asyncio.AbstractEventLoop):
-        raise RuntimeError(f"{name!r} gives no event loop: {made!r}")
+        raise _wrong_loop(f"the event loop {name!r} is none, but {made!r}")
     return made
+
+
+def _wrong_loop(message: str) -> LoadError:
+    return LoadError(message, WRONG_SETTING)
 
 
 class Lifespan:

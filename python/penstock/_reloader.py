@@ -42,9 +42,7 @@ def start(
     thread.start()
 
 
-def _watch(
-    files: Callable[[], Iterator[str]], changed: Callable[[str], None], since: float, interval: float
-) -> None:
+def _watch(files: Callable[[], Iterator[str]], changed: Callable[[str], None], since: float, interval: float) -> None:
     known: dict[str, float] = {}
     pause = threading.Event()
     while True:

@@ -181,6 +181,14 @@ class RawClient:
         data, self.buffer = self.buffer[:count], self.buffer[count:]
         return data
 
+    def read_until(self, text: bytes) -> bytes:
+        """Read up to and including ``text``; ``ConnectionEnded`` when the connection ends before it."""
+        while (at := self.buffer.find(text)) < 0:
+            if not self._receive(1):
+                raise ConnectionEnded(self.buffer, reset=self.was_reset)
+        data, self.buffer = self.buffer[: at + len(text)], self.buffer[at + len(text) :]
+        return data
+
     def read_to_end(self) -> bytes:
         """Read until the server ends the connection."""
         parts = [self.buffer]

@@ -29,8 +29,15 @@ from harness.processes import MARK, free_port, port_is_free, processes_of, wait_
 # Applications under test; the default working directory of a server.
 APPLICATIONS = Path(__file__).resolve().parent.parent / "apps"
 
-# What a log must never hold, whatever was sent: a panic of ours, and wsgiref.validate finding an unclosed iterable.
-FORBIDDEN_IN_LOGS = ("panicked at", "RUST_BACKTRACE", "garbage collected without being closed")
+# What a log must never hold, whatever was sent: a panic of ours, wsgiref.validate finding an unclosed iterable, and
+# asyncio finding a task or a coroutine that was left behind.
+FORBIDDEN_IN_LOGS = (
+    "panicked at",
+    "RUST_BACKTRACE",
+    "garbage collected without being closed",
+    "Task was destroyed",
+    "was never awaited",
+)
 
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
@@ -53,7 +60,7 @@ class Server:
     """A running server.
 
     In ``arguments`` and the values of ``environment`` these words are replaced, and addresses are made up for them:
-    ``{tcp}`` ``{tcp2}`` (127.0.0.1:port), ``{tcp6}`` ([::1]:port), ``{unix}`` (a path), ``{directory}`` (the server's
+    ``{tcp}`` ``{tcp2}`` (127.0.0.1:port), ``{port}`` (a port of 127.0.0.1), ``{tcp6}`` ([::1]:port), ``{unix}`` (a path), ``{directory}`` (the server's
     own temporary directory, removed when it stops). The first of them is ``address``.
 
     ``wait`` says when the server counts as started: it has answered ``GET /`` (whatever the status), accepted a
@@ -83,7 +90,7 @@ class Server:
 
     def _make_up_addresses(self, text: str) -> dict[str, str]:
         words = {"directory": str(self.directory)}
-        for word in ("tcp", "tcp2", "tcp6", "unix"):
+        for word in ("tcp", "tcp2", "tcp6", "unix", "port"):
             if "{" + word + "}" not in text:
                 continue
             if word == "unix":
@@ -93,6 +100,8 @@ class Server:
             port = free_port(host)
             self.addresses[word] = (host, port)
             words[word] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            if word == "port":
+                words[word] = str(port)
         return words
 
     def __enter__(self) -> Server:

@@ -102,16 +102,21 @@ fn in_dialect(dialect: Dialect, failure: LoadFailure) -> LoadFailure {
     }
 }
 
-fn failure(py: Python<'_>, error: &PyErr) -> LoadFailure {
+/// The failure that an exception of `penstock._loader` tells of.
+pub(crate) fn told(py: Python<'_>, error: &PyErr) -> Option<LoadFailure> {
     let value = error.value(py);
-    let known = || -> PyResult<LoadFailure> {
+    let told = || -> PyResult<LoadFailure> {
         Ok(LoadFailure {
             message: value.getattr("message")?.extract()?,
             details: value.getattr("details")?.extract()?,
             exit_code: value.getattr("exit_code")?.extract()?,
         })
     };
-    known().unwrap_or_else(|_| LoadFailure {
+    told().ok()
+}
+
+fn failure(py: Python<'_>, error: &PyErr) -> LoadFailure {
+    told(py, error).unwrap_or_else(|| LoadFailure {
         message: String::from("cannot load the application"),
         details: crate::traceback::text(py, error),
         exit_code: 3,

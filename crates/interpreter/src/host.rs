@@ -246,11 +246,17 @@ impl Interpreter {
                 self.departure = ended.departure;
                 ended.exit_code
             }
-            Err(error) => {
-                let traceback = crate::traceback::text(py, &error);
-                log.error_with_details("the worker cannot serve", &traceback);
-                1
-            }
+            Err(error) => match application::told(py, &error) {
+                Some(failure) => {
+                    report(&log, &failure);
+                    failure.exit_code
+                }
+                None => {
+                    let traceback = crate::traceback::text(py, &error);
+                    log.error_with_details("the worker cannot serve", &traceback);
+                    1
+                }
+            },
         }
     }
 
