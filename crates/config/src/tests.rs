@@ -2,6 +2,7 @@
 
 mod dialects;
 mod pages;
+mod uwsgi_grammar;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

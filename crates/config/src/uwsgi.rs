@@ -5,13 +5,19 @@
 
 mod command_line;
 mod expand;
+mod explain;
+mod formats;
 mod ini;
+mod json;
 mod known;
 mod logic;
 #[cfg(test)]
 mod page;
 mod reader;
+mod source;
 mod table;
+mod xml;
+mod yaml;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -45,22 +51,51 @@ pub fn uwsgi(args: &[String], environment: &Environment) -> Result<Outcome, Conf
     let mut reader = Reader::new(environment);
     reader.add_variables()?;
     reader.add_line(args)?;
-    match reader.command {
-        Some(Command::Help) => {
-            return Ok(Outcome::Print {
-                text: help(&environment.program),
-            });
-        }
-        Some(Command::Version) => {
-            return Ok(Outcome::Print {
-                text: format!("{VERSION}\n"),
-            });
-        }
-        Some(Command::Signal(pidfile, request)) => return Ok(Outcome::SignalPidfile { pidfile, request }),
-        None => {}
+    if let Some(Command::Signal(pidfile, request)) = reader.command {
+        return Ok(Outcome::SignalPidfile { pidfile, request });
     }
+    let text = match &reader.command {
+        Some(Command::Help) => help(&environment.program),
+        Some(Command::Version) => format!("{VERSION}\n"),
+        Some(Command::Plugins) => PLUGINS.to_owned(),
+        _ => return expanded(reader, environment),
+    };
+    Ok(Outcome::Print { text })
+}
+
+/// What `--plugins-list` says: which of uWSGI's plugins have their abilities built in here.
+const PLUGINS: &str = "*** uWSGI loaded generic plugins ***\ncorerouter\n\n*** uWSGI loaded request plugins ***\n0: python\n\
+                       --- end of plugins list ---\n\n";
+
+/// What remains once every value has been expanded.
+fn expanded(mut reader: Reader<'_>, environment: &Environment) -> Result<Outcome, ConfigError> {
     reader.expand()?;
-    plan(reader, environment).map(Outcome::Serve)
+    reader.inherit()?;
+    match reader.command.clone() {
+        Some(Command::Get(name)) => {
+            let first = reader.given.iter().find(|one| one.name == name);
+            let text = first.map(|one| format!("{}\n", one.value)).unwrap_or_default();
+            Ok(Outcome::Print { text })
+        }
+        Some(Command::Exit(0)) => Ok(Outcome::Print { text: String::new() }),
+        Some(Command::Exit(code)) => Err(ConfigError {
+            message: reader.notices.join("\n"),
+            exit_code: i32::try_from(code & 0xff).unwrap_or(1),
+        }),
+        Some(Command::Check) => {
+            let given = reader.given.clone();
+            let options = explain::options(&given);
+            match plan(reader, environment) {
+                Ok(plan) => Ok(Outcome::Print {
+                    text: options + &explain::outcome(&plan),
+                }),
+                Err(error) => Err(ConfigError::new(format!(
+                    "{options}\nthe server would not start:\n{error}"
+                ))),
+            }
+        }
+        _ => plan(reader, environment).map(Outcome::Serve),
+    }
 }
 
 fn plan(reader: Reader<'_>, environment: &Environment) -> Result<Plan, ConfigError> {
@@ -75,9 +110,11 @@ fn plan(reader: Reader<'_>, environment: &Environment) -> Result<Plan, ConfigErr
         .any(|given| given.name == "strict" && known::is_on(&given.value));
     let mut draft = new_draft(environment);
     let mut ignored = BTreeSet::new();
+    // All of them, so that a file is put right in one go.
+    let mut faults = Vec::new();
     for one in given.iter().filter(|given| !given.settled) {
         let Some(known) = known::find(&one.name) else {
-            unknown(one, strict, &referred, &mut notices)?;
+            faults.extend(unknown(one, strict, &referred, &mut notices).err());
             continue;
         };
         let Some(entry) = table::find(&one.name) else {
@@ -91,11 +128,12 @@ fn plan(reader: Reader<'_>, environment: &Environment) -> Result<Plan, ConfigErr
         };
         let value = without_comment(one, entry.text, known.kind, &mut notices);
         match entry.status {
-            Status::Honoured(apply) => {
+            Status::Honoured(apply) => faults.extend(
                 apply(&mut draft, value)
-                    .map_err(|reason| fault(&one.origin, &one.name, &with_remedy(reason, value)))?;
-            }
-            Status::Refused(reason) => return Err(fault(&one.origin, &one.name, reason)),
+                    .map_err(|reason| fault(&one.origin, &one.name, &with_remedy(reason, value)))
+                    .err(),
+            ),
+            Status::Refused(reason) => faults.push(fault(&one.origin, &one.name, reason)),
             Status::NoEffect(reason) => {
                 notices.push(format!("{}: {} has no effect: {reason}", one.origin, one.name));
             }
@@ -113,7 +151,13 @@ fn plan(reader: Reader<'_>, environment: &Environment) -> Result<Plan, ConfigErr
                 .map(|notice| format!("{}: {}: {notice}", one.origin, one.name)),
         );
     }
-    finish(&mut draft, &given)?;
+    if faults.is_empty() {
+        faults.extend(finish(&mut draft, &given).err());
+    }
+    if !faults.is_empty() {
+        let messages: Vec<_> = faults.iter().map(|fault| fault.message.as_str()).collect();
+        return Err(ConfigError::new(messages.join("\n")));
+    }
     if draft.show {
         notices.push(show(&given));
     }
@@ -344,9 +388,21 @@ fn help(program: &str) -> String {
 fn reads(name: &str) -> bool {
     let words = [
         "ini",
+        "yaml",
+        "yml",
+        "json",
+        "js",
+        "xml",
+        "xmlconfig",
         "include",
         "inherit",
         "config",
+        "declare-option",
+        "declare-option2",
+        "get",
+        "print",
+        "exit",
+        "plugins-list",
         "set",
         "set-placeholder",
         "set-ph",

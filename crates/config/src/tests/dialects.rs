@@ -403,8 +403,8 @@ fn uwsgi_refuses_and_names_file_and_line() {
         ("--ini loop.ini", "loop.ini:2: ini: files include each other"),
         ("--ini zero.ini", "zero.ini:3: processes: '$(NONE)' is no number"),
         ("--ini none.ini", "cannot read none.ini"),
-        ("--yaml x.yaml", "not there yet"),
-        ("x.yml", "YAML is not there yet"),
+        ("--yaml x.yaml", "cannot read x.yaml"),
+        ("x.yml", "cannot read x.yml"),
         ("whatever", "unable to load configuration from whatever"),
         (
             "--vaccum",

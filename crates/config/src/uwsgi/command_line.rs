@@ -12,6 +12,8 @@ pub(super) struct Line {
     pub(super) options: Vec<(&'static str, String)>,
     /// The other arguments, in their order.
     pub(super) others: Vec<String>,
+    /// `--check`, an option of our own: explain the configuration and exit.
+    pub(super) check: bool,
 }
 
 /// Takes a command line apart. `program` begins the error messages.
@@ -24,7 +26,9 @@ pub(super) fn parse(args: &[String], program: &str) -> Result<Line, ConfigError>
             line.others.extend(rest.cloned());
             break;
         }
-        if let Some(long) = argument.strip_prefix("--") {
+        if argument == "--check" {
+            line.check = true;
+        } else if let Some(long) = argument.strip_prefix("--") {
             let option = long_option(long, &mut rest).map_err(refuse)?;
             line.options.push(option);
         } else if argument.len() > 1 && argument.starts_with('-') {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::known::leading_number;
 use super::reader::Given;
+use super::source;
 
 /// Replaces what stands between `opening` and its closing parenthesis by what `resolve` returns for it; `None`
 /// leaves it.
@@ -57,15 +58,10 @@ pub(super) fn variables(text: &str, variables: &BTreeMap<String, String>) -> Str
     infallible(replace(text, "$(", |name| Ok(variables.get(name).cloned())))
 }
 
-/// Replaces `@(FILE)` by the file's text without one final line end; the error is a sentence.
+/// Replaces `@(FILE)`, or another source, by its text without one final line end; the error is a sentence.
 pub(super) fn files(text: &str, directory: &Path) -> Result<String, String> {
     replace(text, "@(", |name| {
-        let path = name.strip_prefix("file://").unwrap_or(name);
-        if path.contains("://") {
-            return Err(format!("@({name}): only files can be read"));
-        }
-        let mut text = std::fs::read_to_string(directory.join(path))
-            .map_err(|error| format!("@({name}): cannot read the file: {error}"))?;
+        let mut text = source::read(name, directory).map_err(|reason| format!("@({name}): {reason}"))?;
         if text.ends_with('\n') {
             text.pop();
         }

@@ -4,16 +4,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-/// One `key = value` line of the wanted section.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Pair {
-    /// The text before the first `=`.
-    pub(super) key: String,
-    /// The text after it; empty without one.
-    pub(super) value: String,
-    /// Line number from 1.
-    pub(super) line: usize,
-}
+use super::formats::Pair;
 
 /// The lines of one section; `None` when the text has no such section.
 pub(super) fn section(text: &str, wanted: &str) -> Option<Vec<Pair>> {

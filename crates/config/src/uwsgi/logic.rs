@@ -75,7 +75,10 @@ fn condition(name: &str, value: &str, given: &[Given], environment: &Environment
         "hostname" => (hostname() == value).then(|| value.to_owned()),
         "reload" => None,
         "plugin" => super::table::is_builtin_plugin(value).then(|| value.to_owned()),
-        _ => return Err("this condition is not there yet".to_owned()),
+        "hostname-match" => {
+            return Err("patterns of host names are not read here: use if-hostname = NAME".to_owned());
+        }
+        _ => return Err("there is no such condition".to_owned()),
     };
     let items = match (negated, found) {
         (false, Some(item)) => vec![item],

@@ -5,10 +5,11 @@
 
 use std::path::PathBuf;
 
+use super::formats::Format;
 use super::ini::{self, Magic};
-use super::known;
+use super::known::{self, leading_number};
 use super::logic::{Logic, decide, is_end, is_logic};
-use super::{command_line, expand};
+use super::{command_line, expand, source};
 use crate::option::Origin;
 use crate::{ConfigError, Environment, PidfileRequest};
 
@@ -49,6 +50,14 @@ pub(super) enum Command {
     Version,
     /// `--reload`, `--stop`
     Signal(PathBuf, PidfileRequest),
+    /// `--get NAME`: the first value of an option or variable.
+    Get(String),
+    /// `--plugins-list`
+    Plugins,
+    /// `--exit`: the code.
+    Exit(i64),
+    /// `--check`: say what the configuration comes to.
+    Check,
 }
 
 /// The list and the state of reading.
@@ -67,6 +76,10 @@ pub(super) struct Reader<'a> {
     first: Option<Magic>,
     last_file: Option<String>,
     depth: usize,
+    /// Files read for `inherit`.
+    inherited: usize,
+    /// Options made with `declare-option`, and the options they stand for.
+    declared: Vec<(String, Vec<(String, String)>)>,
 }
 
 /// An error at a place.
@@ -87,6 +100,8 @@ impl<'a> Reader<'a> {
             first: None,
             last_file: None,
             depth: 0,
+            inherited: 0,
+            declared: Vec::new(),
         }
     }
 
@@ -107,6 +122,9 @@ impl<'a> Reader<'a> {
     /// The options of a command line, then its other arguments.
     pub(super) fn add_line(&mut self, args: &[String]) -> Result<(), ConfigError> {
         let line = command_line::parse(args, &self.environment.program)?;
+        if line.check {
+            self.want(Command::Check);
+        }
         for (name, value) in &line.options {
             self.add(name, value, &Origin::CommandLine)?;
         }
@@ -118,26 +136,35 @@ impl<'a> Reader<'a> {
 
     fn add_other(&mut self, argument: &str) -> Result<(), ConfigError> {
         let origin = Origin::CommandLine;
-        let file = argument
-            .rsplit_once(".ini:")
-            .map_or(argument, |(stem, _)| &argument[..stem.len() + 4]);
         if argument.starts_with('[') {
             return Ok(());
         }
-        if file.ends_with(".ini") || unreadable_format(argument).is_some() {
-            return self.load("ini", argument, &origin);
+        if Format::of_file(split_section(argument).0).is_some() {
+            return self.load("config", argument, &origin);
         }
         if argument.ends_with(".py") {
             return self.add("wsgi-file", argument, &origin);
         }
-        let module = argument.split(':').next().unwrap_or_default();
+        let (module, port) = argument.split_once(':').unwrap_or((argument, ""));
+        if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) {
+            return self.add("http-socket", argument, &origin);
+        }
         let dotted = |text: &str| text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
-        if argument.contains(':') && !module.is_empty() && dotted(module) {
+        if !port.is_empty() && !module.is_empty() && dotted(module) {
             return self.add("module", argument, &origin);
         }
         Err(ConfigError::new(format!(
-            "unable to load configuration from {argument}: name an .ini file, a .py file or MODULE:CALLABLE"
+            "unable to load configuration from {argument}: name an .ini, .yaml, .json or .xml file, a .py file, \
+             MODULE:CALLABLE or :PORT"
         )))
+    }
+
+    /// A value as it reads at this point.
+    fn spelled(&self, value: &str) -> String {
+        expand::placeholders(
+            &expand::variables(value, &self.environment.variables),
+            &self.given,
+        )
     }
 
     /// Puts one option on the list, unless a condition or loop around it has its say.
@@ -147,7 +174,10 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         let Some(logic) = self.logic.clone() else {
-            return self.put(name, value, origin);
+            return match self.put_declared(name, value, origin)? {
+                true => Ok(()),
+                false => self.put(name, value, origin),
+            };
         };
         if is_logic(name) {
             return Err(fault(
@@ -170,17 +200,17 @@ impl<'a> Reader<'a> {
                     .map_err(|reason| fault(origin, name, &reason))?;
                 self.logic = Some(logic);
             }
-            "ini" | "include" | "inherit" | "config" => return self.load(name, value, origin),
-            "xml" | "xmlconfig" | "yaml" | "yml" | "json" | "js" => {
-                return Err(fault(
-                    origin,
-                    name,
-                    "this format is not there yet: write the configuration as ini",
-                ));
+            "ini" | "include" | "config" | "xml" | "xmlconfig" | "yaml" | "yml" | "json" | "js" => {
+                return self.load(name, value, origin);
             }
+            "declare-option" | "declare-option2" => return self.declare(name, value, origin),
             "set" | "set-placeholder" | "set-ph" => return self.set(name, value, origin),
             "help" | "usage" => self.want(Command::Help),
             "version" => self.want(Command::Version),
+            "get" => self.want(Command::Get(value.to_owned())),
+            "plugins-list" => self.want(Command::Plugins),
+            "exit" => self.want(Command::Exit(leading_number(value))),
+            "print" => self.notices.push(self.spelled(value)),
             "reload" => self.want(Command::Signal(value.into(), PidfileRequest::Reload)),
             "stop" => self.want(Command::Signal(value.into(), PidfileRequest::Stop)),
             "pause" | "suspend" | "resume" | "connect-and-read" | "signal" => {
@@ -226,28 +256,80 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// `declare-option = NAME=OPTION=VALUE;OPTION=VALUE...`: from here on NAME stands for those options, in whose values `$1`
+    /// is its value and `$2`, `$3`, ... the words of it.
+    fn declare(&mut self, how: &str, text: &str, origin: &Origin) -> Result<(), ConfigError> {
+        let (name, options) = text
+            .split_once('=')
+            .ok_or_else(|| fault(origin, how, &format!("'{text}' has to be NAME=OPTION=VALUE;...")))?;
+        if known::find(name).is_some() {
+            return Err(fault(origin, how, &format!("'{name}' is an option already")));
+        }
+        let options = options
+            .split(';')
+            .filter(|option| !option.is_empty())
+            .map(|option| {
+                let (key, value) = option.split_once('=').unwrap_or((option, ""));
+                (key.to_owned(), value.to_owned())
+            })
+            .collect();
+        self.declared.push((name.to_owned(), options));
+        Ok(())
+    }
+
+    /// Puts the options of a declared one on the list; false when `name` is none.
+    fn put_declared(&mut self, name: &str, value: &str, origin: &Origin) -> Result<bool, ConfigError> {
+        let Some((_, options)) = self.declared.iter().find(|(declared, _)| declared == name) else {
+            return Ok(false);
+        };
+        let words: Vec<_> = value.split(' ').collect();
+        for (key, template) in options.clone() {
+            if self.declared.iter().any(|(declared, _)| *declared == key) {
+                return Err(fault(
+                    origin,
+                    name,
+                    &format!("the declared option {key} cannot stand inside another"),
+                ));
+            }
+            let mut text = template.replace("$1", words.first().unwrap_or(&""));
+            for (index, word) in words.iter().enumerate().skip(1).take(8) {
+                text = text.replace(&format!("${}", index + 1), word);
+            }
+            self.put(&key, &text, origin)?;
+        }
+        Ok(true)
+    }
+
     /// Reads a file in place of the option that names it.
     fn load(&mut self, option: &str, given: &str, origin: &Origin) -> Result<(), ConfigError> {
-        let spelled = expand::placeholders(
-            &expand::variables(given, &self.environment.variables),
-            &self.given,
-        );
+        let spelled = self.spelled(given);
         let (file, section) = self
             .file_and_section(&spelled)
             .map_err(|reason| fault(origin, option, &reason))?;
+        let format = Format::of_option(option)
+            .or_else(|| Format::of_file(&file))
+            .ok_or_else(|| {
+                let reason = format!("{file} has to end in .ini, .yaml, .yml, .json or .xml");
+                fault(origin, option, &reason)
+            })?;
         if self.depth == DEEPEST {
             return Err(fault(origin, option, "files include each other without end"));
         }
         let directory = &self.environment.directory;
-        let bytes = std::fs::read(directory.join(&file))
-            .map_err(|error| fault(origin, option, &format!("cannot read {file}: {error}")))?;
-        let text = String::from_utf8_lossy(&bytes);
+        let text = source::read(&file, directory).map_err(|reason| fault(origin, option, &reason))?;
         let magic = Magic::new(&file, &section, directory);
         let first = self.first.get_or_insert_with(|| magic.clone()).clone();
         let text = ini::replace_magic(&text, &magic, &first, directory);
-        let wanted = if section.is_empty() { "uwsgi" } else { &section };
         let outer = self.last_file.replace(file.clone());
-        let Some(pairs) = ini::section(&text, wanted) else {
+        let at = |line| Origin::File {
+            path: file.clone(),
+            line: Some(line),
+        };
+        let pairs = format
+            .read(&text, &section)
+            .map_err(|misread| fault(&at(misread.line), option, &misread.reason))?;
+        let Some(pairs) = pairs else {
+            let wanted = if section.is_empty() { "uwsgi" } else { &section };
             self.notices.push(format!(
                 "{origin}: {file} has no section [{wanted}]: nothing was read from it"
             ));
@@ -255,11 +337,7 @@ impl<'a> Reader<'a> {
         };
         self.depth += 1;
         for pair in pairs {
-            let origin = Origin::File {
-                path: file.clone(),
-                line: Some(pair.line),
-            };
-            self.add(&pair.key, &pair.value, &origin)?;
+            self.add(&pair.key, &pair.value, &at(pair.line))?;
         }
         self.depth -= 1;
         // `ini = :section` means the file that stands around it again.
@@ -272,21 +350,34 @@ impl<'a> Reader<'a> {
             let file = self.last_file.clone().ok_or("no file has been read before it")?;
             return Ok((file, section.to_owned()));
         }
+        let given = given.strip_prefix("file://").unwrap_or(given);
         if given.contains("://") || given == "-" {
-            return Err(format!(
-                "reading a configuration from '{given}' is not there yet: name a file"
-            ));
+            return Ok((given.to_owned(), String::new()));
         }
-        if let Some(format) = unreadable_format(given) {
-            return Err(format!(
-                "{given}: {format} is not there yet: write the configuration as ini"
-            ));
+        let (file, section) = split_section(given);
+        Ok((file.to_owned(), section.to_owned()))
+    }
+
+    /// Reads what `inherit` names. It comes last, as in uWSGI, where nothing in such a file is expanded any more.
+    pub(super) fn inherit(&mut self) -> Result<(), ConfigError> {
+        let mut index = 0;
+        while index < self.given.len() {
+            let one = self.given[index].clone();
+            if one.name == "inherit" && !one.settled {
+                self.given[index].settled = true;
+                self.inherited += 1;
+                if self.inherited > DEEPEST {
+                    return Err(fault(
+                        &one.origin,
+                        "inherit",
+                        "files inherit from each other without end",
+                    ));
+                }
+                self.load("inherit", &one.value, &one.origin)?;
+            }
+            index += 1;
         }
-        let whole = || (given.to_owned(), String::new());
-        Ok(match given.rsplit_once(':') {
-            Some((file, section)) => (file.to_owned(), section.to_owned()),
-            None => whole(),
-        })
+        Ok(())
     }
 
     /// Replaces `$(VARIABLE)`, then `@(file)`, then `%(option)` in what has not acted yet.
@@ -310,16 +401,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The name of a format that cannot be read yet, by the file's suffix.
-fn unreadable_format(file: &str) -> Option<&'static str> {
-    [
-        (".yaml", "YAML"),
-        (".yml", "YAML"),
-        (".json", "JSON"),
-        (".js", "JSON"),
-        (".xml", "XML"),
-    ]
-    .into_iter()
-    .find(|(suffix, _)| file.ends_with(suffix) || file.contains(&format!("{suffix}:")))
-    .map(|(_, format)| format)
+/// The file and the section of `FILE:SECTION`; an empty section is the default one.
+fn split_section(given: &str) -> (&str, &str) {
+    given.rsplit_once(':').unwrap_or((given, ""))
 }

@@ -1,0 +1,64 @@
+//! What `--check` prints: every option given, where, and what it comes to here; then the notices that a start would log.
+
+use super::reader::Given;
+use super::{known, reads, table};
+use crate::option::Status;
+use crate::{Application, Plan};
+
+/// A line for each option.
+pub(super) fn options(given: &[Given]) -> String {
+    let mut out = String::new();
+    for one in given {
+        out.push_str(&format!(
+            "{}: {}{}: {}\n",
+            one.origin,
+            one.name,
+            shown(&one.value),
+            meaning(&one.name)
+        ));
+    }
+    out
+}
+
+/// What the whole comes to.
+pub(super) fn outcome(plan: &Plan) -> String {
+    let mut out = String::new();
+    if !plan.notices.is_empty() {
+        out.push_str("\nto know:\n");
+    }
+    for notice in &plan.notices {
+        out.push_str(&format!("{notice}\n"));
+    }
+    let settings = &plan.settings;
+    let application = match &settings.application {
+        Some(Application::Module { module, callable, .. }) => format!("{callable} of the module {module}"),
+        Some(Application::File { path, callable }) => format!("{callable} of the file {}", path.display()),
+        None => "none".to_owned(),
+    };
+    out.push_str(&format!(
+        "\nthe configuration can be read. application: {application}; workers: {}, threads in each: {}\n",
+        settings.workers, settings.threads
+    ));
+    out
+}
+
+fn shown(value: &str) -> String {
+    if value.is_empty() {
+        String::new()
+    } else {
+        format!(" = {value}")
+    }
+}
+
+/// What an option does here, in a few words.
+fn meaning(name: &str) -> String {
+    match table::find(name).map(|entry| (entry.status, entry.help)) {
+        Some((Status::Honoured(_), help)) => help.to_owned(),
+        Some((Status::NoEffect(reason), _)) => format!("accepted without effect: {reason}"),
+        Some((Status::NotYet, _)) => "not there yet".to_owned(),
+        Some((Status::Refused(reason), _)) => format!("refused: {reason}"),
+        None if reads(name) => "acts while the configuration is read".to_owned(),
+        None if known::find(name).is_some() => "not there yet".to_owned(),
+        None => "no option: a variable of your own".to_owned(),
+    }
+}
