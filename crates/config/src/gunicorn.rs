@@ -330,10 +330,10 @@ fn apply(entry: &Entry, value: &RawValue, origin: &Origin, draft: &mut Draft<'_>
     match entry.status {
         Status::Honoured(act) => act(draft, value).map_err(|reason| bad_value(entry.name, origin, &reason)),
         _ if unchanged => Ok(()),
-        Status::Refused(reason) => match value.text() {
-            None => Ok(()),
-            Some(_) => Err(bad_value(entry.name, origin, reason)),
-        },
+        Status::Refused(_) if matches!(value, RawValue::None) || *value == RawValue::Text(String::new()) => {
+            Ok(())
+        }
+        Status::Refused(reason) => Err(bad_value(entry.name, origin, reason)),
         Status::NoEffect(reason) => {
             draft
                 .notices

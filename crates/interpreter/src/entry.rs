@@ -168,8 +168,8 @@ impl Command {
         for notice in &plan.notices {
             log.warning(notice);
         }
-        let hooks =
-            Hooks::new(py, &plan, functions, &log).map_err(|error| ConfigError::new(error.to_string()))?;
+        let hooks = Hooks::new(py, &plan, functions, &log, None)
+            .map_err(|error| ConfigError::new(error.to_string()))?;
         let mut host = Interpreter {
             command: self,
             hooks,

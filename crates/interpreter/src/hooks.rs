@@ -1,9 +1,14 @@
 //! gunicorn's server hooks: the functions a configuration file sets, and the `server` and `worker` they are given.
+//!
+//! A worker's object is made when it is about to be forked and is the same in all its hooks, on both sides of the fork:
+//! attributes set on it stay. Without hooks none of this exists.
+
+use std::collections::HashMap;
 
 use config::{Plan, RawValue};
 use master::{HookFailed, MasterView, WorkerView};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyList, PyTuple};
 use telemetry::ErrorLog;
 
 use crate::log_object::LogObject;
@@ -18,38 +23,72 @@ pub(crate) struct Hooks {
 }
 
 struct Objects {
-    log: Py<LogObject>,
+    log: Py<PyAny>,
     config: Py<PyAny>,
     server: Py<PyAny>,
+    /// What `worker` is made of.
+    worker_class: Py<PyAny>,
+    /// The workers that exist, by age.
+    workers: HashMap<u32, Py<PyAny>>,
     /// The worker that this process is.
     worker: Option<Py<PyAny>>,
 }
 
+/// What a hook is called with.
+pub(crate) enum Argument<'a> {
+    /// The master.
+    Server,
+    /// The worker that this process is.
+    ThisWorker,
+    /// A worker seen from the master.
+    Worker(WorkerView),
+    /// A plain value.
+    Plain(&'a RawValue),
+}
+
 impl Hooks {
-    /// The hooks of a plan.
-    pub(crate) fn new(py: Python<'_>, plan: &Plan, functions: Functions, log: &ErrorLog) -> PyResult<Hooks> {
-        let mut functions = functions;
-        functions.retain(|name, _| plan.hooks.iter().any(|hook| hook == name));
-        let objects = match functions.is_empty() {
+    /// The hooks of a plan. `logger` is the logger in Python, where one is configured; `before` the hooks that these
+    /// replace, whose `server` goes on.
+    pub(crate) fn new(
+        py: Python<'_>,
+        plan: &Plan,
+        functions: Functions,
+        log: &ErrorLog,
+        before: Option<&mut Hooks>,
+    ) -> PyResult<Hooks> {
+        let mut hooks = HashMap::new();
+        for name in &plan.hooks {
+            let dotted = plan.values.iter().find_map(|(known, value)| match value {
+                RawValue::Text(dotted) if known == name => Some(dotted),
+                _ => None,
+            });
+            let function = match (functions.get(name), dotted) {
+                (Some(function), _) => function.clone_ref(py),
+                (None, Some(dotted)) => import(py, dotted)?,
+                (None, None) => continue,
+            };
+            hooks.insert(name.clone(), function);
+        }
+        let objects = match hooks.is_empty() {
             true => None,
-            false => Some(Objects::new(py, &plan.values, &functions, log)?),
+            false => Some(Objects::new(py, &plan.values, &functions, log, before)?),
         };
         Ok(Hooks {
-            functions,
+            functions: hooks,
             log: log.clone(),
             objects,
         })
     }
 
     /// Calls a hook whose failure is logged and otherwise ignored.
-    pub(crate) fn call(&self, py: Python<'_>, name: &str, arguments: &[Argument<'_>]) {
+    pub(crate) fn call(&mut self, py: Python<'_>, name: &str, arguments: &[Argument<'_>]) {
         // The failure has been logged.
         let _ = self.try_call(py, name, arguments);
     }
 
     /// Calls a hook whose failure ends the process with `exit_code`.
     pub(crate) fn require(
-        &self,
+        &mut self,
         py: Python<'_>,
         name: &str,
         arguments: &[Argument<'_>],
@@ -59,8 +98,8 @@ impl Hooks {
             .map_err(|message| HookFailed { message, exit_code })
     }
 
-    fn try_call(&self, py: Python<'_>, name: &str, arguments: &[Argument<'_>]) -> Result<(), String> {
-        let (Some(function), Some(objects)) = (self.functions.get(name), &self.objects) else {
+    fn try_call(&mut self, py: Python<'_>, name: &str, arguments: &[Argument<'_>]) -> Result<(), String> {
+        let (Some(function), Some(objects)) = (self.functions.get(name), &mut self.objects) else {
             return Ok(());
         };
         let called = (|| {
@@ -78,24 +117,28 @@ impl Hooks {
         })
     }
 
+    /// A hook as something to be called later, and the worker that this process is; `None` when it is not set.
+    pub(crate) fn bound(&self, py: Python<'_>, name: &str) -> Option<(Py<PyAny>, Py<PyAny>)> {
+        let function = self.functions.get(name)?;
+        let worker = self.objects.as_ref()?.worker.as_ref()?;
+        Some((function.clone_ref(py), worker.clone_ref(py)))
+    }
+
     /// Shows the master's state in `server`.
-    pub(crate) fn show_master(&self, py: Python<'_>, master: &MasterView<'_>) {
-        let Some(objects) = &self.objects else { return };
-        let shown = (|| -> PyResult<()> {
-            let server = objects.server.bind(py);
-            server.setattr("pid", master.pid)?;
-            server.setattr("num_workers", master.workers)?;
-            let workers = PyDict::new(py);
-            for view in master.processes {
-                workers.set_item(view.pid, objects.worker_of(py, *view)?)?;
-            }
-            server.setattr("WORKERS", workers)
-        })();
-        if let Err(error) = shown {
+    pub(crate) fn show_master(&mut self, py: Python<'_>, master: &MasterView<'_>) {
+        let Some(objects) = &mut self.objects else { return };
+        if let Err(error) = objects.show_master(py, master) {
             self.log.error_with_details(
                 "cannot show the server to its hooks",
                 &crate::traceback::text(py, &error),
             );
+        }
+    }
+
+    /// A worker is gone for good.
+    pub(crate) fn forget(&mut self, worker: WorkerView) {
+        if let Some(objects) = &mut self.objects {
+            objects.workers.remove(&worker.age);
         }
     }
 
@@ -104,13 +147,19 @@ impl Hooks {
         if let Some(objects) = &mut self.objects {
             let worker = objects.worker_of(py, view)?;
             worker.setattr("pid", std::process::id())?;
+            objects.workers.clear();
             objects.worker = Some(worker.unbind());
         }
         Ok(())
     }
 
-    /// Sets attributes of this process's `worker`.
-    pub(crate) fn set_worker(&self, py: Python<'_>, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    /// Sets an attribute of this process's `worker`.
+    pub(crate) fn set_worker<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        value: impl IntoPyObject<'py>,
+    ) -> PyResult<()> {
         match self.objects.as_ref().and_then(|objects| objects.worker.as_ref()) {
             Some(worker) => worker.bind(py).setattr(name, value),
             None => Ok(()),
@@ -118,16 +167,10 @@ impl Hooks {
     }
 }
 
-/// What a hook is called with.
-pub(crate) enum Argument<'a> {
-    /// The master.
-    Server,
-    /// The worker that this process is.
-    ThisWorker,
-    /// A worker seen from the master.
-    Worker(WorkerView),
-    /// A plain value.
-    Plain(&'a RawValue),
+/// What a dotted name stands for.
+fn import(py: Python<'_>, dotted: &str) -> PyResult<Py<PyAny>> {
+    let (module, name) = dotted.rsplit_once('.').unwrap_or(("builtins", dotted));
+    Ok(py.import(module)?.getattr(name)?.unbind())
 }
 
 impl Objects {
@@ -136,24 +179,35 @@ impl Objects {
         values: &[(String, RawValue)],
         functions: &Functions,
         log: &ErrorLog,
+        before: Option<&mut Hooks>,
     ) -> PyResult<Objects> {
-        let module = py.import("penstock._gunicorn")?;
+        let module = py.import("penstock._gunicorn.objects")?;
         let settings = PyDict::new(py);
         for (name, value) in values {
             settings.set_item(name, python(py, name, value, functions)?)?;
         }
-        let log = Bound::new(py, LogObject::new(log.clone()))?;
+        let log = Bound::new(py, LogObject::new(log.clone()))?.into_any();
         let config = module.call_method1("Config", (settings,))?;
-        let server = module.call_method1("Server", (&log, &config))?;
+        let (server, workers) = match before.and_then(|hooks| hooks.objects.as_mut()) {
+            Some(objects) => {
+                let server = objects.server.bind(py).clone();
+                server.setattr("log", &log)?;
+                server.setattr("cfg", &config)?;
+                (server, std::mem::take(&mut objects.workers))
+            }
+            None => (module.call_method1("Arbiter", (&log, &config))?, HashMap::new()),
+        };
         Ok(Objects {
+            worker_class: module.call_method1("worker_class", (&config,))?.unbind(),
             log: log.unbind(),
             config: config.unbind(),
             server: server.unbind(),
+            workers,
             worker: None,
         })
     }
 
-    fn argument<'py>(&self, py: Python<'py>, argument: &Argument<'_>) -> PyResult<Bound<'py, PyAny>> {
+    fn argument<'py>(&mut self, py: Python<'py>, argument: &Argument<'_>) -> PyResult<Bound<'py, PyAny>> {
         match argument {
             Argument::Server => Ok(self.server.bind(py).clone()),
             Argument::ThisWorker => match &self.worker {
@@ -165,13 +219,59 @@ impl Objects {
         }
     }
 
-    fn worker_of<'py>(&self, py: Python<'py>, view: WorkerView) -> PyResult<Bound<'py, PyAny>> {
-        let module = py.import("penstock._gunicorn")?;
-        let ppid: Bound<'_, PyAny> = self.server.bind(py).getattr("pid")?;
-        let worker = module.call_method1("Worker", (&self.log, &self.config, view.age, ppid))?;
+    fn worker_of<'py>(&mut self, py: Python<'py>, view: WorkerView) -> PyResult<Bound<'py, PyAny>> {
+        let worker = match self.workers.get(&view.age) {
+            Some(worker) => worker.bind(py).clone(),
+            None => {
+                let server = self.server.bind(py);
+                let ppid = server.getattr("pid")?;
+                let worker = self
+                    .worker_class
+                    .bind(py)
+                    .call1((&self.log, &self.config, view.age, ppid))?;
+                worker.setattr("sockets", server.getattr("LISTENERS")?)?;
+                server.setattr("worker_age", view.age)?;
+                self.workers.insert(view.age, worker.clone().unbind());
+                worker
+            }
+        };
         if let Some(pid) = view.pid {
             worker.setattr("pid", pid)?;
         }
         Ok(worker)
+    }
+
+    fn show_master(&mut self, py: Python<'_>, master: &MasterView<'_>) -> PyResult<()> {
+        let workers = PyDict::new(py);
+        for view in master.processes {
+            workers.set_item(view.pid, self.worker_of(py, *view)?)?;
+        }
+        let module = py.import("penstock._gunicorn.objects")?;
+        let listeners = PyList::empty(py);
+        for listener in master.listeners {
+            listeners.append(module.call_method1(
+                "Listener",
+                (&listener.text, address(py, listener)?, listener.descriptor()),
+            )?)?;
+        }
+        let server = self.server.bind(py);
+        server.setattr("pid", master.pid)?;
+        server.setattr("num_workers", master.workers)?;
+        server.setattr("LISTENERS", listeners)?;
+        server.setattr("WORKERS", workers)
+    }
+}
+
+/// A listener's address as Python's socket module writes it.
+fn address<'py>(py: Python<'py>, listener: &master::Listener) -> PyResult<Bound<'py, PyAny>> {
+    match listener.local_address {
+        Some(address) => (address.ip().to_string(), address.port())
+            .into_pyobject(py)
+            .map(Bound::into_any),
+        None => Ok(listener
+            .text
+            .trim_start_matches("unix:")
+            .into_pyobject(py)?
+            .into_any()),
     }
 }

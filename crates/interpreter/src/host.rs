@@ -8,6 +8,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use config::{Dialect, Interface, RawValue, ReloadWatch, Settings};
 use master::{HookFailed, Host, Listener, MasterView, WorkerSeat, WorkerView};
 use pyo3::prelude::*;
+use pyo3::types::PyCFunction;
 use pyo3::types::PyTuple;
 use sys::Fork;
 use telemetry::{AccessLog, ErrorLog, Event, ExitStatus};
@@ -17,6 +18,7 @@ use crate::application::{self, LoadFailure, Loaded};
 use crate::asgi::{self, Ended};
 use crate::entry::Command;
 use crate::hooks::{Argument, Hooks};
+use crate::observers::Observers;
 use crate::wsgi::Wsgi;
 
 /// The name in the Server header.
@@ -55,7 +57,8 @@ impl Host for Interpreter {
         Python::attach(|py| {
             let (plan, functions) = self.command.plan_again(py)?;
             application::prepare_process(py, &plan.settings)?;
-            self.hooks = Hooks::new(py, &plan, functions, &self.log).map_err(|error| error.to_string())?;
+            self.hooks = Hooks::new(py, &plan, functions, &self.log, Some(&mut self.hooks))
+                .map_err(|error| error.to_string())?;
             Ok(plan.settings)
         })
     }
@@ -81,6 +84,7 @@ impl Host for Interpreter {
     fn child_exit(&mut self, master: &MasterView<'_>, worker: WorkerView, _status: ExitStatus) {
         self.master_hook(master, |hooks, py| {
             hooks.call(py, "child_exit", &[Argument::Server, Argument::Worker(worker)]);
+            hooks.forget(worker);
         });
     }
 
@@ -110,10 +114,14 @@ impl Host for Interpreter {
 }
 
 impl Interpreter {
-    fn master_hook<T>(&self, master: &MasterView<'_>, call: impl FnOnce(&Hooks, Python<'_>) -> T) -> T {
+    fn master_hook<T>(
+        &mut self,
+        master: &MasterView<'_>,
+        call: impl FnOnce(&mut Hooks, Python<'_>) -> T,
+    ) -> T {
         Python::attach(|py| {
             self.hooks.show_master(py, master);
-            call(&self.hooks, py)
+            call(&mut self.hooks, py)
         })
     }
 
@@ -148,6 +156,7 @@ impl Interpreter {
             3
         };
         self.hooks.become_worker(py, view).map_err(failed)?;
+        self.equip_worker(py, seat).map_err(failed)?;
         self.hooks
             .require(py, "post_fork", &[Argument::Server, Argument::ThisWorker], 3)
             .map_err(|failure| failure.exit_code)?;
@@ -162,11 +171,7 @@ impl Interpreter {
         if let Some(umask) = settings.umask {
             rustix::process::umask(rustix::fs::Mode::from_raw_mode(umask as _));
         }
-        // A worker killed for a request that takes too long first prints where each of its threads is.
-        let _ = py.import("faulthandler").and_then(|module| {
-            let sigabrt = py.import("signal")?.getattr("SIGABRT")?;
-            module.call_method1("register", (sigabrt,))
-        });
+        self.prepare_for_abort(py).map_err(failed)?;
         let application = match self.preloaded.take() {
             Some(application) => Some(application),
             None if settings.application.is_none() => {
@@ -186,6 +191,28 @@ impl Interpreter {
             .require(py, "post_worker_init", &[Argument::ThisWorker], 1)
             .map_err(|failure| failure.exit_code)?;
         Ok(application)
+    }
+
+    /// A worker that is ended for a request that takes too long says where each of its threads is, and calls a hook.
+    fn prepare_for_abort(&self, py: Python<'_>) -> PyResult<()> {
+        // uWSGI's client gets no answer, and its application no exception.
+        let interrupts = self.log.dialect() != Dialect::Uwsgi;
+        let hook = match self.hooks.bound(py, "worker_abort") {
+            Some(call) => Some(py.import("functools")?.getattr("partial")?.call1(call)?),
+            None => None,
+        };
+        py.import("penstock._stuck")?
+            .call_method1("prepare", (self.log.descriptor(), interrupts, hook))?;
+        Ok(())
+    }
+
+    /// Lets hooks ask the worker for the number of its requests, and for its replacement.
+    fn equip_worker(&self, py: Python<'_>, seat: &WorkerSeat) -> PyResult<()> {
+        let (row, ready) = (seat.scoreboard.worker(seat.slot), seat.ready.clone());
+        let requests = PyCFunction::new_closure(py, None, None, move |_, _| row.requests())?;
+        let retire = PyCFunction::new_closure(py, None, None, move |_, _| ready.ask_to_retire())?;
+        self.hooks.set_worker(py, "_requests", requests)?;
+        self.hooks.set_worker(py, "_retire", retire)
     }
 
     /// There is no application: uWSGI goes on and answers 500, unless told otherwise; everybody else gives up.
@@ -224,6 +251,17 @@ impl Interpreter {
         access_log: Option<AccessLog>,
         begun: Instant,
     ) -> i32 {
+        let observers = match Observers::new(py, &self.hooks, None, &self.log) {
+            Ok(observers) => observers,
+            Err(error) => return self.cannot_serve(py, &error),
+        };
+        let equipment = Equipment {
+            access_log,
+            begun,
+            interrupted: self.hooks.bound(py, "worker_int"),
+            observers,
+        };
+        let _ = self.hooks.set_worker(py, "booted", true);
         if seat.settings.reload_on_change && seat.number == 1 {
             let booted_at = SystemTime::now() - begun.elapsed();
             self.watch_sources(py, seat.ppid, booted_at, &seat.settings.reload_watch);
@@ -233,10 +271,13 @@ impl Interpreter {
             Some(Loaded {
                 callable,
                 interface: interface @ (Interface::Asgi2 | Interface::Asgi3),
-            }) => serve_asgi(py, callable, interface, seat, access_log, begun),
-            other => serve_wsgi(py, other.map(|loaded| loaded.callable), seat, access_log, begun),
+            }) => serve_asgi(py, callable, interface, seat, equipment),
+            other => serve_wsgi(py, other.map(|loaded| loaded.callable), seat, equipment),
         };
+        // What it has done before is not undone by the hooks that follow.
+        let _ = self.hooks.set_worker(py, "_alive", false);
         match served {
+            _ if aborted(py) => 1,
             Ok(ended) => {
                 if ended.departure == Departure::MasterGone {
                     log.event(&Event::MasterGone {
@@ -246,39 +287,38 @@ impl Interpreter {
                 self.departure = ended.departure;
                 ended.exit_code
             }
-            Err(error) => match application::told(py, &error) {
-                Some(failure) => {
-                    report(&log, &failure);
-                    failure.exit_code
-                }
-                None => {
-                    let traceback = crate::traceback::text(py, &error);
-                    log.error_with_details("the worker cannot serve", &traceback);
-                    1
-                }
-            },
+            Err(error) => self.cannot_serve(py, &error),
         }
+    }
+
+    fn cannot_serve(&self, py: Python<'_>, error: &PyErr) -> i32 {
+        if let Some(failure) = application::told(py, error) {
+            report(&self.log, &failure);
+            return failure.exit_code;
+        }
+        let traceback = crate::traceback::text(py, error);
+        self.log.error_with_details("the worker cannot serve", &traceback);
+        1
     }
 
     /// Has the master reload when a source file changes.
     fn watch_sources(&self, py: Python<'_>, master: u32, booted_at: SystemTime, watch: &ReloadWatch) {
         let (log, dialect) = (self.log.clone(), self.log.dialect());
         let started = (|| {
-            let changed =
-                pyo3::types::PyCFunction::new_closure(py, None, None, move |arguments, _| -> PyResult<()> {
-                    let (file,): (String,) = arguments.extract()?;
-                    match dialect {
-                        Dialect::Uvicorn => {
-                            log.warning(format_args!("Detected changes in '{file}'. Reloading..."));
-                        }
-                        _ => log.info(format_args!("Worker reloading: {file} modified")),
+            let changed = PyCFunction::new_closure(py, None, None, move |arguments, _| -> PyResult<()> {
+                let (file,): (String,) = arguments.extract()?;
+                match dialect {
+                    Dialect::Uvicorn => {
+                        log.warning(format_args!("Detected changes in '{file}'. Reloading..."));
                     }
-                    if let Some(master) = rustix::process::Pid::from_raw(master.cast_signed()) {
-                        rustix::process::kill_process(master, rustix::process::Signal::HUP)
-                            .map_err(std::io::Error::from)?;
-                    }
-                    Ok(())
-                })?;
+                    _ => log.info(format_args!("Worker reloading: {file} modified")),
+                }
+                if let Some(master) = rustix::process::Pid::from_raw(master.cast_signed()) {
+                    rustix::process::kill_process(master, rustix::process::Signal::HUP)
+                        .map_err(std::io::Error::from)?;
+                }
+                Ok(())
+            })?;
             let since = booted_at
                 .duration_since(UNIX_EPOCH)
                 .unwrap_or_default()
@@ -335,18 +375,39 @@ pub(crate) fn report(log: &ErrorLog, failure: &LoadFailure) {
     }
 }
 
+/// What a worker serves with, beside its seat.
+struct Equipment {
+    access_log: Option<AccessLog>,
+    /// When the process began.
+    begun: Instant,
+    /// The hook for INT and QUIT, and the worker it is called with.
+    interrupted: Option<(Py<PyAny>, Py<PyAny>)>,
+    observers: Option<Observers>,
+}
+
+/// Whether this worker has been told to end for a request that takes too long.
+fn aborted(py: Python<'_>) -> bool {
+    let flag = || py.import("penstock._stuck")?.getattr("aborted")?.extract();
+    flag().unwrap_or(false)
+}
+
 fn serve_wsgi(
     py: Python<'_>,
     application: Option<Py<PyAny>>,
     seat: WorkerSeat,
-    access_log: Option<AccessLog>,
-    begun: Instant,
+    mut equipment: Equipment,
 ) -> PyResult<Ended> {
     let settings = Arc::clone(&seat.settings);
     let fronts: Vec<Front> = seat.listeners.iter().enumerate().map(front).collect();
-    let gateway: Arc<dyn Gateway> =
-        Arc::new(Wsgi::new(py, application, &settings, &fronts, seat.log.clone())?);
-    let departure = worker::serve(conditions(seat, fronts, access_log, begun)?, &gateway)?;
+    let gateway: Arc<dyn Gateway> = Arc::new(Wsgi::new(
+        py,
+        application,
+        &settings,
+        &fronts,
+        equipment.observers.take(),
+        seat.log.clone(),
+    )?);
+    let departure = worker::serve(conditions(seat, fronts, equipment)?, &gateway)?;
     Ok(Ended {
         departure,
         exit_code: 0,
@@ -358,8 +419,7 @@ fn serve_asgi(
     application: Py<PyAny>,
     interface: Interface,
     seat: WorkerSeat,
-    access_log: Option<AccessLog>,
-    begun: Instant,
+    equipment: Equipment,
 ) -> PyResult<Ended> {
     let (settings, log) = (Arc::clone(&seat.settings), seat.log.clone());
     if !settings.asgi.expected && settings.dialect != Dialect::Native && seat.number == 1 {
@@ -368,17 +428,19 @@ fn serve_asgi(
         );
     }
     let fronts: Vec<Front> = seat.listeners.iter().enumerate().map(front).collect();
-    let conditions = conditions(seat, fronts.clone(), access_log, begun)?;
+    let conditions = conditions(seat, fronts.clone(), equipment)?;
     asgi::serve(py, application, interface, &settings, fronts, conditions, &log)
 }
 
 /// What the worker serves under.
-fn conditions(
-    mut seat: WorkerSeat,
-    fronts: Vec<Front>,
-    access_log: Option<AccessLog>,
-    begun: Instant,
-) -> io::Result<Conditions> {
+fn conditions(mut seat: WorkerSeat, fronts: Vec<Front>, equipment: Equipment) -> io::Result<Conditions> {
+    let Equipment {
+        access_log,
+        begun,
+        interrupted,
+        ..
+    } = equipment;
+    let hook_log = seat.log.clone();
     let settings = Arc::clone(&seat.settings);
     let (number, threads) = (seat.number, settings.threads);
     let lifeline = seat.lifeline.try_clone()?;
@@ -416,8 +478,25 @@ fn conditions(
             retire_log.event(&Event::WorkerRecycling { pid, requests });
             retire.ask_to_retire();
         }),
+        interrupted: Box::new(move || {
+            if let Some((hook, worker)) = &interrupted {
+                interrupt(hook, worker, &hook_log);
+            }
+        }),
         server: SERVER,
     })
+}
+
+/// Calls the hook for INT and QUIT, unless it is the end of a worker that hangs: that has a hook of its own.
+fn interrupt(hook: &Py<PyAny>, worker: &Py<PyAny>, log: &ErrorLog) {
+    Python::attach(|py| {
+        if aborted(py) {
+            return;
+        }
+        if let Err(error) = hook.call1(py, (worker,)) {
+            log.error_with_details("the hook worker_int failed", &crate::traceback::text(py, &error));
+        }
+    });
 }
 
 /// What the connections of a listener share.

@@ -10,6 +10,7 @@ mod fork;
 mod hooks;
 mod host;
 mod log_object;
+mod observers;
 mod python_config;
 mod traceback;
 mod trust;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -75,6 +75,11 @@ pub(crate) fn bind_all(
 }
 
 impl Listener {
+    /// Its number in this process.
+    pub fn descriptor(&self) -> i32 {
+        self.socket.as_raw_fd()
+    }
+
     /// A second handle on the same socket, for a worker.
     pub(crate) fn duplicate(&self) -> io::Result<Listener> {
         Ok(Listener {

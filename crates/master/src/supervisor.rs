@@ -32,6 +32,8 @@ const FIRST_DELAY_MS: u64 = 100;
 const LONGEST_DELAY_MS: u64 = 5000;
 /// How long a quick stop waits at most before it kills.
 const QUICK_STOP_MS: u64 = 2000;
+/// Has a worker write where each of its threads is into the error log.
+const SAY_WHERE: Signal = Signal::VTALARM;
 /// From ABRT, which lets the worker say where it hangs, to KILL.
 const ABORT_MS: u64 = 1000;
 
@@ -401,7 +403,9 @@ impl Supervisor {
             client,
             age: elapsed,
         });
-        self.actions.push(Action::Kill { pid, signal });
+        // First it says where it hangs: a signal of its own, since ABRT only reaches it through its Python code.
+        self.actions
+            .extend([SAY_WHERE, signal].map(|signal| Action::Kill { pid, signal }));
     }
 
     fn on_exited(&mut self, now_ms: u64, age: u32, status: ExitStatus) {

@@ -138,6 +138,12 @@ impl ErrorLog {
         self.write(text, 1);
     }
 
+    /// The descriptor it writes to, for those who cannot call it: a crash handler. It stays the same when the file is
+    /// opened anew.
+    pub fn descriptor(&self) -> std::os::fd::RawFd {
+        self.inner.sink.descriptor()
+    }
+
     /// Opens the file anew under its name, after a log rotation (USR1). Standard streams are left alone.
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
@@ -150,6 +150,15 @@ impl Sink {
         arrived
     }
 
+    /// The descriptor it writes to; it stays the same when the file is opened anew.
+    pub(crate) fn descriptor(&self) -> RawFd {
+        match &self.place {
+            Place::Stderr => rustix::stdio::stderr().as_raw_fd(),
+            Place::Stdout => rustix::stdio::stdout().as_raw_fd(),
+            Place::File { file, .. } => file.read().unwrap_or_else(PoisonError::into_inner).as_raw_fd(),
+        }
+    }
+
     /// How many lines were lost since this was last asked.
     pub(crate) fn take_lost(&self) -> u64 {
         if self.lost.load(Ordering::Relaxed) == 0 {
@@ -166,7 +175,8 @@ impl Sink {
         let new = open_for_append(path, *mode)?;
         let mut file = file.write().unwrap_or_else(PoisonError::into_inner);
         keep_owner(file.as_fd(), new.as_fd());
-        *file = new;
+        // Under the same number: it has been given to others, see `descriptor`.
+        rustix::io::dup3(&new, &mut file, rustix::io::DupFlags::CLOEXEC)?;
         Ok(())
     }
 

@@ -246,6 +246,11 @@ impl Exchange {
         &mut self.work.response
     }
 
+    /// Bytes of the answer's body that have been queued, without framing.
+    pub fn body_sent(&self) -> u64 {
+        self.work.body_bytes
+    }
+
     /// Whether the answer's head has been queued: from then on it cannot be changed.
     pub fn begun(&self) -> bool {
         self.connection.codec.head_sent()

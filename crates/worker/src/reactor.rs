@@ -78,6 +78,8 @@ pub struct Conditions {
     pub ready: Box<dyn FnMut() + Send>,
     /// Called once when the worker has served `max_requests`, with their number: it wants a replacement.
     pub retire: Box<dyn FnMut(u64) + Send>,
+    /// Called once when the worker is told to leave at once.
+    pub interrupted: Box<dyn FnMut() + Send>,
     /// The name sent in the Server header.
     pub server: &'static str,
 }
@@ -100,11 +102,11 @@ pub enum Departure {
 pub fn serve(conditions: Conditions, gateway: &Arc<dyn Gateway>) -> io::Result<Departure> {
     let mut reactor = Reactor::new(conditions, Some(gateway))?;
     if let Answering::Here(_) = reactor.answering {
-        return reactor.run();
+        return reactor.run(None);
     }
-    // With application threads this one runs none of the application itself.
+    // With application threads this one runs none of the application itself, but its signal handlers.
     let mut departure = Ok(Departure::Quick);
-    gateway.detached(&mut || departure = reactor.run());
+    gateway.detached(&mut || departure = reactor.run(Some(&**gateway)));
     departure
 }
 
@@ -226,6 +228,8 @@ pub(crate) struct Reactor {
     pub(crate) leaving: Option<Leaving>,
     pub(crate) accept_again: Option<Instant>,
     pub(crate) complained: Option<Instant>,
+    /// A signal has come while it waited.
+    pub(crate) interrupted: bool,
 }
 
 impl Reactor {
@@ -308,14 +312,21 @@ impl Reactor {
             leaving: None,
             accept_again: None,
             complained: None,
+            interrupted: false,
         })
     }
 
-    fn run(&mut self) -> io::Result<Departure> {
+    /// Turns until it has left. `interrupted` runs what the application has set for signals, after one has come.
+    fn run(&mut self, interrupted: Option<&dyn Gateway>) -> io::Result<Departure> {
         let mut events = Events::with_capacity(EVENTS);
         (self.conditions.ready)();
         loop {
             self.wait(&mut events)?;
+            if std::mem::take(&mut self.interrupted)
+                && let Some(gateway) = interrupted
+            {
+                gateway.detached(&mut || {});
+            }
             if let Some(departure) = self.turn(&events) {
                 return Ok(departure);
             }
@@ -384,8 +395,11 @@ impl Reactor {
             log.flush();
         }
         match self.poll.poll(events, timeout) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-            _ => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                self.interrupted = true;
+                Ok(())
+            }
+            result => result,
         }
     }
 
@@ -491,7 +505,10 @@ impl Reactor {
             match request {
                 Request::Reopen => self.reopen_logs(),
                 Request::Leave => self.leave(Departure::Graceful),
-                Request::LeaveNow => return true,
+                Request::LeaveNow => {
+                    (self.conditions.interrupted)();
+                    return true;
+                }
             }
         }
         false

@@ -135,6 +135,7 @@ impl Running {
             access_log: None,
             ready: Box::new(move || ready.send(()).expect("somebody waits")),
             retire: Box::new(|_| {}),
+            interrupted: Box::new(|| {}),
             server: "test",
         };
         let thread = std::thread::spawn(|| {

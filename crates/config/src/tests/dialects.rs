@@ -219,10 +219,11 @@ fn gunicorn_hooks_and_what_is_not_there_yet_are_reported() {
         ("proxy_protocol", RawValue::Bool(false)),
         ("statsd_host", text("localhost:8125")),
         ("user", RawValue::None),
+        ("raw_paste_global_conf", RawValue::List(vec![text("a=b")])),
         ("worker_tmp_dir", text("/dev/shm")),
     ];
     let plan = served("hooks", gunicorn_here(&directory, "a:b", &[], &file));
-    assert_eq!(plan.hooks, ["post_fork"]);
+    assert_eq!(plan.hooks, ["post_fork", "pre_request"]);
     let about = |name: &str| {
         plan.notices
             .iter()
@@ -231,7 +232,7 @@ fn gunicorn_hooks_and_what_is_not_there_yet_are_reported() {
     };
     assert_eq!(
         [
-            about("pre_request"),
+            about("raw_paste_global_conf"),
             about("statsd_host"),
             about("worker_tmp_dir"),
             about("proxy_protocol")

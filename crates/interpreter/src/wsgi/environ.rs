@@ -299,7 +299,7 @@ fn format_joined<'py>(
 }
 
 /// A `str` whose code points are these bytes, as PEP 3333 has it.
-fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyString> {
+pub(crate) fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyString> {
     // SAFETY: pointer and length are those of a slice; the result is a new reference to a str, or null without
     // memory, which `from_owned_ptr` turns into a panic.
     unsafe {

@@ -13,7 +13,7 @@ mod transaction;
 use std::sync::{Mutex, PoisonError};
 
 use config::Settings;
-use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
 use telemetry::ErrorLog;
@@ -21,6 +21,9 @@ use worker::{Exchange, Front, Gateway};
 
 use environ::Environs;
 
+use crate::observers::Observers;
+
+pub(crate) use environ::latin1;
 pub(crate) use errors::ErrorStream;
 pub(crate) use file_wrapper::FileWrapper;
 pub(crate) use transaction::{Transaction, type_name};
@@ -33,6 +36,7 @@ pub(crate) struct Wsgi {
     /// `None`: uWSGI's manner of serving without an application, which answers 500.
     application: Option<Py<PyAny>>,
     environs: Environs,
+    observers: Option<Observers>,
     spares: Mutex<Vec<Spare>>,
     log: ErrorLog,
     sendfile: bool,
@@ -51,11 +55,13 @@ impl Wsgi {
         application: Option<Py<PyAny>>,
         settings: &Settings,
         fronts: &[Front],
+        observers: Option<Observers>,
         log: ErrorLog,
     ) -> PyResult<Wsgi> {
         Ok(Wsgi {
             application,
             environs: Environs::new(py, settings, fronts, &log)?,
+            observers,
             spares: Mutex::default(),
             log,
             sendfile: settings.sendfile,
@@ -65,13 +71,18 @@ impl Wsgi {
     fn serve_attached(&self, py: Python<'_>, exchange: Exchange) -> PyResult<Exchange> {
         let spare = self.spare(py)?;
         let transaction = spare.transaction.bind(py);
+        let observed = self
+            .observers
+            .as_ref()
+            .map(|observers| (observers, observers.begin(py, &exchange)));
         let environ = self.environs.environ(py, &exchange, transaction)?;
         transaction.get().lend(exchange);
-        let called = match &self.application {
-            Some(application) => application
+        let called = match (&self.application, &observed) {
+            (_, Some((_, Err(error)))) => Err(error.clone_ref(py)),
+            (Some(application), _) => application
                 .bind(py)
                 .call1((&environ, spare.start_response.bind(py))),
-            None => Err(no_application()),
+            (None, _) => Err(no_application()),
         };
         let sent = called.and_then(|answer| answer::send(&answer, transaction.get(), self.sendfile));
         let mut exchange = transaction.get().take_back(py)?;
@@ -83,6 +94,9 @@ impl Wsgi {
                 }
             }
             Err(error) => self.report(py, &mut exchange, &error),
+        }
+        if let Some((observers, Ok(observed))) = &observed {
+            observers.end(py, observed, &environ, &mut exchange);
         }
         drop(environ);
         self.keep(py, spare);
@@ -152,9 +166,10 @@ impl Gateway for Wsgi {
         Python::attach(|py| {
             py.detach(wait);
             // Runs the Python handlers of signals that came meanwhile. What they raise has nobody to go to, except
-            // the interrupt of a worker that has been told to leave, which the reactor knows already.
+            // those of a worker that has been told to leave, which the reactor knows already.
             if let Err(error) = py.check_signals()
                 && !error.is_instance_of::<PyKeyboardInterrupt>(py)
+                && !error.is_instance_of::<PySystemExit>(py)
             {
                 self.log
                     .error_with_details("A signal handler failed", &crate::traceback::text(py, &error));

@@ -125,6 +125,7 @@ fn signal_name(signal: Signal) -> &'static str {
         (Signal::QUIT, "QUIT"),
         (Signal::KILL, "KILL"),
         (Signal::ABORT, "ABRT"),
+        (Signal::VTALARM, "VTALRM"),
         (Signal::USR1, "USR1"),
     ]
     .into_iter()
@@ -509,7 +510,10 @@ fn a_request_past_its_deadline_costs_its_worker() {
         elapsed_ms: 31_000,
     };
     world.tell(Input::Overdue(overdue.clone()));
-    assert_eq!(world.did(), ["deadline GET /slow", "ABRT 1", "spawn 3#1"]);
+    assert_eq!(
+        world.did(),
+        ["deadline GET /slow", "VTALRM 1", "ABRT 1", "spawn 3#1"]
+    );
     world.tell(Input::Overdue(overdue));
     assert!(world.did().is_empty(), "said once");
     assert_eq!(world.pass(), Some(1000));

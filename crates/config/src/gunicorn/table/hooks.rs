@@ -19,6 +19,7 @@ const fn dirty(name: &'static str, arity: usize, default: &'static str) -> Entry
         "Hook of the dirty arbiter.",
     )
     .under("Dirty Arbiter Hooks")
+    .no_effect("there are no dirty workers, so it is never called")
 }
 
 /// The hooks.
@@ -70,13 +71,15 @@ pub(super) const ENTRIES: &[Entry] = &[
         1,
         "WorkerInt.worker_int",
         "Called in a worker on INT or QUIT.",
-    ),
+    )
+    .honoured(LISTED),
     hook(
         "worker_abort",
         1,
         "WorkerAbort.worker_abort",
         "Called in a worker that has timed out (ABRT).",
-    ),
+    )
+    .honoured(LISTED),
     hook(
         "pre_exec",
         1,
@@ -88,7 +91,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         2,
         "PreRequest.pre_request",
         "Called in a worker before the application is called.",
-    ),
+    )
+    .honoured(LISTED),
     Entry::new(
         "post_request",
         &[],
@@ -96,7 +100,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::Function("PostRequest.post_request"),
         "Called in a worker after the answer; takes 2, 3 or 4 parameters.",
     )
-    .under("Server Hooks"),
+    .under("Server Hooks")
+    .honoured(LISTED),
     hook(
         "child_exit",
         2,
@@ -130,7 +135,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         2,
         "NewSSLContext.ssl_context",
         "Makes the SSLContext from a factory.",
-    ),
+    )
+    .refused("TLS is not there yet, so nothing would ask for the context: leave the hook away and let a proxy speak TLS"),
     dirty("on_dirty_starting", 1, "OnDirtyStarting.on_dirty_starting"),
     dirty("dirty_post_fork", 2, "DirtyPostFork.dirty_post_fork"),
     dirty("dirty_worker_init", 1, "DirtyWorkerInit.dirty_worker_init"),
