@@ -3,6 +3,7 @@
 mod dialects;
 mod pages;
 mod uwsgi_grammar;
+mod uwsgi_shapes;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -109,7 +109,7 @@ fn plan(reader: Reader<'_>, environment: &Environment) -> Result<Plan, ConfigErr
         .iter()
         .any(|given| given.name == "strict" && known::is_on(&given.value));
     let mut draft = new_draft(environment);
-    let mut ignored = BTreeSet::new();
+    let mut said = BTreeSet::new();
     // All of them, so that a file is put right in one go.
     let mut faults = Vec::new();
     for one in given.iter().filter(|given| !given.settled) {
@@ -118,14 +118,14 @@ fn plan(reader: Reader<'_>, environment: &Environment) -> Result<Plan, ConfigErr
             continue;
         };
         let Some(entry) = table::find(&one.name) else {
-            if !says_off(known.kind, &one.value) && ignored.insert(known.name) {
-                notices.push(format!(
-                    "{}: {} is not there yet and is ignored",
-                    one.origin, one.name
-                ));
-            }
+            // It has acted while the configuration was read.
             continue;
         };
+        if !matches!(entry.status, Status::Honoured(_))
+            && (says_off(known.kind, &one.value) || !said.insert(known.name))
+        {
+            continue;
+        }
         let value = without_comment(one, entry.text, known.kind, &mut notices);
         match entry.status {
             Status::Honoured(apply) => faults.extend(
@@ -195,6 +195,8 @@ fn new_draft(environment: &Environment) -> Draft<'_> {
         file: None,
         callable: None,
         log_file: None,
+        request_log: None,
+        greenlets: None,
         no_request_log: false,
         show: false,
         notices: Vec::new(),
@@ -267,7 +269,14 @@ fn without_comment<'a>(one: &'a Given, text: Text, kind: known::Kind, notices: &
 /// Every name in the table.
 #[cfg(test)]
 pub(crate) fn meant_names() -> impl Iterator<Item = &'static str> {
-    table::ENTRIES.iter().flat_map(|entry| entry.names).copied()
+    table::all().flat_map(|entry| entry.names).copied()
+}
+
+/// Options of uWSGI that neither act while they are read nor stand in a table.
+#[cfg(test)]
+pub(crate) fn names_without_a_status() -> impl Iterator<Item = &'static str> {
+    let names = known::all().iter().map(|known| known.name);
+    names.filter(|name| !reads(name) && table::find(name).is_none())
 }
 
 /// Whether uWSGI has an option of this name.
@@ -316,6 +325,9 @@ fn finish(draft: &mut Draft<'_>, given: &[Given]) -> Result<(), ConfigError> {
         })
         .collect();
     draft.settings.application = application(draft);
+    if let (1, Some(threads)) = (draft.settings.threads, draft.greenlets) {
+        draft.settings.threads = threads;
+    }
     table::finish_logs(draft);
     Ok(())
 }
@@ -373,8 +385,7 @@ fn help(program: &str) -> String {
         };
         let help = match table::find(known.name) {
             Some(entry) => entry.help.to_owned(),
-            None if reads(known.name) => "acts while the configuration is read".to_owned(),
-            None => format!("not there yet ({})", known.plugin),
+            None => "acts while the configuration is read".to_owned(),
         };
         out.push_str(&format!(
             "    {:40} {help}\n",

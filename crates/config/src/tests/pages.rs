@@ -33,12 +33,14 @@ fn the_uvicorn_page_is_what_its_table_says() {
 }
 
 #[test]
-fn no_name_stands_in_two_entries_and_every_uwsgi_name_is_known() {
+fn no_name_stands_in_two_entries_and_every_option_of_uwsgi_has_a_status() {
     let mut names = std::collections::BTreeSet::new();
     for name in crate::uwsgi::meant_names() {
         assert!(names.insert(name), "{name} stands twice");
         assert!(crate::uwsgi::is_known(name), "{name} is no option of uWSGI");
     }
+    let without: Vec<_> = crate::uwsgi::names_without_a_status().collect();
+    assert!(without.is_empty(), "nothing says what becomes of {without:?}");
     let mut flags = std::collections::BTreeSet::new();
     for name in crate::gunicorn_setting_names() {
         assert!(flags.insert(name), "{name} stands twice");

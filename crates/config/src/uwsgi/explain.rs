@@ -1,7 +1,7 @@
 //! What `--check` prints: every option given, where, and what it comes to here; then the notices that a start would log.
 
 use super::reader::Given;
-use super::{known, reads, table};
+use super::{reads, table};
 use crate::option::Status;
 use crate::{Application, Plan};
 
@@ -58,7 +58,6 @@ fn meaning(name: &str) -> String {
         Some((Status::NotYet, _)) => "not there yet".to_owned(),
         Some((Status::Refused(reason), _)) => format!("refused: {reason}"),
         None if reads(name) => "acts while the configuration is read".to_owned(),
-        None if known::find(name).is_some() => "not there yet".to_owned(),
         None => "no option: a variable of your own".to_owned(),
     }
 }

@@ -1,11 +1,14 @@
 //! What uWSGI's options mean here: one entry per idea, with all its names. An option without an entry is known by
 //! name only and not there yet; a new ability is a new entry.
 
+pub(super) mod families;
+mod more;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::ini::processors;
-use super::known::{is_on, leading_number};
+use super::known::{self, is_on, leading_number};
 use crate::address::host_and_port;
 use crate::defaults::{count, size, unless_zero};
 use crate::option::Status;
@@ -28,6 +31,10 @@ pub(super) struct Draft<'a> {
     pub(super) callable: Option<String>,
     /// `logto`
     pub(super) log_file: Option<PathBuf>,
+    /// `req-logger`
+    pub(super) request_log: Option<LogTarget>,
+    /// `gevent`, `async`: how many threads take the place of greenlets.
+    pub(super) greenlets: Option<u32>,
     /// `disable-logging`
     pub(super) no_request_log: bool,
     /// `show-config`
@@ -107,9 +114,18 @@ const NO_TLS: &str = "TLS is not there yet: use http-socket behind a proxy that 
 const NO_ISOLATION: &str =
     "it would not isolate anything here: use the service manager or a container for that";
 
-/// The entry for a name.
+/// The entry for a name: its own, or its family's. Only what acts while the configuration is read has none.
 pub(super) fn find(name: &str) -> Option<&'static Entry> {
-    ENTRIES.iter().find(|entry| entry.names.contains(&name))
+    let own = all().find(|entry| entry.names.contains(&name));
+    own.or_else(|| {
+        let family = families::of(known::find(name)?)?;
+        (!super::reads(name)).then_some(&family.entry)
+    })
+}
+
+/// Every entry that has names of its own, in the order of the compatibility page.
+pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
+    ENTRIES.iter().chain(more::ENTRIES)
 }
 
 /// Whether what a plugin adds to uWSGI is built in here or needs nothing.
@@ -198,7 +214,7 @@ fn patience(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
 }
 
 /// The ideas that have a meaning here, in the order of the compatibility page.
-pub(super) const ENTRIES: &[Entry] = &[
+const ENTRIES: &[Entry] = &[
     does(
         &["http"],
         "Listen here and speak HTTP: HOST:PORT, :PORT (all IPv4 addresses), a path, fd://N.",
@@ -573,6 +589,9 @@ pub(super) fn finish_logs(draft: &mut Draft<'_>) {
     if let Some(file) = draft.log_file.clone().or(daemon_file) {
         draft.settings.logs.error = LogTarget::File(file);
     }
-    let target = draft.settings.logs.error.clone();
+    let target = draft
+        .request_log
+        .clone()
+        .unwrap_or_else(|| draft.settings.logs.error.clone());
     draft.settings.logs.access = (!draft.no_request_log).then_some(target);
 }

@@ -1,0 +1,253 @@
+//! Options that share what becomes of them: whole subsystems of uWSGI that are refused, need nothing here, or are still to
+//! come. Every option without an entry of its own is in one of these families; a test holds that.
+
+use super::{Entry, Text};
+use crate::option::Status;
+use crate::uwsgi::known::Known;
+
+/// Options with one status and one reason.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::uwsgi) struct Family {
+    /// What belongs to it, between spaces: names, beginnings of names (`legion*`), plugins (`plugin:php`). The first family
+    /// wins.
+    covers: &'static str,
+    /// What becomes of all of them.
+    pub(in crate::uwsgi) entry: Entry,
+}
+
+impl Family {
+    /// Whether an option belongs to it.
+    pub(in crate::uwsgi) fn has(&self, known: &Known) -> bool {
+        self.covers.split_whitespace().any(|pattern| {
+            match (pattern.strip_prefix("plugin:"), pattern.strip_suffix('*')) {
+                (Some(plugin), _) => plugin == known.plugin,
+                (None, Some(beginning)) => known.name.starts_with(beginning),
+                (None, None) => pattern == known.name,
+            }
+        })
+    }
+}
+
+const fn family(covers: &'static str, help: &'static str, status: Status<super::Apply>) -> Family {
+    Family {
+        covers,
+        entry: Entry {
+            names: &[],
+            help,
+            text: Text::Free,
+            status,
+        },
+    }
+}
+
+const fn refused(covers: &'static str, help: &'static str, reason: &'static str) -> Family {
+    family(covers, help, Status::Refused(reason))
+}
+
+const fn idle(covers: &'static str, help: &'static str, reason: &'static str) -> Family {
+    family(covers, help, Status::NoEffect(reason))
+}
+
+const fn coming(covers: &'static str, help: &'static str) -> Family {
+    family(covers, help, Status::NotYet)
+}
+
+/// The family of an option.
+pub(in crate::uwsgi) fn of(known: &Known) -> Option<&'static Family> {
+    FAMILIES.iter().find(|family| family.has(known))
+}
+
+/// All families, in the order of the compatibility page.
+pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
+    refused(
+        "plugin:php plugin:psgi plugin:rack plugin:rbthreads plugin:fiber plugin:lua plugin:jvm plugin:jwsgi \
+         plugin:mono plugin:v8 plugin:gccgo plugin:coroae plugin:xslt plugin:pypy plugin:stackless",
+        "Other languages and other Pythons.",
+        "only Python applications for CPython are served here: use that language's own server and route to it in the proxy",
+    ),
+    refused(
+        "plugin:webdav plugin:glusterfs plugin:rados plugin:ldap plugin:pam plugin:sqlite3 plugin:geoip \
+         plugin:mongrel2 plugin:logzmq plugin:nagios plugin:notfound plugin:dumbloop plugin:pty plugin:ping \
+         plugin:symcall plugin:forkptyrouter plugin:tuntap plugin:zergpool plugin:ring plugin:curl_cron \
+         plugin:zabbix plugin:rrdtool",
+        "Other plugins.",
+        "what this plugin does is not part of an application server here: use a program made for it beside the server",
+    ),
+    refused(
+        "plugin:fastrouter plugin:rawrouter plugin:sslrouter http-subscription* http-resubscribe http-use-* \
+         http-zerg http-fallback http-stud-prefix http-manage-rtsp",
+        "Routers that find their servers by subscription.",
+        "there is no router process that others subscribe to: name the servers in the proxy (nginx upstream, HAProxy, an ingress)",
+    ),
+    refused(
+        "subscribe* subscription* start-unsubscribed unsubscribe-on-graceful-reload weight auto-weight sni* \
+         multicast* udp",
+        "Subscriptions and multicast.",
+        "there is no router process to subscribe to: name the servers in the proxy",
+    ),
+    refused(
+        "legion* cron-legion unique-legion-cron unique-cron-legion",
+        "Legions: a cluster that elects its lord.",
+        "a cluster is the business of its orchestrator: use its leases or leader election",
+    ),
+    refused(
+        "zerg* shared-socket undeferred-shared-socket map-socket shutdown-sockets suwsgi-socket ssl-socket \
+         raw-socket raw-modifier*",
+        "Sockets that processes share or pass on, and sockets without a protocol.",
+        "workers share every socket here: give http-socket, socket, or fd://N for one that is inherited",
+    ),
+    refused(
+        "ssl-* https-export-cert https-session-context https-socket-modifier* http-to-https sslrouter*",
+        "TLS of the server's own.",
+        super::NO_TLS,
+    ),
+    refused(
+        "setns* jail* libjail jid-file jidfile namespace-net ns-net unshare2 pivot-root pivot_root cgroup* \
+         refork* re-fork* mount-as-* mount-asap mount-in-jail mount-post-jail mount-pre-jail worker-mount \
+         umount-* tuntap* privileged-binary-patch* unprivileged-binary-patch*",
+        "Isolation, mounts and jails.",
+        super::NO_ISOLATION,
+    ),
+    refused(
+        "build-plugin cflags config-py dot-h extract print-sym print-symbol binary-append-data command-mode \
+         dlopen no-server iprint dump-options cheaper-algo-list cheaper-algos-list cheaper-list alarm-list \
+         alarms-list clock-list clocks-list imperial-monitor* logger-list loggers-list loop-list loops-list \
+         plugin-list router-list routers-list python-version ftok file-write",
+        "Commands that print or build something of uWSGI's.",
+        "there is nothing of it to print or to build here: --help lists every option, and docs/compatibility says what each does",
+    ),
+    refused(
+        "pyshell* pyrun py python python-raw pump web3 pecan wsgi-lite test eval worker-exec* \
+         python-worker-override",
+        "Other ways to run or load code.",
+        "name the application with module = MODULE:CALLABLE or wsgi-file = FILE",
+    ),
+    refused(
+        "plugin:tornado plugin:ugreen plugin:greenlet plugin:asyncio loop",
+        "Other loop engines.",
+        "requests are served by threads (threads = N) or, for an ASGI application, by its event loop",
+    ),
+    refused(
+        "vassal-cap vassals-cap emperor-cap emperor-tyrant* emperor-use-clone emperor-proxy-socket \
+         emperor-on-demand* emperor-wrapper* emperor-broodlord emperor-magic-exec",
+        "Emperors with powers over their vassals' users.",
+        "a server here starts no others under foreign users: use the service manager's templates (systemd uwsgi@.service)",
+    ),
+    coming(
+        "abstract-socket enable-proxy-protocol http-enable-proxy-protocol fastcgi-* scgi-* puwsgi-socket",
+        "Other protocols.",
+    ),
+    idle(
+        "gevent-* plugin:gevent",
+        "Details of gevent.",
+        "there are no greenlets: requests run in threads",
+    ),
+    idle(
+        "optimize no-site py-sys-executable py-executable py-program-name py-programname reload-os-env",
+        "How the interpreter starts.",
+        "it runs already when the configuration is read: set PYTHONOPTIMIZE, or start the python you want with -m penstock",
+    ),
+    idle(
+        "vhost vhost-host",
+        "An application for each host name.",
+        "one application answers for every host: give each its own server, or route by host in the application",
+    ),
+    idle(
+        "http-gid http-uid http-stats http-stats-server http-ss http-harakiri http-gracetime http-modifier* \
+         http-socket-modifier* fastcgi-modifier* scgi-modifier* http-var http-to http-use-socket httprouter \
+         plugin:http",
+        "Details of the HTTP router.",
+        "there is no router process in front of the workers",
+    ),
+    idle(
+        "listen-queue-alarm lq-alarm alarm* segfault-alarm backlog-alarm log-alarm not-alarm-log \
+         not-log-alarm metric-alarm",
+        "Alarms.",
+        "nobody is alarmed from inside the server: watch its log and its statistics",
+    ),
+    idle(
+        "so-keepalive so-send-timeout so-write-timeout socket-send-timeout socket-write-timeout socket-sndbuf \
+         socket-rcvbuf tcp-fast-open* tcp-fastopen* freebind reuse-port",
+        "Options of sockets.",
+        "the kernel's own settings hold; a client that takes nothing for 60 seconds is given up",
+    ),
+    idle(
+        "post-buffering-bufsize body-read-warning chunked-input-* upload-progress thread-stack* \
+         threads-stack* lock-engine locks use-abort ksm never-swap persistent-ipcsem backtrace-depth clock \
+         check-interval mem-collector-freq profiler static-cache-paths* rpc-max signal-bufsize \
+         signals-bufsize mule-msg-size max-apps no-initgroups skip-zero skip-atexit* fd-safe safe-fd \
+         http-auto-gzip daemons-honour-stdin log-master-req-stream metrics-no-cores stats-no-* disable-*",
+        "Tuning of machinery that works otherwise here.",
+        "sizes adapt by themselves, and the limits of the server hold",
+    ),
+    idle(
+        "honour-stdin",
+        "Keep standard input.",
+        "standard input is left as it is, except in the background",
+    ),
+    idle(
+        "cgi-mode binary-path binsh allowed-modifiers remap-modifier ignore-script-name wsgi-strict \
+         wsgi-accept-buffer* start_response-nodelay write-errors-* no-harakiri-* harakiri-no-arh \
+         force-gateway emperor-procname early-emperor propagate-touch prio whitelist blacklist end-whitelist \
+         end-blacklist response-headers-limit resolve post-pymodule-alias pymodule-alias",
+        "Details that have no counterpart here.",
+        "what it changes in uWSGI does not exist here",
+    ),
+    coming("emperor* vassal* imperial*", "The emperor."),
+    coming(
+        "cheaper* plugin:cheaper_busyness cheap idle die-on-idle",
+        "Fewer workers when there is little to do.",
+    ),
+    coming(
+        "harakiri-* reload-on-* brutal-reload-on-fd evil-reload-* min-worker-lifetime max-worker-lifetime* \
+         mule-reload-mercy exit-on-reload touch-* fs-signal",
+        "When workers are replaced.",
+    ),
+    coming(
+        "hook-* exec-* call-* after-request-* wait-* fallback-config",
+        "Hooks.",
+    ),
+    coming("attach-* smart-attach-*", "Programs that run beside the workers."),
+    coming(
+        "cron* unique-cron timer rbtimer signal-timer signal-rbtimer",
+        "Timers.",
+    ),
+    coming(
+        "cache* check-cache add-cache-item load-file-in-cache* sharedarea py-sharedarea queue*",
+        "Caches and memory that workers share.",
+    ),
+    coming("mule* farm spooler*", "Mules and spoolers."),
+    coming(
+        "stats* st metric* enable-metrics memory-report carbon* snmp* plugin:carbon",
+        "Statistics.",
+    ),
+    coming(
+        "log-* logdate logfile-* logformat* plugin:rsyslog",
+        "Details of logs.",
+    ),
+    coming(
+        "route* final-route* response-route* error-route* error-page-* del-header rem-header collect-header \
+         response-header-collect pull-header inject-* file-serve-mode fileserve-mode",
+        "Internal routing, and what answers are made to be.",
+    ),
+    coming("static* check-static* mimefile mime-file", "Static files."),
+    coming(
+        "mount* check-mount* manage-script-name no-default-app",
+        "Several applications.",
+    ),
+    coming(
+        "import pyimport py-import python-import shared-* paste* ini-paste* pyargv chdir2 force-cwd \
+         catch-exceptions exception-handler py-auto-reload-ignore py-tracebacker",
+        "Loading the application.",
+    ),
+    coming("plugin:cgi", "CGI programs."),
+    coming("websocket*", "WebSockets of WSGI applications."),
+    coming(
+        "master-fifo pause suspend resume signal connect-and-read notify-socket",
+        "Commands to a running server.",
+    ),
+    coming(
+        "add-gid cap limit-* cpu-affinity procname-* immediate-* unenv env* flock* mode",
+        "Rights, limits and names of processes.",
+    ),
+];

@@ -1,0 +1,249 @@
+//! More of what uWSGI's options mean here: what needs no code beyond the settings there are, and what is always so.
+
+use std::path::PathBuf;
+
+use super::{Draft, Entry, always, at_start, does, does_with_text, natural};
+use crate::LogTarget;
+use crate::defaults::count;
+use crate::uwsgi::known::{is_on, leading_number};
+
+/// `Name: value`, as `add-header` has it.
+fn header(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
+    let (name, content) = value
+        .split_once(':')
+        .ok_or_else(|| format!("'{value}' has to be NAME: VALUE"))?;
+    draft.settings.added_headers.push(name, content)
+}
+
+/// `[NAME ]KIND[:ARGUMENT]`, as loggers have it: where it goes, if it is a file or a standard stream. Of the other kinds it
+/// is said that they are not there, and lines go where they went before.
+fn log_target(draft: &mut Draft<'_>, value: &str) -> Result<Option<LogTarget>, String> {
+    let plain = match value.split_once(' ') {
+        Some((name, rest)) if !name.contains(':') => rest.trim_start(),
+        _ => value,
+    };
+    let (kind, argument) = plain.split_once(':').unwrap_or((plain, ""));
+    Ok(match (kind, argument) {
+        ("stdio", _) | ("fd", "1") => Some(LogTarget::Stdout),
+        ("fd", "2") => Some(LogTarget::Stderr),
+        ("file", path) if !path.is_empty() => Some(LogTarget::File(at_start(draft, path))),
+        ("file", _) => return Err("the file has no path: write file:PATH".to_owned()),
+        _ => {
+            draft.notices.push(format!(
+                "the logger '{kind}' is not there yet: give stdio or file:PATH; lines go where they would without it"
+            ));
+            None
+        }
+    })
+}
+
+/// A directory of files, each the value of the variable it is named after (daemontools' envdir).
+fn variables_of(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
+    let directory = at_start(draft, value);
+    let failed =
+        |error: std::io::Error| format!("cannot read the directory {}: {error}", directory.display());
+    let mut paths = std::fs::read_dir(&directory)
+        .and_then(|entries| {
+            entries
+                .map(|entry| Ok(entry?.path()))
+                .collect::<Result<Vec<_>, _>>()
+        })
+        .map_err(failed)?;
+    paths.sort();
+    for path in paths.iter().filter(|path| path.is_file()) {
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let bytes =
+            std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        let text = String::from_utf8_lossy(&bytes);
+        let first = text.lines().next().unwrap_or_default().trim_end().to_owned();
+        draft.settings.env.push((name, first));
+    }
+    Ok(())
+}
+
+fn second_pidfile(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
+    match &draft.settings.pidfile {
+        None => draft.settings.pidfile = Some(at_start(draft, value)),
+        Some(first) => {
+            let first = first.display();
+            draft
+                .notices
+                .push(format!("only one pidfile is written, and that is {first}"));
+        }
+    }
+    Ok(())
+}
+
+/// The entries, in the order of the compatibility page.
+pub(super) const ENTRIES: &[Entry] = &[
+    does_with_text(
+        &["add-header"],
+        "NAME: VALUE to add to every answer; may be repeated.",
+        header,
+    ),
+    does(
+        &["daemonize2"],
+        "As daemonize: the process that was started leaves before the application is loaded.",
+        |d, v| {
+            let output = Some(at_start(d, v));
+            d.settings.daemonize = Some(crate::Daemonize { output });
+            Ok(())
+        },
+    ),
+    does(
+        &["logto2"],
+        "As logto: workers write to it under their own user anyway.",
+        |d, v| {
+            d.log_file = Some(at_start(d, v));
+            Ok(())
+        },
+    ),
+    does(
+        &["logger"],
+        "Log to stdio, file:PATH or fd:2; a name in front is allowed.",
+        |d, v| {
+            if let Some(target) = log_target(d, v)? {
+                d.settings.logs.error = target;
+            }
+            Ok(())
+        },
+    ),
+    does(
+        &["req-logger", "logger-req"],
+        "Where lines for requests go: stdio, file:PATH or fd:2.",
+        |d, v| {
+            let target = log_target(d, v)?;
+            d.request_log = target.or(d.request_log.take());
+            Ok(())
+        },
+    ),
+    does(
+        &["pidfile2", "safe-pidfile", "safe-pidfile2"],
+        "As pidfile, where that is not given: it is written once the sockets are open.",
+        second_pidfile,
+    ),
+    does(
+        &[
+            "touch-chain-reload",
+            "touch-workers-reload",
+            "fs-reload",
+            "fs-brutal-reload",
+        ],
+        "As touch-reload: new workers are always ready before old ones leave.",
+        |d, v| {
+            d.settings.touch_reload.push(PathBuf::from(v));
+            Ok(())
+        },
+    ),
+    does(
+        &["max-requests-delta"],
+        "Spread max-requests: up to this many more requests for each worker.",
+        |d, v| {
+            d.settings.max_requests_jitter = natural(v)?;
+            Ok(())
+        },
+    ),
+    does(
+        &["disable-sendfile"],
+        "Read files and write them instead of using sendfile.",
+        |d, v| {
+            d.settings.sendfile = !is_on(v);
+            Ok(())
+        },
+    ),
+    does(
+        &["max-vars"],
+        "Raises the limit of 100 header fields, never lowers it.",
+        |d, v| {
+            let fields = usize::try_from(natural(v)?).unwrap_or(usize::MAX);
+            d.settings.limits.fields = d.settings.limits.fields.max(fields.min(65_535));
+            Ok(())
+        },
+    ),
+    does(
+        &["envdir", "early-envdir"],
+        "Set a variable for each file in this directory.",
+        variables_of,
+    ),
+    does(
+        &["async", "gevent"],
+        "There are no greenlets: requests run in threads. Gives each worker that many threads, 64 at most, unless threads is \
+         given.",
+        |d, v| {
+            let threads = count(leading_number(v).clamp(1, 64).unsigned_abs());
+            d.notices.push(format!(
+                "there are no greenlets: each worker has {threads} threads, if threads is not given"
+            ));
+            d.greenlets = Some(threads);
+            Ok(())
+        },
+    ),
+    always(
+        &["ignore-sigpipe", "ignore-write-errors", "disable-write-exception"],
+        "A client that leaves is no error: nothing is raised in the application, nothing is logged.",
+    ),
+    always(
+        &["offload-threads", "offload-thread"],
+        "Sending files and answers never keeps a worker from other clients.",
+    ),
+    always(
+        &["master-as-root", "drop-after-init", "drop-after-apps"],
+        "The master keeps its user so that it can open sockets and files again; workers drop to theirs before the \
+         application is loaded.",
+    ),
+    always(
+        &["http-websockets"],
+        "Connections that change their protocol need no permission.",
+    ),
+    always(
+        &[
+            "http-processes",
+            "http-workers",
+            "http-events",
+            "http-cheap",
+            "http-quiet",
+        ],
+        "There is no router process: workers speak HTTP.",
+    ),
+    always(
+        &["http-buffer-size"],
+        "Buffers grow as far as the limits of a request allow.",
+    ),
+    always(
+        &["http-connect-timeout", "http-headers-timeout"],
+        "There is nothing to connect to; a request's head has 30 seconds.",
+    ),
+    always(
+        &["max-fd"],
+        "Tables grow on demand, whatever the limit of descriptors is.",
+    ),
+    always(&["reaper"], "Children of the master are always waited for."),
+    always(&["no-defer-accept"], "Accepting is not deferred."),
+    always(
+        &["no-fd-passing", "no-threads-wait"],
+        "Nothing here waits for it or needs it.",
+    ),
+    always(&["need-plugins"], "As plugins."),
+    always(&["tcp-nodelay"], "Answers are sent without delay."),
+    always(&["honour-range"], "Ranges of files are always answered."),
+    always(
+        &["http-server-name-as-http-host", "http-manage-source"],
+        "Names come from the request itself.",
+    ),
+    always(
+        &["forkbomb-delay"],
+        "Workers that die at once are started again at a growing distance.",
+    ),
+    always(
+        &["threaded-logger", "log-master-stream", "log-master-bufsize"],
+        "Writing a line never waits for another process.",
+    ),
+    always(
+        &["vassal-sos", "heartbeat"],
+        "The master watches its workers itself.",
+    ),
+    always(&["pcre-jit"], "Patterns are always compiled."),
+];
