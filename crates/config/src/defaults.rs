@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    AddedHeaders, Asgi, Dialect, Interface, Level, Limits, LogTarget, Logs, ReloadWatch, Settings, Timeouts,
-    UnixSocketRights,
+    AddedHeaders, Asgi, Dialect, Interface, Level, Limits, LogTarget, Logs, ReloadWatch, Settings,
+    StaticFiles, Timeouts, UnixSocketRights,
 };
 
 /// The access log format of Apache's "combined" log, in gunicorn's notation: gunicorn's default, and the native one.
@@ -66,6 +66,7 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
         reload_watch: ReloadWatch::default(),
         log_config: None,
         added_headers: AddedHeaders::default(),
+        static_files: StaticFiles::default(),
     }
 }
 

@@ -12,14 +12,18 @@ mod gunicorn;
 mod native;
 mod option;
 mod outcome;
+mod pattern;
 mod settings;
+mod static_files;
 mod uvicorn;
 mod uwsgi;
 
 pub use gunicorn::{Evaluate, gunicorn, gunicorn_setting_names};
 pub use native::native;
 pub use outcome::{ConfigError, Environment, Outcome, PidfileRequest, Plan, PythonSource, RawValue};
+pub use pattern::Pattern;
 pub use settings::*;
+pub use static_files::*;
 pub use uvicorn::uvicorn;
 pub use uwsgi::{UWSGI_DEFAULT_FORMAT, uwsgi};
 

@@ -6,6 +6,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::StaticFiles;
+
 /// Which server the user thinks they are talking to: decides log wording, exit codes and the meaning of signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
@@ -101,6 +103,8 @@ pub struct Settings {
     pub log_config: Option<PathBuf>,
     /// Headers that every answer gets.
     pub added_headers: AddedHeaders,
+    /// Requests that are answered from files, before the application.
+    pub static_files: StaticFiles,
 }
 
 /// What a development reload watches.

@@ -12,6 +12,7 @@ mod connection;
 mod deadlines;
 mod driven;
 mod exchange;
+mod files;
 mod gateway;
 mod gather;
 mod outbox;

@@ -25,6 +25,7 @@ use crate::connection::{Bounds, Connection, Front, Workspace};
 use crate::deadlines::{Deadlines, Wait};
 use crate::driven::Happening;
 use crate::exchange::Exchange;
+use crate::files::Files;
 use crate::gateway::Gateway;
 use crate::gather::Gatherer;
 use crate::pool::Pool;
@@ -222,6 +223,8 @@ pub(crate) struct Reactor {
     pub(crate) distrust: u32,
     pub(crate) desk: Desk,
     pub(crate) answering: Answering,
+    /// What is answered from files, before that.
+    pub(crate) files: Option<Files>,
     pub(crate) served: Vec<Exchange>,
     pub(crate) requests: u64,
     pub(crate) asked_to_retire: bool,
@@ -265,6 +268,7 @@ impl Reactor {
             )?),
             Some(gateway) => Answering::Here(Arc::clone(gateway)),
         };
+        let files = Files::new(&settings.static_files);
         let timeouts = settings.timeouts.clone();
         let deadlines = Deadlines::new(clock.now, |wait| match wait {
             Wait::Head => timeouts.head,
@@ -306,6 +310,7 @@ impl Reactor {
             distrust: 0,
             desk: desk(0),
             answering,
+            files,
             served: Vec::new(),
             requests: 0,
             asked_to_retire: false,

@@ -205,7 +205,11 @@ impl Reactor {
                 Step::Ready => {
                     *requests -= 1;
                     self.prepare(&mut exchange);
-                    let elsewhere = self.answering.elsewhere();
+                    let from_file = self
+                        .files
+                        .as_ref()
+                        .is_some_and(|files| files.answer(&mut exchange));
+                    let elsewhere = !from_file && self.answering.elsewhere();
                     if elsewhere || exchange.body_arriving() {
                         // Whoever serves it may want to read on from what has been received.
                         exchange.work.inbox.extend_from_slice(&input[used..]);
@@ -214,7 +218,12 @@ impl Reactor {
                     if elsewhere {
                         return (exchange, done(used, true, true));
                     }
-                    exchange = self.serve_inline(exchange);
+                    if from_file {
+                        self.desk.count();
+                        self.answered(&mut exchange);
+                    } else {
+                        exchange = self.serve_inline(exchange);
+                    }
                     if exchange.connection.ending == Ending::Flush && used < input.len() {
                         exchange.connection.ending = Ending::FlushAndLinger;
                     }

@@ -96,6 +96,7 @@ fn settings(threads: u32, patience: Duration) -> Settings {
         reload_watch: config::ReloadWatch::default(),
         log_config: None,
         added_headers: config::AddedHeaders::default(),
+        static_files: config::StaticFiles::default(),
     }
 }
 

@@ -328,7 +328,6 @@ fn a_uwsgi_file_is_read_with_its_whole_grammar() {
         [
             "site.ini:7: module: '# the app' is taken for a comment: put it on a line of its own",
             "site.ini:12: unknown option vaccum is ignored (did you mean vacuum?)",
-            "site.ini:14: static-map is not there yet and is ignored",
         ]
     );
 }

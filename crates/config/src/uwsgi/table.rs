@@ -3,6 +3,7 @@
 
 pub(super) mod families;
 mod more;
+mod static_files;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -125,7 +126,7 @@ pub(super) fn find(name: &str) -> Option<&'static Entry> {
 
 /// Every entry that has names of its own, in the order of the compatibility page.
 pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
-    ENTRIES.iter().chain(more::ENTRIES)
+    ENTRIES.iter().chain(static_files::ENTRIES).chain(more::ENTRIES)
 }
 
 /// Whether what a plugin adds to uWSGI is built in here or needs nothing.

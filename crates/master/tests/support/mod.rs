@@ -314,6 +314,7 @@ fn settings(directory: &Path) -> Settings {
         reload_watch: config::ReloadWatch::default(),
         log_config: None,
         added_headers: config::AddedHeaders::default(),
+        static_files: config::StaticFiles::default(),
     }
 }
 

@@ -230,7 +230,7 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
          response-header-collect pull-header inject-* file-serve-mode fileserve-mode",
         "Internal routing, and what answers are made to be.",
     ),
-    coming("static* check-static* mimefile mime-file", "Static files."),
+    coming("check-static-docroot", "Static files."),
     coming(
         "mount* check-mount* manage-script-name no-default-app",
         "Several applications.",

@@ -148,7 +148,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
     does(
         &["disable-sendfile"],
-        "Read files and write them instead of using sendfile.",
+        "Read files of wsgi.file_wrapper and write them instead of using sendfile.",
         |d, v| {
             d.settings.sendfile = !is_on(v);
             Ok(())
