@@ -267,7 +267,7 @@ def test_hooks_run_in_their_process_and_in_gunicorns_order(tmp_path: Path, start
         environment={"HOOKS": str(hooks)},
     )
     assert_workers(server, 2)
-    assert wait_until(lambda: hooks.read_text().count("post_fork") == 2, 10.0)
+    assert wait_until(lambda: hooks.read_text().count("post_worker_init") == 2, 10.0)
     workers = set(server.processes()) - {server.pid}
     server.wait_for_log("Demo is ready on")
     assert re.search(rf"(?m)^\[[^\]]+\] \[{server.pid}\] \[INFO\] Demo is ready on ", server.log)
@@ -280,12 +280,12 @@ def test_hooks_run_in_their_process_and_in_gunicorns_order(tmp_path: Path, start
         f"pre_fork 1 {master}",
         f"pre_fork 2 {master}",
     ]
-    for name in ("post_fork", "worker_exit"):
+    for name in ("post_fork", "post_worker_init", "worker_exit"):
         assert sorted(line for line in lines if line.startswith(name)) == sorted(
             f"{name} {worker} in {worker}" for worker in workers
         )
     assert lines[-1] == f"on_exit {master}"
-    assert len(lines) == 9
+    assert len(lines) == 11
 
 
 def test_gunicorns_options_take_effect(tmp_path: Path, start_server: StartServer) -> None:

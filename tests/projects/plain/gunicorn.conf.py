@@ -39,6 +39,10 @@ def post_fork(server, worker):
     _note("post_fork", worker.pid)
 
 
+def post_worker_init(worker):
+    _note("post_worker_init", worker.pid)
+
+
 def worker_exit(server, worker):
     _note("worker_exit", worker.pid)
 
