@@ -5,4 +5,14 @@ Put ``penstock`` in front of the command you already run: ``penstock gunicorn -w
 
 from penstock._core import __version__
 
-__all__ = ["__version__"]
+__all__ = ["__version__", "offer_gunicorn"]
+
+
+def offer_gunicorn() -> None:
+    """Have ``gunicorn.app.base.BaseApplication`` and the other names that programs embed gunicorn by serve on Penstock.
+
+    Call it before they are imported. Configuration files of ``penstock gunicorn`` have the names anyway.
+    """
+    from penstock._gunicorn import names
+
+    names.offer(first=True)

@@ -10,6 +10,8 @@ import traceback
 from types import ModuleType
 from typing import Any
 
+from penstock._gunicorn.application import EMBEDDED, reload_embedded
+
 
 class ConfigFileError(Exception):
     """The file cannot be run; the text names it and holds the traceback."""
@@ -34,6 +36,10 @@ def run_module(name: str) -> dict[str, Any]:
     """Import a module and return its globals."""
     try:
         module = importlib.import_module(name)
+        if name == EMBEDDED:
+            if name in _SEEN:
+                reload_embedded()
+            return vars(module)
         return vars(importlib.reload(module) if name in _SEEN else module)
     except (Exception, SystemExit) as error:
         raise ConfigFileError(f"Failed to read config file: python:{name}\n{_own_part(error, '')}") from None

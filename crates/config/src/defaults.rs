@@ -48,6 +48,7 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
             error: LogTarget::Stderr,
             access: None,
             access_format: COMBINED_FORMAT.to_owned(),
+            in_python: false,
             capture_output: false,
             colors: None,
         },

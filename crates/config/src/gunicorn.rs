@@ -95,6 +95,16 @@ pub fn gunicorn(
     })
 }
 
+/// gunicorn's settings, by name, with their defaults in this environment.
+///
+/// # Errors
+/// A variable that changes a default has no usable value.
+pub fn gunicorn_defaults(environment: &Environment) -> Result<Vec<(String, RawValue)>, ConfigError> {
+    let mut values = Values::new(environment);
+    values.add_environment()?;
+    Ok(values.all())
+}
+
 /// GUNICORN_CMD_ARGS, parsed as a command line; an application in it is ignored.
 fn variable_line(environment: &Environment) -> Result<Line, ConfigError> {
     let Some(text) = environment.variables.get("GUNICORN_CMD_ARGS") else {

@@ -18,7 +18,7 @@ mod static_files;
 mod uvicorn;
 mod uwsgi;
 
-pub use gunicorn::{Evaluate, gunicorn, gunicorn_setting_names};
+pub use gunicorn::{Evaluate, gunicorn, gunicorn_defaults, gunicorn_setting_names};
 pub use native::native;
 pub use outcome::{ConfigError, Environment, Outcome, PidfileRequest, Plan, PythonSource, RawValue};
 pub use pattern::Pattern;

@@ -420,6 +420,8 @@ pub struct Logs {
     pub access: Option<LogTarget>,
     /// Format of an access line, in the dialect's own notation.
     pub access_format: String,
+    /// Lines go through a logger in Python, made of the dialect's own values (gunicorn's `logger_class` and the like).
+    pub in_python: bool,
     /// Redirect the processes' standard output and error into the error log's file.
     pub capture_output: bool,
     /// Colour the lines, where the dialect's have colours; `None`: where standard output is a terminal.

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use config::{ConfigError, Dialect, Environment, Outcome, PidfileRequest, Plan};
 use master::Signals;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use rustix::process::{Pid, Signal, kill_process};
 use telemetry::{AccessLog, ErrorLog, LogOpenError};
 use worker::Departure;
@@ -15,6 +17,7 @@ use crate::application;
 use crate::hooks::Hooks;
 use crate::host::{Interpreter, report};
 use crate::python_config::{self, Functions};
+use crate::python_logger;
 
 /// What was typed, where: enough to evaluate it again.
 #[derive(Clone)]
@@ -34,6 +37,9 @@ pub(crate) fn main(py: Python<'_>, arguments: Vec<String>) -> PyResult<i32> {
     // First of all, so that a TERM or a HUP from here on is obeyed like any other.
     let signals = Signals::install()?;
     let command = Command::new(&arguments);
+    if command.dialect == Dialect::Gunicorn {
+        py.import("penstock._gunicorn.names")?.call_method0("offer")?;
+    }
     Ok(match command.run(py, signals) {
         Ok(code) => code,
         Err(error) => {
@@ -41,6 +47,15 @@ pub(crate) fn main(py: Python<'_>, arguments: Vec<String>) -> PyResult<i32> {
             error.exit_code
         }
     })
+}
+
+/// gunicorn's settings with their defaults in this process's environment, for programs that embed a server.
+#[pyfunction]
+pub(crate) fn gunicorn_defaults(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let command = Command::new(&[String::from("gunicorn")]);
+    let values = config::gunicorn_defaults(&command.environment)
+        .map_err(|error| PyValueError::new_err(error.message))?;
+    python_config::dictionary(py, &values, &Functions::new())
 }
 
 /// Writes to standard error. Where that is closed, there is nobody to tell.
@@ -136,6 +151,8 @@ impl Command {
         application::prepare_process(py, settings)
             .map_err(|message| ConfigError::new(format!("Error: {message}")))?;
         let log = ErrorLog::open(&settings.logs, settings.dialect).map_err(unusable_log)?;
+        let logger = python_logger::install(py, &plan, &functions, &log, None)
+            .map_err(|message| ConfigError::new(format!("Error: {message}")))?;
         // Opened by each worker for itself; here only to find out before anything is started.
         AccessLog::open(&settings.logs, settings.dialect).map_err(unusable_log)?;
         // Threads that a preloaded application starts shall not be the ones to handle signals: one that is inside a
@@ -168,11 +185,12 @@ impl Command {
         for notice in &plan.notices {
             log.warning(notice);
         }
-        let hooks = Hooks::new(py, &plan, functions, &log, None)
+        let hooks = Hooks::new(py, &plan, functions, &log, logger.as_ref(), None)
             .map_err(|error| ConfigError::new(error.to_string()))?;
         let mut host = Interpreter {
             command: self,
             hooks,
+            logger,
             preloaded,
             log: log.clone(),
             departure: Departure::Graceful,

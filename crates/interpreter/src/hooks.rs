@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyList, PyTuple};
 use telemetry::ErrorLog;
 
 use crate::log_object::LogObject;
-use crate::python_config::{Functions, python};
+use crate::python_config::{Functions, config_object, python};
 
 /// The hooks of a configuration, with what they see of the server.
 pub(crate) struct Hooks {
@@ -54,6 +54,7 @@ impl Hooks {
         plan: &Plan,
         functions: Functions,
         log: &ErrorLog,
+        logger: Option<&Py<PyAny>>,
         before: Option<&mut Hooks>,
     ) -> PyResult<Hooks> {
         let mut hooks = HashMap::new();
@@ -71,7 +72,7 @@ impl Hooks {
         }
         let objects = match hooks.is_empty() {
             true => None,
-            false => Some(Objects::new(py, &plan.values, &functions, log, before)?),
+            false => Some(Objects::new(py, &plan.values, &functions, log_object(py, log, logger)?, before)?),
         };
         Ok(Hooks {
             functions: hooks,
@@ -167,6 +168,18 @@ impl Hooks {
     }
 }
 
+/// What hooks log with: the logger in Python, where there is one.
+fn log_object<'py>(
+    py: Python<'py>,
+    log: &ErrorLog,
+    logger: Option<&Py<PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    match logger {
+        Some(logger) => Ok(logger.bind(py).clone()),
+        None => Ok(Bound::new(py, LogObject::new(log.clone()))?.into_any()),
+    }
+}
+
 /// What a dotted name stands for.
 fn import(py: Python<'_>, dotted: &str) -> PyResult<Py<PyAny>> {
     let (module, name) = dotted.rsplit_once('.').unwrap_or(("builtins", dotted));
@@ -178,16 +191,11 @@ impl Objects {
         py: Python<'_>,
         values: &[(String, RawValue)],
         functions: &Functions,
-        log: &ErrorLog,
+        log: Bound<'_, PyAny>,
         before: Option<&mut Hooks>,
     ) -> PyResult<Objects> {
         let module = py.import("penstock._gunicorn.objects")?;
-        let settings = PyDict::new(py);
-        for (name, value) in values {
-            settings.set_item(name, python(py, name, value, functions)?)?;
-        }
-        let log = Bound::new(py, LogObject::new(log.clone()))?.into_any();
-        let config = module.call_method1("Config", (settings,))?;
+        let config = config_object(py, values, functions)?;
         let (server, workers) = match before.and_then(|hooks| hooks.objects.as_mut()) {
             Some(objects) => {
                 let server = objects.server.bind(py).clone();

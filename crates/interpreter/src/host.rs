@@ -19,6 +19,7 @@ use crate::asgi::{self, Ended};
 use crate::entry::Command;
 use crate::hooks::{Argument, Hooks};
 use crate::observers::Observers;
+use crate::python_logger;
 use crate::wsgi::Wsgi;
 
 /// The name in the Server header.
@@ -33,6 +34,8 @@ pub(crate) struct Interpreter {
     /// What was typed, to be read again at a reload.
     pub(crate) command: Command,
     pub(crate) hooks: Hooks,
+    /// The logger in Python, where the configuration asks for one.
+    pub(crate) logger: Option<Py<PyAny>>,
     /// The application, where it was loaded before the workers were forked.
     pub(crate) preloaded: Option<Loaded>,
     pub(crate) log: ErrorLog,
@@ -57,7 +60,12 @@ impl Host for Interpreter {
         Python::attach(|py| {
             let (plan, functions) = self.command.plan_again(py)?;
             application::prepare_process(py, &plan.settings)?;
-            self.hooks = Hooks::new(py, &plan, functions, &self.log, Some(&mut self.hooks))
+            match python_logger::install(py, &plan, &functions, &self.log, self.logger.as_ref()) {
+                Ok(logger) => self.logger = logger,
+                Err(message) => self.log.error(format_args!("the logger stays as it was: {message}")),
+            }
+            let logger = self.logger.as_ref();
+            self.hooks = Hooks::new(py, &plan, functions, &self.log, logger, Some(&mut self.hooks))
                 .map_err(|error| error.to_string())?;
             Ok(plan.settings)
         })
@@ -251,7 +259,8 @@ impl Interpreter {
         access_log: Option<AccessLog>,
         begun: Instant,
     ) -> i32 {
-        let observers = match Observers::new(py, &self.hooks, None, &self.log) {
+        let access = self.python_access(py);
+        let observers = match Observers::new(py, &self.hooks, access, &self.log) {
             Ok(observers) => observers,
             Err(error) => return self.cannot_serve(py, &error),
         };
@@ -272,6 +281,14 @@ impl Interpreter {
                 callable,
                 interface: interface @ (Interface::Asgi2 | Interface::Asgi3),
             }) => serve_asgi(py, callable, interface, seat, equipment),
+            // A logger in Python is called with each request itself, not with a line.
+            other if self.logger.is_some() => {
+                let equipment = Equipment {
+                    access_log: None,
+                    ..equipment
+                };
+                serve_wsgi(py, other.map(|loaded| loaded.callable), seat, equipment)
+            }
             other => serve_wsgi(py, other.map(|loaded| loaded.callable), seat, equipment),
         };
         // What it has done before is not undone by the hooks that follow.
@@ -288,6 +305,19 @@ impl Interpreter {
                 ended.exit_code
             }
             Err(error) => self.cannot_serve(py, &error),
+        }
+    }
+
+    /// `access` of the logger in Python, if it wants to hear of requests.
+    fn python_access(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let logger = self.logger.as_ref()?.bind(py);
+        let wanted = logger
+            .getattr("access_log_enabled")
+            .and_then(|wanted| wanted.is_truthy());
+        if wanted.unwrap_or(true) {
+            logger.getattr("access").ok().map(Bound::unbind)
+        } else {
+            None
         }
     }
 
@@ -349,7 +379,12 @@ impl Interpreter {
 /// Opens the worker's access log, while it still has the master's rights; an exit code when it cannot be written. The
 /// files go to the user that the worker will be, so that it can open them again.
 fn open_logs(seat: &WorkerSeat) -> Result<Option<AccessLog>, i32> {
-    let access_log = AccessLog::open(&seat.settings.logs, seat.settings.dialect).map_err(|error| {
+    let (logs, dialect) = (&seat.settings.logs, seat.settings.dialect);
+    let opened = match seat.log.relay() {
+        Some(relay) => AccessLog::relayed(logs, dialect, relay).map(Some),
+        None => AccessLog::open(logs, dialect),
+    };
+    let access_log = opened.map_err(|error| {
         seat.log.error(error);
         1
     })?;

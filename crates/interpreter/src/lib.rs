@@ -12,6 +12,7 @@ mod host;
 mod log_object;
 mod observers;
 mod python_config;
+mod python_logger;
 mod traceback;
 mod trust;
 mod wsgi;
@@ -23,7 +24,7 @@ mod _core {
     #[pymodule_export]
     use crate::asgi::{Driver, HttpRequest, Receive, Sent};
     #[pymodule_export]
-    use crate::entry::main;
+    use crate::entry::{gunicorn_defaults, main};
     #[pymodule_export]
     use crate::wsgi::{ErrorStream, FileWrapper, Transaction};
 

@@ -6,7 +6,8 @@ use config::{ConfigError, PythonSource, RawValue};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
-/// The callables of a configuration, by the setting's name.
+/// The values of a configuration that plain ones cannot stand for - callables, and dictionaries, which may hold
+/// anything - by the setting's name.
 pub(crate) type Functions = HashMap<String, Py<PyAny>>;
 
 /// Runs a configuration file or module and returns the settings in it; its callables go to `functions`.
@@ -28,7 +29,7 @@ pub(crate) fn evaluate(
         let mut settings = Vec::new();
         for name in config::gunicorn_setting_names() {
             if let Some(value) = globals.get_item(name)? {
-                if value.is_callable() {
+                if value.is_callable() || value.is_instance_of::<PyDict>() {
                     functions.insert(name.to_owned(), value.clone().unbind());
                 }
                 settings.push((name.to_owned(), plain(&value)?));
@@ -105,6 +106,7 @@ pub(crate) fn python<'py>(
             }
             list.into_any()
         }
+        RawValue::Map(_) if functions.contains_key(name) => functions[name].bind(py).clone(),
         RawValue::Map(entries) => {
             let dict = PyDict::new(py);
             for (key, item) in entries {
@@ -117,4 +119,27 @@ pub(crate) fn python<'py>(
             None => PyString::new(py, qualified).into_any(),
         },
     })
+}
+
+/// The configuration as gunicorn's users know it: `cfg`, with an attribute for each setting.
+pub(crate) fn config_object<'py>(
+    py: Python<'py>,
+    values: &[(String, RawValue)],
+    functions: &Functions,
+) -> PyResult<Bound<'py, PyAny>> {
+    py.import("penstock._gunicorn.objects")?
+        .call_method1("Config", (dictionary(py, values, functions)?,))
+}
+
+/// Settings by name.
+pub(crate) fn dictionary<'py>(
+    py: Python<'py>,
+    values: &[(String, RawValue)],
+    functions: &Functions,
+) -> PyResult<Bound<'py, PyDict>> {
+    let settings = PyDict::new(py);
+    for (name, value) in values {
+        settings.set_item(name, python(py, name, value, functions)?)?;
+    }
+    Ok(settings)
 }

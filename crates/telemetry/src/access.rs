@@ -7,6 +7,7 @@ mod format;
 mod line;
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use config::{Dialect, Logs};
@@ -16,6 +17,7 @@ pub use format::{AccessFormat, FormatError};
 use line::Scratch;
 
 use crate::colors;
+use crate::error_log::Relay;
 use crate::sink::{LogOpenError, Sink};
 
 /// Gathered lines are written at this many bytes, even if nobody has flushed.
@@ -57,6 +59,8 @@ pub struct AccessRecord<'a> {
 pub struct AccessLog {
     format: AccessFormat,
     sink: Sink,
+    /// Writes the lines instead of the sink.
+    relay: Option<Arc<dyn Relay>>,
     scratch: Scratch,
     /// Whole lines that have not been written yet.
     buffer: Vec<u8>,
@@ -84,10 +88,28 @@ impl AccessLog {
         Ok(Some(AccessLog {
             format,
             sink,
+            relay: None,
             scratch: Scratch::load(),
             buffer: Vec::new(),
             lines: 0,
         }))
+    }
+
+    /// A log whose lines `relay` writes.
+    ///
+    /// # Errors
+    /// The format is not understood.
+    pub fn relayed(logs: &Logs, dialect: Dialect, relay: Arc<dyn Relay>) -> Result<AccessLog, LogOpenError> {
+        let format = AccessFormat::compile(&logs.access_format, dialect, false)
+            .map_err(|error| LogOpenError::format("--access-logformat", error))?;
+        Ok(AccessLog {
+            format,
+            sink: Sink::open(&config::LogTarget::Stdout, dialect, "--access-logfile")?,
+            relay: Some(relay),
+            scratch: Scratch::load(),
+            buffer: Vec::new(),
+            lines: 0,
+        })
     }
 
     /// Adds the request's line. It is written with the next [`AccessLog::flush`], or when many have gathered.
@@ -111,7 +133,14 @@ impl AccessLog {
         if self.buffer.is_empty() {
             return;
         }
-        self.sink.write(&self.buffer, self.lines);
+        match &self.relay {
+            Some(relay) => String::from_utf8_lossy(&self.buffer)
+                .lines()
+                .for_each(|line| relay.access(line)),
+            None => {
+                self.sink.write(&self.buffer, self.lines);
+            }
+        }
         self.buffer.clear();
         self.lines = 0;
     }

@@ -6,7 +6,7 @@
 
 use std::fmt::Display;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use config::{Dialect, Level, Logs};
@@ -24,8 +24,20 @@ pub struct ErrorLog {
     inner: Arc<Inner>,
 }
 
+/// Somebody else who writes the lines: a logger in Python.
+pub trait Relay: Send + Sync + std::fmt::Debug {
+    /// Takes a line of the error log and what stands below it; false when it could not.
+    fn line(&self, level: Level, text: &str, details: &str) -> bool;
+    /// Takes a line of the access log.
+    fn access(&self, text: &str);
+    /// Opens its files anew.
+    fn reopen(&self);
+}
+
 #[derive(Debug)]
 struct Inner {
+    /// Writes the lines instead of us.
+    relay: RwLock<Option<Arc<dyn Relay>>>,
     dialect: Dialect,
     level: Level,
     /// Whether standard output and error shall follow the file.
@@ -49,6 +61,7 @@ impl ErrorLog {
         let sink = Sink::open(&logs.error, dialect, option)?;
         let clock = LocalClock::load();
         let inner = Inner {
+            relay: RwLock::new(None),
             dialect,
             level: logs.level,
             capture_output: logs.capture_output,
@@ -59,6 +72,17 @@ impl ErrorLog {
         Ok(ErrorLog {
             inner: Arc::new(inner),
         })
+    }
+
+    /// From now on `relay` writes the lines; `None`: we do, again. Text that is no line ([`ErrorLog::raw`]) stays ours.
+    pub fn set_relay(&self, relay: Option<Arc<dyn Relay>>) {
+        *self.inner.relay.write().unwrap_or_else(PoisonError::into_inner) = relay;
+    }
+
+    /// Who writes the lines instead of us.
+    pub fn relay(&self) -> Option<Arc<dyn Relay>> {
+        // A copy: whoever writes may log something itself.
+        self.inner.relay.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The dialect whose words are used.
@@ -87,7 +111,11 @@ impl ErrorLog {
         );
         let mut text = Vec::new();
         let mut written = 0;
+        let relay = self.relay();
         for (level, line) in lines.iter().filter(|(level, _)| self.enabled(*level)) {
+            if relay.as_ref().is_some_and(|relay| relay.line(*level, line, "")) {
+                continue;
+            }
             self.push_line(&mut text, *level, now, line);
             written += 1;
         }
@@ -122,6 +150,10 @@ impl ErrorLog {
     /// Writes an error's line and below it `details`, a traceback for example, as they are: both in one write, so
     /// that other processes' lines do not get between them. uWSGI writes only the details.
     pub fn error_with_details(&self, message: impl Display, details: &str) {
+        let message = message.to_string();
+        if self.relay().is_some_and(|relay| relay.line(Level::Error, &message, details)) {
+            return;
+        }
         let mut text = Vec::with_capacity(details.len() + 128);
         if self.dialect() != Dialect::Uwsgi {
             self.push_line(&mut text, Level::Error, unix_seconds(SystemTime::now()), message);
@@ -149,6 +181,9 @@ impl ErrorLog {
     /// # Errors
     /// The file cannot be opened; the old one stays in use.
     pub fn reopen(&self) -> io::Result<()> {
+        if let Some(relay) = self.relay() {
+            relay.reopen();
+        }
         self.inner.sink.reopen()?;
         self.capture_output()
     }
@@ -176,6 +211,10 @@ impl ErrorLog {
 
     fn line(&self, level: Level, message: impl Display) {
         if !self.enabled(level) {
+            return;
+        }
+        let message = message.to_string();
+        if self.relay().is_some_and(|relay| relay.line(level, &message, "")) {
             return;
         }
         let mut text = Vec::with_capacity(128);

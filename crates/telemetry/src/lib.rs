@@ -15,6 +15,6 @@ mod words;
 
 pub use access::{AccessFormat, AccessLog, AccessRecord, FormatError};
 pub use clock::{DateClock, http_date};
-pub use error_log::ErrorLog;
+pub use error_log::{ErrorLog, Relay};
 pub use event::{Event, ExitStatus, LifespanStep, StopKind};
 pub use sink::LogOpenError;

@@ -37,7 +37,8 @@ fn logs(path: &Path) -> Logs {
         error: LogTarget::File(path.to_owned()),
         access: Some(LogTarget::File(path.to_owned())),
         access_format: "%(m)s %(s)s".to_owned(),
-        capture_output: false,
+        in_python: false,
+            capture_output: false,
         colors: None,
     }
 }

@@ -78,6 +78,7 @@ fn settings(threads: u32, patience: Duration) -> Settings {
             error: LogTarget::File("/dev/null".into()),
             access: None,
             access_format: String::new(),
+            in_python: false,
             capture_output: false,
             colors: None,
         },

@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from penstock._config_file import positional_parameters
-
 
 class Setting:
     """One entry of ``cfg.settings``."""
@@ -286,6 +284,8 @@ class Response:
 
 def post_request(function: Callable[..., Any]) -> Callable[..., Any]:
     """A ``post_request`` hook that can be called with all four arguments, whichever of them it takes."""
+    from penstock._config_file import positional_parameters
+
     positional = positional_parameters(function)
     if positional == 2:
         return lambda worker, request, environ, response: function(worker, request)

@@ -296,6 +296,7 @@ fn settings(directory: &Path) -> Settings {
             error: LogTarget::File(directory.join("log")),
             access: None,
             access_format: String::new(),
+            in_python: false,
             capture_output: false,
             colors: None,
         },

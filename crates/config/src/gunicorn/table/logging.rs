@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{Default, Entry};
+use super::{Apply, Default, Entry};
 use crate::defaults::COMBINED_FORMAT;
 use crate::gunicorn::kind::Kind;
-use crate::{Level, LogTarget};
+use crate::{Level, LogTarget, RawValue};
 
 const fn logging(
     name: &'static str,
@@ -25,6 +25,15 @@ fn target(name: String, standard: LogTarget) -> LogTarget {
         LogTarget::File(PathBuf::from(name))
     }
 }
+
+/// The lines go through a logger in Python if there is a value.
+const IN_PYTHON: Apply = |draft, value| {
+    draft.settings.logs.in_python |= value.text().is_some();
+    Ok(())
+};
+
+/// The logger in Python reads it from `cfg`.
+const READ_BY_THE_LOGGER: Apply = |_, _| Ok(());
 
 /// Logs and metrics.
 pub(super) const ENTRIES: &[Entry] = &[
@@ -46,7 +55,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Bool,
         Default::Bool(false),
         "With syslog on, keep the access log out of it.",
-    ),
+    )
+    .honoured(READ_BY_THE_LOGGER),
     logging(
         "access_log_format",
         &["--access-logformat"],
@@ -108,7 +118,13 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Class,
         Default::Text("gunicorn.glogging.Logger"),
         "The class that does the logging.",
-    ),
+    )
+    .honoured(|draft, value| {
+        let own = ["gunicorn.glogging.Logger", "simple", "gunicorn.instrument.statsd.Statsd"];
+        let is_own = matches!(value, RawValue::Text(name) if own.contains(&name.as_str()));
+        draft.settings.logs.in_python |= !is_own && *value != RawValue::None;
+        Ok(())
+    }),
     logging(
         "logconfig",
         &["--log-config"],
@@ -116,14 +132,19 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::None,
         "A logging.config file in ini form.",
     )
-    .metavar("FILE"),
+    .metavar("FILE")
+    .honoured(IN_PYTHON),
     logging(
         "logconfig_dict",
         &[],
         Kind::Map,
         Default::Map(&[]),
         "A logging.config dictionary.",
-    ),
+    )
+    .honoured(|draft, value| {
+        draft.settings.logs.in_python |= matches!(value, RawValue::Map(items) if !items.is_empty());
+        Ok(())
+    }),
     logging(
         "logconfig_json",
         &["--log-config-json"],
@@ -131,7 +152,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::None,
         "A logging.config file in JSON.",
     )
-    .metavar("FILE"),
+    .metavar("FILE")
+    .honoured(IN_PYTHON),
     logging(
         "syslog_addr",
         &["--log-syslog-to"],
@@ -139,14 +161,19 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::Text("udp://localhost:514"),
         "Where syslog goes: unix://PATH, udp://HOST:PORT or tcp://HOST:PORT.",
     )
-    .metavar("SYSLOG_ADDR"),
+    .metavar("SYSLOG_ADDR")
+    .honoured(READ_BY_THE_LOGGER),
     logging(
         "syslog",
         &["--log-syslog"],
         Kind::Bool,
         Default::Bool(false),
         "Log to syslog too.",
-    ),
+    )
+    .honoured(|draft, value| {
+        draft.settings.logs.in_python |= value.is_on();
+        Ok(())
+    }),
     logging(
         "syslog_prefix",
         &["--log-syslog-prefix"],
@@ -154,7 +181,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::None,
         "Program name in syslog entries.",
     )
-    .metavar("SYSLOG_PREFIX"),
+    .metavar("SYSLOG_PREFIX")
+    .honoured(READ_BY_THE_LOGGER),
     logging(
         "syslog_facility",
         &["--log-syslog-facility"],
@@ -162,7 +190,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::Text("user"),
         "Syslog facility.",
     )
-    .metavar("SYSLOG_FACILITY"),
+    .metavar("SYSLOG_FACILITY")
+    .honoured(READ_BY_THE_LOGGER),
     logging(
         "enable_stdio_inheritance",
         &["-R", "--enable-stdio-inheritance"],
