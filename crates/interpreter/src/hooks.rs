@@ -72,7 +72,13 @@ impl Hooks {
         }
         let objects = match hooks.is_empty() {
             true => None,
-            false => Some(Objects::new(py, &plan.values, &functions, log_object(py, log, logger)?, before)?),
+            false => Some(Objects::new(
+                py,
+                &plan.values,
+                &functions,
+                log_object(py, log, logger)?,
+                before,
+            )?),
         };
         Ok(Hooks {
             functions: hooks,

@@ -62,7 +62,9 @@ impl Host for Interpreter {
             application::prepare_process(py, &plan.settings)?;
             match python_logger::install(py, &plan, &functions, &self.log, self.logger.as_ref()) {
                 Ok(logger) => self.logger = logger,
-                Err(message) => self.log.error(format_args!("the logger stays as it was: {message}")),
+                Err(message) => self
+                    .log
+                    .error(format_args!("the logger stays as it was: {message}")),
             }
             let logger = self.logger.as_ref();
             self.hooks = Hooks::new(py, &plan, functions, &self.log, logger, Some(&mut self.hooks))

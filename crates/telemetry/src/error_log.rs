@@ -82,7 +82,11 @@ impl ErrorLog {
     /// Who writes the lines instead of us.
     pub fn relay(&self) -> Option<Arc<dyn Relay>> {
         // A copy: whoever writes may log something itself.
-        self.inner.relay.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inner
+            .relay
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The dialect whose words are used.
@@ -151,7 +155,10 @@ impl ErrorLog {
     /// that other processes' lines do not get between them. uWSGI writes only the details.
     pub fn error_with_details(&self, message: impl Display, details: &str) {
         let message = message.to_string();
-        if self.relay().is_some_and(|relay| relay.line(Level::Error, &message, details)) {
+        if self
+            .relay()
+            .is_some_and(|relay| relay.line(Level::Error, &message, details))
+        {
             return;
         }
         let mut text = Vec::with_capacity(details.len() + 128);

@@ -38,7 +38,7 @@ fn logs(path: &Path) -> Logs {
         access: Some(LogTarget::File(path.to_owned())),
         access_format: "%(m)s %(s)s".to_owned(),
         in_python: false,
-            capture_output: false,
+        capture_output: false,
         colors: None,
     }
 }

@@ -1,8 +1,8 @@
 """gunicorn's logger in Python, for whoever asks for one: ``logger_class``, ``logconfig``, ``logconfig_dict``,
 ``logconfig_json``, ``syslog``.
 
-The server then sends each of its lines through ``critical`` ... ``debug`` and each WSGI request through ``access``. Without
-such a setting the server writes its logs itself and nothing here is used.
+The server then sends each of its lines through ``critical`` ... ``debug`` and each WSGI request through ``access``.
+Without such a setting the server writes its logs itself and nothing here is used.
 """
 
 from __future__ import annotations

@@ -120,7 +120,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         "The class that does the logging.",
     )
     .honoured(|draft, value| {
-        let own = ["gunicorn.glogging.Logger", "simple", "gunicorn.instrument.statsd.Statsd"];
+        let own = [
+            "gunicorn.glogging.Logger",
+            "simple",
+            "gunicorn.instrument.statsd.Statsd",
+        ];
         let is_own = matches!(value, RawValue::Text(name) if own.contains(&name.as_str()));
         draft.settings.logs.in_python |= !is_own && *value != RawValue::None;
         Ok(())
