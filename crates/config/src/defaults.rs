@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    AddedHeaders, Asgi, Dialect, Interface, Level, Limits, LogTarget, Logs, ReloadWatch, Settings,
+    AddedHeaders, Asgi, Cgi, Dialect, Interface, Level, Limits, LogTarget, Logs, ReloadWatch, Settings,
     StaticFiles, Timeouts, UnixSocketRights,
 };
 
@@ -68,6 +68,7 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
         log_config: None,
         added_headers: AddedHeaders::default(),
         static_files: StaticFiles::default(),
+        cgi: Cgi::default(),
     }
 }
 

@@ -7,6 +7,7 @@
 //!
 //! Left out: when to time out, how much to buffer, what to answer. That is the worker's.
 
+mod cgi;
 mod codec;
 mod event;
 mod refusal;
@@ -18,6 +19,7 @@ mod syntax;
 pub mod http1;
 pub mod websocket;
 
+pub use cgi::{ScriptFault, ScriptHead, script_head, script_head_end};
 pub use codec::Codec;
 pub use event::{Event, Finished, Limits, Received, Stamp};
 pub use refusal::Refusal;

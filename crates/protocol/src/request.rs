@@ -97,6 +97,28 @@ impl RequestHead {
         self.keep_alive = false;
     }
 
+    /// Makes it a GET of another path of this server, without a body: what a CGI script's local redirect asks for. False,
+    /// and nothing changed, when the path could not have been asked for by a client.
+    pub fn redirect_locally(&mut self, target: &[u8]) -> bool {
+        let harmless = |byte: &u8| byte.is_ascii_graphic() && *byte != b'#';
+        if !target.starts_with(b"/") || !target.iter().all(harmless) {
+            return false;
+        }
+        let start = self.text.len();
+        self.text.extend_from_slice(target);
+        self.text.extend_from_slice(b"GET");
+        self.target = Span::new(start, target.len());
+        self.method = Span::new(start + target.len(), 3);
+        let path = memchr::memchr(b'?', target).unwrap_or(target.len());
+        self.path = Span::new(start, path);
+        self.query = match target.len() - path {
+            0 => Span::default(),
+            rest => Span::new(start + path + 1, rest - 1),
+        };
+        self.body_length = BodyLength::None;
+        true
+    }
+
     /// The method, case kept: a token of at most 32 bytes.
     pub fn method(&self) -> &[u8] {
         self.method.of(&self.text)

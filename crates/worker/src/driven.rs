@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
-use mio::{Events, Token};
+use mio::Events;
 
 use crate::deadlines::Wait;
 use crate::exchange::{Exchange, Flow};
@@ -110,13 +110,8 @@ impl Driven {
     /// The driver waits for the client to read: it is told when the socket takes more, or when that takes too long.
     pub fn await_writable(&mut self, exchange: &mut Exchange) -> Flow {
         let token = exchange.token();
-        let connection = &mut exchange.connection;
-        if !connection.watches_writable {
-            connection.watches_writable = true;
-            let registry = self.reactor.poll.registry();
-            if connection.stream.watch_writable(registry, Token(token)).is_err() {
-                return Flow::Gone;
-            }
+        if exchange.watch_writable(self.reactor.poll.registry()) == Flow::Gone {
+            return Flow::Gone;
         }
         self.reactor.deadlines.wait(token, Wait::Write, Instant::now());
         Flow::Full

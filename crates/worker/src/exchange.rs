@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use mio::{Registry, Token};
 use protocol::{BodyLength, Event, Finished, Refusal, RequestHead, ResponseFault, ResponseHead};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -420,6 +421,50 @@ impl Exchange {
             return Ok(());
         }
         self.work.trailers.push(name, value)
+    }
+
+    /// Queues bytes of an answer that somebody else has framed; [`Exchange::end_raw`] ends it.
+    pub(crate) fn write_raw(&mut self, bytes: &[u8]) {
+        if self.work.head_bytes == 0 {
+            self.work.response.clear();
+            // For the access log: what its status line says.
+            if let Some(status) = bytes.get(9..12) {
+                let _ = self.work.response.set_status(&[status, b" "].concat());
+            }
+        }
+        self.work.outbox.tail().extend_from_slice(bytes);
+        self.work.head_bytes += bytes.len() as u64;
+    }
+
+    /// Ends an answer that was written raw: how it is framed is not known, so the connection ends with it.
+    pub(crate) fn end_raw(&mut self) {
+        self.abort();
+    }
+
+    /// Whether [`Exchange::give_up`] was called, or the client has been found gone.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.connection.ending == Ending::Now
+    }
+
+    /// Has the reactor told when the socket takes more again.
+    pub(crate) fn watch_writable(&mut self, registry: &Registry) -> Flow {
+        let connection = &mut self.connection;
+        if !connection.watches_writable {
+            connection.watches_writable = true;
+            let token = Token(connection.token);
+            if connection.stream.watch_writable(registry, token).is_err() {
+                return Flow::Gone;
+            }
+        }
+        Flow::Full
+    }
+
+    /// Makes it a GET of another path of this server. The rest of its own body is not looked at.
+    pub(crate) fn redirect_locally(&mut self, target: &[u8]) -> bool {
+        self.work.response.clear();
+        self.work.body.clear();
+        self.work.body_taken = 0;
+        self.work.head.redirect_locally(target)
     }
 
     /// The client is as good as gone: whatever is queued, the connection closes.

@@ -7,6 +7,7 @@
 //! signals, the end of its master, and the time.
 
 mod acceptor;
+mod cgi;
 mod clock;
 mod connection;
 mod deadlines;

@@ -20,6 +20,7 @@ use slab::Slab;
 use telemetry::{AccessLog, ErrorLog};
 
 use crate::acceptor::{Acceptor, Arrival};
+use crate::cgi::Scripts;
 use crate::clock::Clock;
 use crate::connection::{Bounds, Connection, Front, Workspace};
 use crate::deadlines::{Deadlines, Wait};
@@ -50,10 +51,12 @@ const LIFELINE: Token = Token(usize::MAX - 2);
 const SERVED: Token = Token(usize::MAX - 3);
 /// Listeners have the tokens from here on, downwards.
 const LISTENERS: usize = usize::MAX - 16;
+/// Below the tokens of this many, there are the pipes of CGI scripts.
+const MOST_LISTENERS: usize = 1 << 16;
 /// Events taken from one poll.
 pub(crate) const EVENTS: usize = 1024;
 /// Connections have the tokens up to here.
-const CONNECTIONS: usize = u32::MAX as usize - 1;
+pub(crate) const CONNECTIONS: usize = u32::MAX as usize - 1;
 
 /// What a worker needs to serve.
 pub struct Conditions {
@@ -225,6 +228,7 @@ pub(crate) struct Reactor {
     pub(crate) answering: Answering,
     /// What is answered from files, before that.
     pub(crate) files: Option<Files>,
+    pub(crate) scripts: Scripts,
     pub(crate) served: Vec<Exchange>,
     pub(crate) requests: u64,
     pub(crate) asked_to_retire: bool,
@@ -281,7 +285,8 @@ impl Reactor {
             poll,
             bounds: Arc::new(Bounds {
                 body_buffer: settings.limits.body_buffer,
-                await_body: gateway.is_some(),
+                // A script is told how long its body is.
+                await_body: gateway.is_some() || !settings.cgi.mounts.is_empty(),
                 response_buffer: settings.limits.response_buffer as u64,
                 body_patience: settings.timeouts.body,
                 write_patience: settings.timeouts.write,
@@ -311,6 +316,7 @@ impl Reactor {
             desk: desk(0),
             answering,
             files,
+            scripts: Scripts::default(),
             served: Vec::new(),
             requests: 0,
             asked_to_retire: false,
@@ -357,6 +363,7 @@ impl Reactor {
                     };
                     self.noticed(token, readiness);
                 }
+                Token(pipe) if pipe < LISTENERS - MOST_LISTENERS => self.script_ready(pipe),
                 // None when this very turn began to leave.
                 Token(listener) => {
                     if let Some(acceptor) = self.acceptors.get_mut(LISTENERS - listener) {
@@ -369,6 +376,7 @@ impl Reactor {
             self.continued(token);
         }
         self.take_back();
+        self.look_after_scripts();
         self.flush_dirty();
         // What came while an application kept this thread is in time: only silence up to the poll counts, and
         // only when the poll had room to tell of everything.
@@ -376,10 +384,16 @@ impl Reactor {
             self.end_waits(polled);
         }
         self.accept();
-        if signalled && self.obey_signals() {
-            return Some(Departure::Quick);
+        let departure = if signalled && self.obey_signals() {
+            Some(Departure::Quick)
+        } else {
+            self.farewell()
+        };
+        if departure.is_some() {
+            // Those that are still running are killed.
+            self.scripts = Scripts::default();
         }
-        self.farewell()
+        departure
     }
 
     /// Waits until something is ready or due.
@@ -423,7 +437,8 @@ impl Reactor {
                 leaving.limit
             }
         });
-        let next = [self.deadlines.next(), leaving, self.accept_again]
+        let scripts = self.scripts.next_deadline(Instant::now());
+        let next = [self.deadlines.next(), leaving, self.accept_again, scripts]
             .into_iter()
             .flatten()
             .min()?;

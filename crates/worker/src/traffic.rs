@@ -49,7 +49,7 @@ impl Reactor {
     /// Something may have become possible for a connection.
     pub(crate) fn noticed(&mut self, token: usize, readiness: Readiness) {
         let Some(mut exchange) = self.take(token, readiness) else {
-            return;
+            return self.script_client_ready(token, readiness);
         };
         exchange.connection.readable |= readiness.readable;
         exchange.connection.peer_closed |= readiness.peer_closed;
@@ -92,7 +92,9 @@ impl Reactor {
         if let Slot::Away(noted) = slot {
             noted.readable |= readiness.readable;
             noted.peer_closed |= readiness.peer_closed;
-            if let Answering::Driver(happenings) = &mut self.answering {
+            if let Answering::Driver(happenings) = &mut self.answering
+                && !self.scripts.have(token)
+            {
                 happenings.push(Happening::Ready(token, readiness));
             }
             return None;
@@ -209,7 +211,8 @@ impl Reactor {
                         .files
                         .as_ref()
                         .is_some_and(|files| files.answer(&mut exchange));
-                    let elsewhere = !from_file && self.answering.elsewhere();
+                    let elsewhere =
+                        !from_file && (self.answering.elsewhere() || self.is_for_script(&exchange));
                     if elsewhere || exchange.body_arriving() {
                         // Whoever serves it may want to read on from what has been received.
                         exchange.work.inbox.extend_from_slice(&input[used..]);
@@ -352,8 +355,20 @@ impl Reactor {
         connection.ending = Ending::FlushAndLinger;
     }
 
+    /// Serves a request that does not come from its connection's turn.
+    pub(crate) fn serve_anywhere(&mut self, exchange: Exchange) {
+        if self.answering.elsewhere() {
+            return self.submit(exchange);
+        }
+        let exchange = self.serve_inline(exchange);
+        self.drive(exchange);
+    }
+
     /// Hands a request to those who answer it.
     fn submit(&mut self, exchange: Exchange) {
+        if self.is_for_script(&exchange) {
+            return self.run_script(exchange);
+        }
         match &mut self.answering {
             Answering::Threads(pool) => pool.submit(exchange),
             Answering::Driver(happenings) => happenings.push(Happening::Request(exchange)),
@@ -561,6 +576,10 @@ impl Reactor {
     /// Ends waits that were over at `until`.
     pub(crate) fn end_waits(&mut self, until: Instant) {
         while let Some((token, wait)) = self.deadlines.expired(until) {
+            if self.scripts.have(token) {
+                self.script_client_overdue(token);
+                continue;
+            }
             if let (Some(Slot::Away(_)), Answering::Driver(happenings)) =
                 (self.slots.get(token), &mut self.answering)
             {

@@ -1,0 +1,160 @@
+//! The variables of a CGI script (RFC 3875 4.1), built from nothing: of the server's own environment only PATH, LANG and TZ
+//! are passed on.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use config::Settings;
+use protocol::Version;
+
+use super::find::Found;
+use crate::exchange::Exchange;
+
+/// What scripts find their programs in when the server itself has no PATH.
+const STANDARD_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// Variables by name, in order.
+pub(super) struct Variables(Vec<(OsString, OsString)>);
+
+impl Variables {
+    fn set(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        self.0.push((
+            OsString::from(name),
+            OsStr::from_bytes(value.as_ref()).to_os_string(),
+        ));
+    }
+
+    /// Adds a header; a repeated one is joined to the one before.
+    fn add_header(&mut self, name: &[u8], value: &[u8]) {
+        let key = variable_name(name);
+        let joint: &[u8] = if name.eq_ignore_ascii_case(b"cookie") {
+            b"; "
+        } else {
+            b", "
+        };
+        if let Some((_, before)) = self.0.iter_mut().find(|(known, _)| *known == key) {
+            let joined = [before.as_bytes(), joint, value].concat();
+            *before = OsString::from_vec(joined);
+        } else {
+            self.0.push((key, OsStr::from_bytes(value).to_os_string()));
+        }
+    }
+
+    pub(super) fn into_inner(self) -> Vec<(OsString, OsString)> {
+        self.0
+    }
+}
+
+/// All variables of one request. `body_length`: where there is a body.
+pub(super) fn variables(
+    exchange: &Exchange,
+    found: &Found,
+    settings: &Settings,
+    body_length: Option<u64>,
+) -> Variables {
+    let (head, front) = (exchange.head(), exchange.front());
+    let mut variables = Variables(Vec::with_capacity(40));
+    for name in ["LANG", "TZ"] {
+        if let Some(value) = std::env::var_os(name) {
+            variables.set(name, value.as_bytes());
+        }
+    }
+    let path = std::env::var_os("PATH").unwrap_or_else(|| STANDARD_PATH.into());
+    variables.set("PATH", path.as_bytes());
+    variables.set("GATEWAY_INTERFACE", "CGI/1.1");
+    variables.set("SERVER_SOFTWARE", concat!("penstock/", env!("CARGO_PKG_VERSION")));
+    variables.set(
+        "SERVER_PROTOCOL",
+        match head.version() {
+            Version::Http10 => "HTTP/1.0",
+            Version::Http11 => "HTTP/1.1",
+        },
+    );
+    let (name, port) = server(exchange);
+    variables.set("SERVER_NAME", name);
+    variables.set("SERVER_PORT", port);
+    variables.set("REQUEST_METHOD", head.method());
+    variables.set("REQUEST_URI", head.target());
+    variables.set("REQUEST_SCHEME", "http");
+    variables.set("QUERY_STRING", head.query());
+    variables.set("SCRIPT_NAME", &found.script_name);
+    variables.set("SCRIPT_FILENAME", found.file.as_os_str().as_bytes());
+    variables.set("DOCUMENT_ROOT", found.root.as_os_str().as_bytes());
+    // php-cgi does not run without it.
+    variables.set("REDIRECT_STATUS", "200");
+    if !found.path_info.is_empty() {
+        variables.set("PATH_INFO", &found.path_info);
+        variables.set(
+            "PATH_TRANSLATED",
+            [found.root.as_os_str().as_bytes(), &found.path_info].concat(),
+        );
+    }
+    variables.set("REMOTE_ADDR", exchange.client_address());
+    variables.set("REMOTE_HOST", exchange.client_address());
+    if !front.is_unix {
+        variables.set("REMOTE_PORT", exchange.client_port().to_string());
+    }
+    if let Some(length) = body_length {
+        variables.set("CONTENT_LENGTH", length.to_string());
+    }
+    if let Some(kind) = head.field("content-type") {
+        variables.set("CONTENT_TYPE", kind);
+    }
+    for (name, value) in head.fields().filter(|(name, _)| is_passed(name)) {
+        variables.add_header(name, value);
+    }
+    for (name, value) in &settings.env {
+        variables.set(name, value);
+    }
+    variables
+        .0
+        .retain(|(name, _)| !settings.cgi.unset.iter().any(|unset| name == unset.as_str()));
+    variables
+}
+
+/// The host the request was made to, and the port.
+fn server(exchange: &Exchange) -> (Vec<u8>, Vec<u8>) {
+    let (front, host) = (exchange.front(), exchange.head().host().unwrap_or_default());
+    let colon = host.iter().rposition(|byte| *byte == b':');
+    let (name, port) = match colon {
+        Some(colon) if !host.ends_with(b"]") => (&host[..colon], Some(&host[colon + 1..])),
+        _ => (host, None),
+    };
+    let name = if name.is_empty() {
+        front.server_name.as_bytes()
+    } else {
+        name
+    };
+    let port = match port {
+        _ if !front.is_unix => front.server_port.as_bytes(),
+        Some(port) if !port.is_empty() => port,
+        _ => b"80",
+    };
+    (name.to_vec(), port.to_vec())
+}
+
+/// Credentials are the server's; what frames the message is told in other words; with an underscore a header could pose as
+/// another, and `Proxy` as the variable that libraries take their proxy from.
+fn is_passed(name: &[u8]) -> bool {
+    const KEPT_BACK: [&[u8]; 9] = [
+        b"authorization",
+        b"proxy-authorization",
+        b"proxy",
+        b"content-length",
+        b"content-type",
+        b"connection",
+        b"keep-alive",
+        b"transfer-encoding",
+        b"te",
+    ];
+    !name.contains(&b'_') && !KEPT_BACK.iter().any(|kept| name.eq_ignore_ascii_case(kept))
+}
+
+fn variable_name(name: &[u8]) -> OsString {
+    let mut key = b"HTTP_".to_vec();
+    key.extend(name.iter().map(|byte| match byte {
+        b'-' => b'_',
+        other => other.to_ascii_uppercase(),
+    }));
+    OsString::from_vec(key)
+}

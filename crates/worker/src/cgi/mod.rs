@@ -1,0 +1,348 @@
+//! The CGI host: scripts that are run for requests, beside whatever else answers them (RFC 3875).
+//!
+//! A script gets a process and a process group of its own, the body through a pipe, and a second and third pipe for what
+//! it says. All pipes belong to the reactor: a script that is slow, silent or stuck holds up nobody but its client. The
+//! exchange stays with its [`Running`] until the answer is complete.
+//!
+//! ```text
+//! begin -> Running --(pipes ready, client ready, time)--> pump -> ... -> answered | local redirect | killed
+//! ```
+
+mod environment;
+mod find;
+mod running;
+
+use std::collections::HashMap;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use mio::Token;
+use protocol::BodyLength;
+use slab::Slab;
+
+use self::find::{Found, NotFound};
+use self::running::{Progress, Running};
+use crate::deadlines::Wait;
+use crate::exchange::{Exchange, Flow};
+use crate::reactor::{CONNECTIONS, Reactor, Readiness};
+
+/// Pipes have the tokens from here on: three for each script.
+const PIPES: usize = CONNECTIONS + 1;
+/// How often a script that has said everything is looked at until it has ended.
+const REAP_INTERVAL: Duration = Duration::from_millis(50);
+/// Local redirects followed for one request.
+const REDIRECTS: u8 = 10;
+
+/// The scripts that are running in this worker.
+#[derive(Default)]
+pub(crate) struct Scripts {
+    running: Slab<Running>,
+    /// Which script a connection is waiting for.
+    by_connection: HashMap<usize, usize>,
+    /// Scripts that have said everything and have not ended yet, and until when they may go on.
+    ending: Vec<(Child, Instant)>,
+    /// Scripts to come back to without waiting.
+    again: Vec<usize>,
+    /// How many local redirects a connection's request has gone through.
+    redirects: HashMap<usize, u8>,
+}
+
+impl Scripts {
+    /// Whether a connection's exchange is with a script.
+    pub(crate) fn have(&self, connection: usize) -> bool {
+        self.by_connection.contains_key(&connection)
+    }
+
+    /// When something is to be done that no descriptor tells of.
+    pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        if !self.again.is_empty() {
+            return Some(now);
+        }
+        let reap = (!self.ending.is_empty()).then(|| now + REAP_INTERVAL);
+        let silence = self.running.iter().map(|(_, running)| running.deadline()).min();
+        [reap, silence].into_iter().flatten().min()
+    }
+
+    /// Collects the scripts that have ended.
+    fn reap(&mut self, now: Instant) {
+        self.ending.retain_mut(|(child, until)| {
+            if now >= *until {
+                running::kill(child);
+            }
+            !matches!(child.try_wait(), Ok(Some(_)) | Err(_))
+        });
+    }
+}
+
+/// A worker that leaves leaves no scripts behind.
+impl Drop for Scripts {
+    fn drop(&mut self) {
+        let running = self.running.drain().map(|running| running.child);
+        for mut child in running.chain(self.ending.drain(..).map(|(child, _)| child)) {
+            running::kill(&child);
+            // It has just been killed.
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Reactor {
+    /// Whether a request is a script's.
+    pub(crate) fn is_for_script(&self, exchange: &Exchange) -> bool {
+        let cgi = &self.conditions.settings.cgi;
+        !cgi.mounts.is_empty() && find::mount(cgi, exchange.head().path()).is_some()
+    }
+
+    /// Runs the script that a request is for.
+    pub(crate) fn run_script(&mut self, mut exchange: Exchange) {
+        let settings = &self.conditions.settings;
+        let cgi = &settings.cgi;
+        let path = exchange.head().path().to_vec();
+        let Some(mount) = find::mount(cgi, &path) else {
+            return self.script_failed(exchange, 404);
+        };
+        let found = match find::script(cgi, mount, &path) {
+            Ok(found) => found,
+            Err(NotFound::Status(status, said)) => {
+                if let Some(said) = said {
+                    self.conditions
+                        .error_log
+                        .error(format_args!("cannot run a CGI script: {said}"));
+                }
+                return self.script_failed(exchange, status);
+            }
+            Err(NotFound::Redirect(place)) => {
+                redirect(&mut exchange, &place);
+                return self.welcome_back(exchange);
+            }
+        };
+        if self.scripts.running.len() >= cgi.concurrency {
+            return self.script_failed(exchange, 503);
+        }
+        let Some(body_length) = body_length(&exchange) else {
+            return self.script_failed(exchange, 411);
+        };
+        let variables = environment::variables(&exchange, &found, settings, body_length);
+        let spawned = command(&found, variables.into_inner()).spawn();
+        let timeout = cgi.timeout;
+        match spawned.and_then(|child| Running::new(child, kind(&found), timeout, self.clock.now)) {
+            Ok(running) => self.begin_script(running, exchange),
+            Err(error) => {
+                let shown = found.file.display();
+                self.conditions
+                    .error_log
+                    .error(format_args!("cannot run the CGI script {shown}: {error}"));
+                self.script_failed(exchange, 500);
+            }
+        }
+    }
+
+    fn begin_script(&mut self, mut running: Running, exchange: Exchange) {
+        let connection = exchange.token();
+        running.exchange = Some(exchange);
+        let key = self.scripts.running.insert(running);
+        self.scripts.by_connection.insert(connection, key);
+        let base = PIPES + key * 3;
+        let tokens = [Token(base), Token(base + 1), Token(base + 2)];
+        let registered = self.scripts.running[key].register(self.poll.registry(), tokens);
+        if registered.is_err() {
+            return self.end_script(key, Some(500));
+        }
+        self.pump_script(key);
+    }
+
+    fn script_failed(&mut self, mut exchange: Exchange, status: u16) {
+        exchange.fail(status);
+        self.welcome_back(exchange);
+    }
+
+    /// A pipe of a script is ready.
+    pub(crate) fn script_ready(&mut self, token: usize) {
+        let key = (token - PIPES) / 3;
+        if self.scripts.running.contains(key) {
+            self.pump_script(key);
+        }
+    }
+
+    /// Something has become possible for a client that waits for a script.
+    pub(crate) fn script_client_ready(&mut self, connection: usize, readiness: Readiness) {
+        let Some(&key) = self.scripts.by_connection.get(&connection) else {
+            return;
+        };
+        if let Some(exchange) = &mut self.scripts.running[key].exchange {
+            exchange.notice(readiness);
+        }
+        self.pump_script(key);
+    }
+
+    /// A client has taken too long, to send its body or to read its answer.
+    pub(crate) fn script_client_overdue(&mut self, connection: usize) {
+        if let Some(&key) = self.scripts.by_connection.get(&connection) {
+            if let Some(exchange) = &mut self.scripts.running[key].exchange {
+                exchange.give_up();
+            }
+            self.end_script(key, None);
+        }
+    }
+
+    /// Moves what can be moved between a script and its client.
+    fn pump_script(&mut self, key: usize) {
+        let now = self.clock.now;
+        let head_limit = self.conditions.settings.cgi.head;
+        let running = &mut self.scripts.running[key];
+        match running.pump(now, head_limit, &self.conditions.error_log) {
+            Progress::Waiting { for_body, for_client } => {
+                let Some(exchange) = &mut running.exchange else {
+                    return;
+                };
+                let token = exchange.token();
+                if for_client && exchange.watch_writable(self.poll.registry()) == Flow::Gone {
+                    return self.end_script(key, None);
+                }
+                match (for_client, for_body) {
+                    (true, _) => self.deadlines.wait(token, Wait::Write, now),
+                    (false, true) => self.deadlines.wait(token, Wait::Body, now),
+                    (false, false) => self.deadlines.clear(token),
+                }
+            }
+            Progress::More => self.scripts.again.push(key),
+            Progress::Answered => self.end_script(key, None),
+            Progress::Failed(status) => self.end_script(key, Some(status)),
+            Progress::LocalRedirect(target) => self.redirect_locally(key, &target),
+        }
+    }
+
+    /// Takes a script out of the table: its exchange goes on, and it is collected when it has ended. `failure`: the status
+    /// of the answer, if nothing has been answered; the script is killed then.
+    fn end_script(&mut self, key: usize, failure: Option<u16>) {
+        let Some(mut exchange) = self.let_go(key, failure.is_some()) else {
+            return;
+        };
+        match failure {
+            Some(status) => exchange.fail(status),
+            None if exchange.is_given_up() => exchange.abort(),
+            None => {}
+        }
+        self.welcome_back(exchange);
+    }
+
+    /// Frees what a script had, but for its process, which may end in its own time unless it is to be killed.
+    fn let_go(&mut self, key: usize, kill: bool) -> Option<Exchange> {
+        let mut running = self.scripts.running.remove(key);
+        let exchange = running.exchange.take()?;
+        self.scripts.by_connection.remove(&exchange.token());
+        self.scripts.redirects.remove(&exchange.token());
+        self.deadlines.clear(exchange.token());
+        if kill || exchange.is_given_up() {
+            running::kill(&running.child);
+        }
+        let until = self.clock.now + self.conditions.settings.cgi.timeout;
+        let mut child = running.into_child();
+        if !matches!(child.try_wait(), Ok(Some(_))) {
+            self.scripts.ending.push((child, until));
+        }
+        Some(exchange)
+    }
+
+    /// Serves another path of this server in the place of the script's answer.
+    fn redirect_locally(&mut self, key: usize, target: &[u8]) {
+        let connection = self.scripts.running[key].exchange.as_ref().map(Exchange::token);
+        let before = connection.and_then(|token| self.scripts.redirects.get(&token).copied());
+        let Some(mut exchange) = self.let_go(key, false) else {
+            return;
+        };
+        let count = before.unwrap_or_default() + 1;
+        if count > REDIRECTS || !exchange.redirect_locally(target) {
+            let shown = target.escape_ascii();
+            self.conditions.error_log.error(format_args!(
+                "a CGI script's local redirect to {shown} cannot be followed"
+            ));
+            return self.script_failed(exchange, 502);
+        }
+        self.scripts.redirects.insert(exchange.token(), count);
+        if self.is_for_script(&exchange) {
+            return self.run_script(exchange);
+        }
+        self.scripts.redirects.remove(&exchange.token());
+        self.serve_anywhere(exchange);
+    }
+
+    /// Goes on with scripts that were interrupted, ends those that have been silent for too long, and collects those that
+    /// have ended.
+    pub(crate) fn look_after_scripts(&mut self) {
+        let now = self.clock.now;
+        for key in std::mem::take(&mut self.scripts.again) {
+            if self.scripts.running.contains(key) {
+                self.pump_script(key);
+            }
+        }
+        self.scripts.reap(now);
+        let silent = |(key, running): (usize, &Running)| (running.deadline() <= now).then_some(key);
+        for key in self.scripts.running.iter().filter_map(silent).collect::<Vec<_>>() {
+            let shown = &self.scripts.running[key].shown;
+            let seconds = self.conditions.settings.cgi.timeout.as_secs_f64();
+            self.conditions.error_log.error(format_args!(
+                "the CGI script {shown} has said nothing for {seconds} s and is killed with its process group"
+            ));
+            self.end_script(key, Some(504));
+        }
+    }
+}
+
+/// How long the body is that the script will get: `Some(None)` when there is none, `None` when that cannot be told.
+fn body_length(exchange: &Exchange) -> Option<Option<u64>> {
+    match exchange.head().body_length() {
+        BodyLength::None => Some(None),
+        BodyLength::Known(length) => Some(Some(length)),
+        BodyLength::Chunked if exchange.body_arriving() => None,
+        BodyLength::Chunked => Some(Some(exchange.body().len() as u64)),
+    }
+}
+
+fn kind(found: &Found) -> running::Kind {
+    running::Kind {
+        shown: found.file.display().to_string(),
+        is_nph: found.is_nph,
+    }
+}
+
+/// Sends a client to the directory's own path, with its slash.
+fn redirect(exchange: &mut Exchange, place: &[u8]) {
+    let query = exchange.head().query().to_vec();
+    let mut location = place.to_vec();
+    if !query.is_empty() {
+        location.push(b'?');
+        location.extend_from_slice(&query);
+    }
+    let response = exchange.response();
+    // A path that a client has sent holds nothing that a header may not.
+    let _ = response.set_status_code(301);
+    let _ = response.push(b"Location", &location);
+    response.set_content_length(0);
+    exchange.begin();
+    exchange.finish();
+}
+
+/// The script's process, in its own directory and process group, with pipes for all it reads and writes.
+fn command(found: &Found, variables: Vec<(std::ffi::OsString, std::ffi::OsString)>) -> Command {
+    let mut command = match &found.helper {
+        Some(helper) => {
+            let mut command = Command::new(helper);
+            command.arg(&found.file);
+            command
+        }
+        None => Command::new(&found.file),
+    };
+    if let Some(directory) = found.file.parent() {
+        command.current_dir(directory);
+    }
+    command
+        .env_clear()
+        .envs(variables)
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}

@@ -1,0 +1,368 @@
+//! One script that runs for one request: its pipes, and what has passed through them.
+//!
+//! [`Running::pump`] moves what can be moved without waiting: the body into the script, its output through the head's
+//! parser to the client, its complaints into the log. Both directions go on side by side, so that a script may write
+//! before it has read.
+
+use std::io::{self, Read, Write};
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use mio::unix::pipe::{Receiver, Sender};
+use mio::{Interest, Registry, Token};
+use protocol::{ScriptHead, script_head, script_head_end};
+use rustix::process::{Pid, Signal, kill_process_group};
+use telemetry::ErrorLog;
+
+use crate::exchange::{Exchange, Flow};
+
+/// What one read may bring.
+const STEP: usize = 32 << 10;
+/// Reads of a pump before others get their turn.
+const READS: u32 = 32;
+/// A line of complaints longer than this is cut.
+const LONGEST_LINE: usize = 8 << 10;
+
+/// What is known of a script before it runs.
+pub(super) struct Kind {
+    /// Its file, for the log.
+    pub(super) shown: String,
+    /// It writes a whole HTTP answer.
+    pub(super) is_nph: bool,
+}
+
+/// A script and its request.
+pub(super) struct Running {
+    pub(super) child: Child,
+    pub(super) exchange: Option<Exchange>,
+    pub(super) shown: String,
+    input: Option<Sender>,
+    output: Option<Receiver>,
+    complaints: Option<Receiver>,
+    /// Output before the end of the head.
+    head: Vec<u8>,
+    stage: Stage,
+    /// A line of complaints that has not ended.
+    line: Vec<u8>,
+    timeout: Duration,
+    /// When it last read or wrote something.
+    active: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Head,
+    Document,
+    /// Everything is passed on as it comes.
+    Raw,
+}
+
+/// What a pump has come to.
+pub(super) enum Progress {
+    /// There is nothing more to move now.
+    Waiting {
+        /// More of the body is to come.
+        for_body: bool,
+        /// The client has to read first.
+        for_client: bool,
+    },
+    /// There is more to move, once others have had their turn.
+    More,
+    /// The answer is complete, or the client is gone.
+    Answered,
+    /// Nothing was answered: answer with this status.
+    Failed(u16),
+    /// Serve this path instead.
+    LocalRedirect(Vec<u8>),
+}
+
+/// Ends a script and whatever it has started.
+pub(super) fn kill(child: &Child) {
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        // It may be gone already.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
+impl Running {
+    /// Takes the pipes of a script that has just been started.
+    ///
+    /// # Errors
+    /// When a pipe cannot be made non-blocking; the script is killed then.
+    pub(super) fn new(mut child: Child, kind: Kind, timeout: Duration, now: Instant) -> io::Result<Running> {
+        let input = child.stdin.take().map(Sender::from);
+        let output = child.stdout.take().map(Receiver::from);
+        let complaints = child.stderr.take().map(Receiver::from);
+        let prepared = input
+            .iter()
+            .try_for_each(|pipe| pipe.set_nonblocking(true))
+            .and_then(|()| {
+                let receivers = output.iter().chain(&complaints);
+                receivers
+                    .into_iter()
+                    .try_for_each(|pipe| pipe.set_nonblocking(true))
+            });
+        if let Err(error) = prepared {
+            kill(&child);
+            let _ = child.wait();
+            return Err(error);
+        }
+        Ok(Running {
+            child,
+            exchange: None,
+            shown: kind.shown,
+            input,
+            output,
+            complaints,
+            head: Vec::new(),
+            stage: if kind.is_nph { Stage::Raw } else { Stage::Head },
+            line: Vec::new(),
+            timeout,
+            active: now,
+        })
+    }
+
+    /// Has readiness of the pipes reported: of input, output and complaints, in this order.
+    pub(super) fn register(&mut self, registry: &Registry, tokens: [Token; 3]) -> io::Result<()> {
+        if let Some(input) = &mut self.input {
+            registry.register(input, tokens[0], Interest::WRITABLE)?;
+        }
+        if let Some(output) = &mut self.output {
+            registry.register(output, tokens[1], Interest::READABLE)?;
+        }
+        if let Some(complaints) = &mut self.complaints {
+            registry.register(complaints, tokens[2], Interest::READABLE)?;
+        }
+        Ok(())
+    }
+
+    /// Until when it may be silent.
+    pub(super) fn deadline(&self) -> Instant {
+        self.active + self.timeout
+    }
+
+    /// Its process alone; the pipes are closed.
+    pub(super) fn into_child(self) -> Child {
+        self.child
+    }
+
+    /// Moves what can be moved.
+    pub(super) fn pump(&mut self, now: Instant, head_limit: usize, log: &ErrorLog) -> Progress {
+        let Some(mut exchange) = self.exchange.take() else {
+            return Progress::Answered;
+        };
+        let progress = self.pump_exchange(&mut exchange, now, head_limit, log);
+        self.exchange = Some(exchange);
+        progress
+    }
+
+    fn pump_exchange(
+        &mut self,
+        exchange: &mut Exchange,
+        now: Instant,
+        head_limit: usize,
+        log: &ErrorLog,
+    ) -> Progress {
+        self.hear_complaints(log);
+        let for_body = match self.feed(exchange, now) {
+            Ok(for_body) => for_body,
+            // The client is gone, or its body is none: nobody waits for an answer.
+            Err(()) => {
+                exchange.give_up();
+                return Progress::Answered;
+            }
+        };
+        let for_client = match self.listen(exchange, now, head_limit, log) {
+            Ok(Heard::Silence) => false,
+            Ok(Heard::TooMuch) => true,
+            Ok(Heard::Plenty) => return Progress::More,
+            Ok(Heard::End) => {
+                self.hear_complaints(log);
+                return self.ended(exchange, log);
+            }
+            Err(progress) => return progress,
+        };
+        Progress::Waiting { for_body, for_client }
+    }
+
+    /// Writes the body into the script; true when more of it is to come from the client.
+    fn feed(&mut self, exchange: &mut Exchange, now: Instant) -> Result<bool, ()> {
+        while let Some(input) = &mut self.input {
+            if exchange.body().is_empty() {
+                if !exchange.body_arriving() {
+                    self.input = None;
+                    return Ok(false);
+                }
+                match exchange.receive_body_now() {
+                    Ok(true) => continue,
+                    Ok(false) => return Ok(true),
+                    Err(_) => return Err(()),
+                }
+            }
+            match input.write(exchange.body()) {
+                Ok(count) => {
+                    exchange.consume_body(count);
+                    self.active = now;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // It does not want the rest, which is its right.
+                Err(_) => self.input = None,
+            }
+        }
+        Ok(false)
+    }
+
+    fn listen(
+        &mut self,
+        exchange: &mut Exchange,
+        now: Instant,
+        head_limit: usize,
+        log: &ErrorLog,
+    ) -> Result<Heard, Progress> {
+        let mut buffer = [0; STEP];
+        for _ in 0..READS {
+            match exchange.flush() {
+                Flow::Open => {}
+                Flow::Full => return Ok(Heard::TooMuch),
+                Flow::Gone => return Err(Progress::Answered),
+            }
+            let Some(output) = &mut self.output else {
+                return Ok(Heard::End);
+            };
+            match output.read(&mut buffer) {
+                Ok(0) => {
+                    self.output = None;
+                    return Ok(Heard::End);
+                }
+                Ok(count) => {
+                    self.active = now;
+                    self.heard(exchange, &buffer[..count], head_limit, log)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Heard::Silence),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => {
+                    self.output = None;
+                    return Ok(Heard::End);
+                }
+            }
+        }
+        Ok(Heard::Plenty)
+    }
+
+    /// Takes a piece of output.
+    fn heard(
+        &mut self,
+        exchange: &mut Exchange,
+        piece: &[u8],
+        head_limit: usize,
+        log: &ErrorLog,
+    ) -> Result<(), Progress> {
+        match self.stage {
+            Stage::Document => exchange.write(piece),
+            Stage::Raw => exchange.write_raw(piece),
+            Stage::Head => {
+                self.head.extend_from_slice(piece);
+                let Some(end) = script_head_end(&self.head) else {
+                    if self.head.len() > head_limit {
+                        return Err(self.invalid(log, &protocol::ScriptFault::HeadTooLong(head_limit)));
+                    }
+                    return Ok(());
+                };
+                match script_head(&self.head[..end], exchange.response()) {
+                    Ok(ScriptHead::Document) => {
+                        exchange.begin();
+                        exchange.write(&self.head[end..]);
+                        self.head = Vec::new();
+                        self.stage = Stage::Document;
+                    }
+                    Ok(ScriptHead::LocalRedirect(target)) => return Err(Progress::LocalRedirect(target)),
+                    Err(fault) => return Err(self.invalid(log, &fault)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Its output has ended.
+    fn ended(&mut self, exchange: &mut Exchange, log: &ErrorLog) -> Progress {
+        let shown = &self.shown;
+        if let Ok(Some(status)) = self.child.try_wait()
+            && !status.success()
+        {
+            log.warning(format_args!("the CGI script {shown} ended with {status}"));
+        }
+        match self.stage {
+            Stage::Head => {
+                log.error(format_args!(
+                    "the CGI script {shown} ended without a complete header (lines such as \"Content-Type: text/plain\", \
+                     then an empty one)"
+                ));
+                Progress::Failed(502)
+            }
+            Stage::Document => {
+                if let Some(fault) = exchange.finish() {
+                    log.warning(format_args!("the CGI script {shown}: {fault}"));
+                }
+                Progress::Answered
+            }
+            Stage::Raw => {
+                exchange.end_raw();
+                Progress::Answered
+            }
+        }
+    }
+
+    fn invalid(&self, log: &ErrorLog, fault: &protocol::ScriptFault) -> Progress {
+        log.error(format_args!(
+            "the CGI script {} gave no answer: {fault}",
+            self.shown
+        ));
+        Progress::Failed(502)
+    }
+
+    /// Puts what the script says on standard error into the log, line by line.
+    fn hear_complaints(&mut self, log: &ErrorLog) {
+        let mut buffer = [0; 4 << 10];
+        while let Some(complaints) = &mut self.complaints {
+            match complaints.read(&mut buffer) {
+                Ok(0) => self.complaints = None,
+                Ok(count) => self.complained(&buffer[..count], log),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => self.complaints = None,
+            }
+        }
+        if !self.line.is_empty() {
+            let line = std::mem::take(&mut self.line);
+            self.log_line(&line, log);
+        }
+    }
+
+    fn complained(&mut self, piece: &[u8], log: &ErrorLog) {
+        for part in piece.split_inclusive(|byte| *byte == b'\n') {
+            self.line.extend_from_slice(part);
+            if part.ends_with(b"\n") || self.line.len() >= LONGEST_LINE {
+                let line = std::mem::take(&mut self.line);
+                self.log_line(&line, log);
+            }
+        }
+    }
+
+    fn log_line(&self, line: &[u8], log: &ErrorLog) {
+        let line = String::from_utf8_lossy(line.trim_ascii_end());
+        log.error(format_args!("{}: {line}", self.shown));
+    }
+}
+
+/// What a script's output has come to.
+enum Heard {
+    /// There is no more now.
+    Silence,
+    /// As much is queued as may be.
+    TooMuch,
+    /// Enough for this time.
+    Plenty,
+    /// It is complete.
+    End,
+}
