@@ -11,8 +11,8 @@ use crate::address::{application, url_like};
 use crate::defaults::{count, settings, unless_zero};
 use crate::option::suggestion;
 use crate::{
-    Bind, ConfigError, Daemonize, Dialect, Environment, Interface, Level, Lifespan, LogTarget, Outcome, Plan,
-    RawValue, Settings, Wire,
+    Bind, CgiMount, ConfigError, Daemonize, Dialect, Environment, Interface, Level, Lifespan, LogTarget,
+    Outcome, Plan, RawValue, Settings, Wire,
 };
 
 /// Acts on an option's value (empty for one without); the error is a sentence.
@@ -64,6 +64,17 @@ fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>().map(Duration::try_from_secs_f64) {
         Ok(Ok(duration)) => Ok(duration),
         _ => Err(format!("'{text}' is not a number of seconds")),
+    }
+}
+
+fn cgi_mount(text: &str) -> CgiMount {
+    let (prefix, path) = match text.split_once('=') {
+        Some((prefix, path)) if prefix.starts_with('/') => (prefix, path),
+        _ => ("", text),
+    };
+    CgiMount {
+        prefix: prefix.trim_end_matches('/').to_owned(),
+        path: PathBuf::from(path),
     }
 }
 
@@ -256,6 +267,80 @@ const OPTIONS: &[Entry] = &[
         "127.0.0.1,::1",
         "peers trusted for forwarded headers, with commas between; * is everybody",
         store!(|s, v| s.forwarded_allow_ips => v.split(',').map(|item| item.trim().to_owned()).collect()),
+    ),
+    option(
+        "cgi",
+        None,
+        "[/PREFIX=]PATH",
+        "",
+        "run CGI scripts of a directory, or one script; may be repeated",
+        |s, v| {
+            s.cgi.mounts.push(cgi_mount(v));
+            Ok(())
+        },
+    ),
+    option(
+        "cgi-helper",
+        None,
+        ".ENDING=COMMAND",
+        "",
+        "run scripts with that ending by COMMAND; may be repeated",
+        |s, v| match v.split_once('=') {
+            Some((ending, command)) => {
+                s.cgi.helpers.push((ending.to_owned(), PathBuf::from(command)));
+                Ok(())
+            }
+            None => Err(format!("'{v}' has to be .ENDING=COMMAND")),
+        },
+    ),
+    option(
+        "cgi-index",
+        None,
+        "NAME",
+        "",
+        "script looked for where a path is a directory; may be repeated",
+        |s, v| {
+            s.cgi.index.push(v.to_owned());
+            Ok(())
+        },
+    ),
+    option(
+        "cgi-allowed-ext",
+        None,
+        ".ENDING",
+        "",
+        "run only scripts with this ending; may be repeated",
+        |s, v| {
+            s.cgi.allowed_endings.push(v.to_owned());
+            Ok(())
+        },
+    ),
+    option(
+        "cgi-timeout",
+        None,
+        "SECONDS",
+        "60",
+        "time a script may be silent before it is killed",
+        store!(|s, v| s.cgi.timeout => seconds(v)?),
+    ),
+    option(
+        "cgi-document-root",
+        None,
+        "DIRECTORY",
+        "",
+        "what scripts get as DOCUMENT_ROOT",
+        store!(|s, v| s.cgi.document_root => Some(PathBuf::from(v))),
+    ),
+    option(
+        "cgi-unset",
+        None,
+        "VARIABLE",
+        "",
+        "keep a variable from scripts; may be repeated",
+        |s, v| {
+            s.cgi.unset.push(v.to_owned());
+            Ok(())
+        },
     ),
     option(
         "interface",
@@ -462,6 +547,17 @@ const OPTIONS: &[Entry] = &[
     ),
 ];
 
+/// What a command line asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// `penstock MODULE:CALLABLE`: a server for an application.
+    Server,
+    /// `penstock cgi DIRECTORY`: a server for CGI scripts.
+    Scripts,
+    /// `penstock run-cgi MODULE:CALLABLE`: an application as a program that a web server starts.
+    Program,
+}
+
 /// Reads the native command line (without the program's name).
 ///
 /// # Errors
@@ -471,6 +567,11 @@ pub fn native(args: &[String], environment: &Environment) -> Result<Outcome, Con
     if args.is_empty() {
         return Ok(Outcome::Print { text: help(program) });
     }
+    let (role, args) = match args[0].as_str() {
+        "cgi" => (Role::Scripts, &args[1..]),
+        "run-cgi" => (Role::Program, &args[1..]),
+        _ => (Role::Server, args),
+    };
     let mut settings = settings(Dialect::Native);
     let mut values = Vec::new();
     let mut specification: Option<String> = None;
@@ -519,14 +620,37 @@ pub fn native(args: &[String], environment: &Environment) -> Result<Outcome, Con
         })?;
         values.push((entry.long.to_owned(), RawValue::Text(value)));
     }
-    let Some(specification) = specification else {
-        return Err(refuse(
-            program,
-            "no application: name it, MODULE:CALLABLE, for example demo:app",
-        ));
-    };
-    settings.process_name.get_or_insert_with(|| specification.clone());
-    settings.application = Some(application(&specification, "application"));
+    match (role, specification) {
+        (Role::Scripts, Some(directory)) => {
+            settings.process_name.get_or_insert_with(|| directory.clone());
+            settings.cgi.mounts.push(cgi_mount(&directory));
+        }
+        (Role::Scripts, None) => {
+            return Err(refuse(
+                program,
+                "no directory: name the one that holds the scripts",
+            ));
+        }
+        (Role::Server, None) if !settings.cgi.mounts.is_empty() => {}
+        (Role::Server | Role::Program, Some(specification)) => {
+            settings.process_name.get_or_insert_with(|| specification.clone());
+            settings.application = Some(application(&specification, "application"));
+        }
+        (Role::Server | Role::Program, None) => {
+            return Err(refuse(
+                program,
+                "no application: name it, MODULE:CALLABLE, for example demo:app",
+            ));
+        }
+    }
+    if role == Role::Program {
+        return Ok(Outcome::RunCgi(Plan {
+            settings,
+            notices: Vec::new(),
+            hooks: Vec::new(),
+            values,
+        }));
+    }
     if settings.binds.is_empty() {
         bind(&mut settings, "127.0.0.1:8000").map_err(ConfigError::new)?;
     }
@@ -549,7 +673,8 @@ fn help(program: &str) -> String {
     let mut out = format!(
         "usage: {program} [OPTIONS] MODULE:CALLABLE\n\nServes a Python web application, for example: {program} demo:app\n\n\
          commands:\n  {program} gunicorn ...      as gunicorn: its options, configuration file and signals\n  \
-         {program} uvicorn ...       as uvicorn: its options and variables\n  {program} uwsgi ...         as uWSGI: its options, ini files and signals\n\noptions:\n"
+         {program} uvicorn ...       as uvicorn: its options and variables\n  {program} cgi DIRECTORY     the CGI scripts of a directory\n  \
+         {program} run-cgi ...       MODULE:CALLABLE as a CGI program, started by a web server\n  {program} uwsgi ...         as uWSGI: its options, ini files and signals\n\noptions:\n"
     );
     for entry in OPTIONS {
         let short = entry

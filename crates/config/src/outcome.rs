@@ -40,6 +40,8 @@ pub enum Outcome {
         /// What was printed.
         plan: Plan,
     },
+    /// Answer the one request that the environment and standard input hold, as a CGI program (RFC 3875), and exit.
+    RunCgi(Plan),
     /// Send a signal to the server whose process id stands in a file, and exit 0 (uwsgi `--reload`, `--stop`).
     SignalPidfile {
         /// The file with the process id, as the user wrote it.

@@ -131,6 +131,7 @@ impl Command {
                 print(&text);
                 check(py, &plan)
             }
+            Outcome::RunCgi(plan) => crate::cgi_program::run(py, &plan.settings),
             Outcome::Print { text } => {
                 print(&text);
                 Ok(0)

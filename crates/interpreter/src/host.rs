@@ -184,6 +184,8 @@ impl Interpreter {
         self.prepare_for_abort(py).map_err(failed)?;
         let application = match self.preloaded.take() {
             Some(application) => Some(application),
+            // Scripts alone are enough to serve.
+            None if settings.application.is_none() && !settings.cgi.mounts.is_empty() => None,
             None if settings.application.is_none() => {
                 self.without_application(settings, seat.generation, None)?
             }

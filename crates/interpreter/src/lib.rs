@@ -5,6 +5,7 @@
 
 mod application;
 mod asgi;
+mod cgi_program;
 mod entry;
 mod fork;
 mod hooks;

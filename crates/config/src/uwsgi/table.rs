@@ -1,6 +1,7 @@
 //! What uWSGI's options mean here: one entry per idea, with all its names. An option without an entry is known by
 //! name only and not there yet; a new ability is a new entry.
 
+mod cgi;
 pub(super) mod families;
 mod more;
 mod static_files;
@@ -126,13 +127,21 @@ pub(super) fn find(name: &str) -> Option<&'static Entry> {
 
 /// Every entry that has names of its own, in the order of the compatibility page.
 pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
-    ENTRIES.iter().chain(static_files::ENTRIES).chain(more::ENTRIES)
+    ENTRIES
+        .iter()
+        .chain(cgi::ENTRIES)
+        .chain(static_files::ENTRIES)
+        .chain(more::ENTRIES)
 }
 
 /// Whether what a plugin adds to uWSGI is built in here or needs nothing.
 pub(super) fn is_builtin_plugin(name: &str) -> bool {
     let name = name.trim();
-    name.starts_with("python") || matches!(name, "http" | "logfile" | "corerouter" | "logsocket" | "0")
+    name.starts_with("python")
+        || matches!(
+            name,
+            "cgi" | "http" | "logfile" | "corerouter" | "logsocket" | "0"
+        )
 }
 
 fn listener(draft: &mut Draft<'_>, text: &str, plain: bool) -> Result<(), String> {

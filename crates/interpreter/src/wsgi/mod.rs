@@ -35,6 +35,8 @@ const SPARES: usize = 64;
 pub(crate) struct Wsgi {
     /// `None`: uWSGI's manner of serving without an application, which answers 500.
     application: Option<Py<PyAny>>,
+    /// There are CGI scripts and no application is wanted: whatever is no script's is not there.
+    only_scripts: bool,
     environs: Environs,
     observers: Option<Observers>,
     spares: Mutex<Vec<Spare>>,
@@ -60,6 +62,7 @@ impl Wsgi {
     ) -> PyResult<Wsgi> {
         Ok(Wsgi {
             application,
+            only_scripts: settings.application.is_none() && !settings.cgi.mounts.is_empty(),
             environs: Environs::new(py, settings, fronts, &log)?,
             observers,
             spares: Mutex::default(),
@@ -68,7 +71,11 @@ impl Wsgi {
         })
     }
 
-    fn serve_attached(&self, py: Python<'_>, exchange: Exchange) -> PyResult<Exchange> {
+    fn serve_attached(&self, py: Python<'_>, mut exchange: Exchange) -> PyResult<Exchange> {
+        if self.only_scripts {
+            exchange.fail(404);
+            return Ok(exchange);
+        }
         let spare = self.spare(py)?;
         let transaction = spare.transaction.bind(py);
         let observed = self

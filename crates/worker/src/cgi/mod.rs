@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use mio::Token;
 use protocol::BodyLength;
 use slab::Slab;
+use telemetry::ErrorLog;
 
 use self::find::{Found, NotFound};
 use self::running::{Progress, Running};
@@ -40,12 +41,38 @@ pub(crate) struct Scripts {
     running: Slab<Running>,
     /// Which script a connection is waiting for.
     by_connection: HashMap<usize, usize>,
-    /// Scripts that have said everything and have not ended yet, and until when they may go on.
-    ending: Vec<(Child, Instant)>,
+    /// Scripts that have said everything and have not ended yet.
+    ending: Vec<Ending>,
     /// Scripts to come back to without waiting.
     again: Vec<usize>,
     /// How many local redirects a connection's request has gone through.
     redirects: HashMap<usize, u8>,
+}
+
+/// A script whose pipes are closed.
+struct Ending {
+    child: Child,
+    shown: String,
+    /// Until when it may go on.
+    until: Instant,
+    /// It was told to end: how it does is no news.
+    killed: bool,
+}
+
+impl Ending {
+    /// Whether it has ended; a failure is told to the log.
+    fn has_ended(&mut self, log: &ErrorLog) -> bool {
+        let status = match self.child.try_wait() {
+            Ok(None) => return false,
+            Ok(Some(status)) => status,
+            // It was somebody else's to wait for.
+            Err(_) => return true,
+        };
+        if !status.success() && !self.killed {
+            log.warning(format_args!("the CGI script {} ended with {status}", self.shown));
+        }
+        true
+    }
 }
 
 impl Scripts {
@@ -65,12 +92,13 @@ impl Scripts {
     }
 
     /// Collects the scripts that have ended.
-    fn reap(&mut self, now: Instant) {
-        self.ending.retain_mut(|(child, until)| {
-            if now >= *until {
-                running::kill(child);
+    fn reap(&mut self, now: Instant, log: &ErrorLog) {
+        self.ending.retain_mut(|ending| {
+            if now >= ending.until && !ending.killed {
+                running::kill(&ending.child);
+                ending.killed = true;
             }
-            !matches!(child.try_wait(), Ok(Some(_)) | Err(_))
+            !ending.has_ended(log)
         });
     }
 }
@@ -79,7 +107,7 @@ impl Scripts {
 impl Drop for Scripts {
     fn drop(&mut self) {
         let running = self.running.drain().map(|running| running.child);
-        for mut child in running.chain(self.ending.drain(..).map(|(child, _)| child)) {
+        for mut child in running.chain(self.ending.drain(..).map(|ending| ending.child)) {
             running::kill(&child);
             // It has just been killed.
             let _ = child.wait();
@@ -234,13 +262,19 @@ impl Reactor {
         self.scripts.by_connection.remove(&exchange.token());
         self.scripts.redirects.remove(&exchange.token());
         self.deadlines.clear(exchange.token());
-        if kill || exchange.is_given_up() {
+        let killed = kill || exchange.is_given_up();
+        if killed {
             running::kill(&running.child);
         }
-        let until = self.clock.now + self.conditions.settings.cgi.timeout;
-        let mut child = running.into_child();
-        if !matches!(child.try_wait(), Ok(Some(_))) {
-            self.scripts.ending.push((child, until));
+        let (shown, child) = running.into_child();
+        let mut ending = Ending {
+            child,
+            shown,
+            until: self.clock.now + self.conditions.settings.cgi.timeout,
+            killed,
+        };
+        if !ending.has_ended(&self.conditions.error_log) {
+            self.scripts.ending.push(ending);
         }
         Some(exchange)
     }
@@ -277,7 +311,7 @@ impl Reactor {
                 self.pump_script(key);
             }
         }
-        self.scripts.reap(now);
+        self.scripts.reap(now, &self.conditions.error_log);
         let silent = |(key, running): (usize, &Running)| (running.deadline() <= now).then_some(key);
         for key in self.scripts.running.iter().filter_map(silent).collect::<Vec<_>>() {
             let shown = &self.scripts.running[key].shown;

@@ -141,9 +141,9 @@ impl Running {
         self.active + self.timeout
     }
 
-    /// Its process alone; the pipes are closed.
-    pub(super) fn into_child(self) -> Child {
-        self.child
+    /// Its name and its process; the pipes are closed.
+    pub(super) fn into_child(self) -> (String, Child) {
+        (self.shown, self.child)
     }
 
     /// Moves what can be moved.
@@ -287,11 +287,6 @@ impl Running {
     /// Its output has ended.
     fn ended(&mut self, exchange: &mut Exchange, log: &ErrorLog) -> Progress {
         let shown = &self.shown;
-        if let Ok(Some(status)) = self.child.try_wait()
-            && !status.success()
-        {
-            log.warning(format_args!("the CGI script {shown} ended with {status}"));
-        }
         match self.stage {
             Stage::Head => {
                 log.error(format_args!(

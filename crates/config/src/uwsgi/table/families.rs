@@ -240,7 +240,6 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
          catch-exceptions exception-handler py-auto-reload-ignore py-tracebacker",
         "Loading the application.",
     ),
-    coming("plugin:cgi", "CGI programs."),
     coming("websocket*", "WebSockets of WSGI applications."),
     coming(
         "master-fifo pause suspend resume signal connect-and-read notify-socket",
