@@ -22,6 +22,10 @@ Application = Callable[[MutableMapping[str, Any], Receiver, Sender], Awaitable[N
 STARTUP_FAILED = 3
 
 
+#: What tasks that are cancelled get to clean up after themselves.
+CANCEL_SECONDS = 1.0
+
+
 class Request(Protocol):
     """A request of `penstock._core`."""
 
@@ -84,7 +88,7 @@ def serve(
             loop.run_until_complete(loop.shutdown_asyncgens())
             # Threads of the default executor that hang do not hold the worker up.
             with contextlib.suppress(asyncio.TimeoutError):
-                loop.run_until_complete(asyncio.wait_for(loop.shutdown_default_executor(), graceful_seconds))
+                loop.run_until_complete(asyncio.wait_for(loop.shutdown_default_executor(), CANCEL_SECONDS))
         finally:
             asyncio.set_event_loop(None)
             loop.close()
@@ -100,7 +104,7 @@ async def _serve(driver: Driver, application: Application, mode: str, graceful_s
     for task in tasks:
         task.cancel()
     if tasks:
-        await asyncio.wait(tasks, timeout=graceful_seconds)
+        await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
     await lifespan.shutdown(graceful_seconds)
     return 0
 
@@ -110,7 +114,7 @@ def _cancel(loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[Any]]) -> N
         task.cancel()
     if tasks:
         # One that does not let itself be cancelled is left behind, without a word on standard error.
-        loop.run_until_complete(asyncio.wait(tasks, timeout=1))
+        loop.run_until_complete(asyncio.wait(tasks, timeout=CANCEL_SECONDS))
         for task in tasks:
             task._log_destroy_pending = False  # type: ignore[attr-defined]
 

@@ -489,6 +489,7 @@ fn conditions(mut seat: WorkerSeat, fronts: Vec<Front>, equipment: Equipment) ->
         .zip(fronts);
     let (ready, ready_log) = (seat.ready.clone(), seat.log.clone());
     let (retire, retire_log) = (seat.ready.clone(), seat.log.clone());
+    let ending = seat.ready.clone();
     Ok(Conditions {
         listeners: listeners.collect(),
         scoreboard: seat.scoreboard,
@@ -517,6 +518,7 @@ fn conditions(mut seat: WorkerSeat, fronts: Vec<Front>, equipment: Equipment) ->
             retire_log.event(&Event::WorkerRecycling { pid, requests });
             retire.ask_to_retire();
         }),
+        ending: Box::new(move || ending.ending()),
         interrupted: Box::new(move || {
             if let Some((hook, worker)) = &interrupted {
                 interrupt(hook, worker, &hook_log);

@@ -78,6 +78,12 @@ impl ReadyPipe {
         self.wake_master();
     }
 
+    /// The worker's requests are finished, and it ends its application (the lifespan of ASGI), which may take some time.
+    pub fn ending(&self) {
+        self.row.set_retiring();
+        self.wake_master();
+    }
+
     fn wake_master(&self) {
         // A full pipe wakes the master as well; without a master there is nobody to wake.
         let _ = rustix::io::write(&*self.wake, &[1]);

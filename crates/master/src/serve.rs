@@ -278,7 +278,8 @@ impl<'a> Master<'a> {
                     self.inbox.push_back(Input::Ready { age });
                     self.inbox.push_back(Input::WantsRetirement { age });
                 }
-                WorkerState::Free | WorkerState::Booting | WorkerState::Retiring => {}
+                WorkerState::Retiring => self.inbox.push_back(Input::Ending { age }),
+                WorkerState::Free | WorkerState::Booting => {}
             }
         }
     }

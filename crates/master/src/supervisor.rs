@@ -32,6 +32,10 @@ const FIRST_DELAY_MS: u64 = 100;
 const LONGEST_DELAY_MS: u64 = 5000;
 /// How long a quick stop waits at most before it kills.
 const QUICK_STOP_MS: u64 = 2000;
+/// A worker keeps the graceful timeout itself; one that is stuck and cannot is killed this much later.
+const MARGIN_MS: u64 = 500;
+/// What a worker gets for ending its application once its requests are finished.
+const ENDING_MS: u64 = 5000;
 /// Has a worker write where each of its threads is into the error log.
 const SAY_WHERE: Signal = Signal::VTALARM;
 /// From ABRT, which lets the worker say where it hangs, to KILL.
@@ -68,6 +72,11 @@ pub(crate) enum Input {
     Signal(MasterSignal),
     /// The answer to [`Action::Reread`].
     Reread(Result<Plan, String>),
+    /// A worker that was told to leave has finished its requests and ends its application.
+    Ending {
+        /// Its age.
+        age: u32,
+    },
     /// The answers to [`Action::Spawn`].
     Spawned {
         age: u32,
@@ -185,6 +194,8 @@ struct Worker {
     stage: Stage,
     spawned_ms: u64,
     wants_retirement: bool,
+    /// It has finished its requests and ends its application.
+    is_ending: bool,
     /// It takes the place of one that was there before.
     respawn: bool,
 }
@@ -255,6 +266,7 @@ impl Supervisor {
                     worker.wants_retirement = true;
                 }
             }
+            Input::Ending { age } => self.on_ending(now_ms, age),
             Input::Overdue(request) => self.on_overdue(now_ms, request),
             Input::Exited { age, status } => self.on_exited(now_ms, age, status),
             Input::Touched(path) => {
@@ -484,7 +496,7 @@ impl Supervisor {
         {
             // Those that are ready may have requests; those that boot have not, and may hang.
             let (signal, kill_at_ms) = match worker.stage {
-                Stage::Ready => (Signal::TERM, Some(now_ms + graceful_ms)),
+                Stage::Ready => (Signal::TERM, Some(now_ms + graceful_ms + MARGIN_MS)),
                 Stage::Booting => (Signal::KILL, None),
                 Stage::Leaving { .. } => continue,
             };
@@ -555,13 +567,25 @@ impl Supervisor {
         ages.into_iter().for_each(|age| self.retire(now_ms, age, kind));
     }
 
+    /// Gives a worker that has kept its time with its requests some more for its application, once.
+    fn on_ending(&mut self, now_ms: u64, age: u32) {
+        if let Some(worker) = self.workers.get_mut(&age)
+            && !std::mem::replace(&mut worker.is_ending, true)
+            && let Stage::Leaving {
+                kill_at_ms: Some(at), ..
+            } = &mut worker.stage
+        {
+            *at = (*at).max(now_ms + ENDING_MS);
+        }
+    }
+
     /// Asks a worker to leave; one that has been asked gently may be asked again for haste.
     fn retire(&mut self, now_ms: u64, age: u32, kind: StopKind) {
         let Some(worker) = self.workers.get_mut(&age) else {
             return;
         };
         let (signal, limit_ms) = match kind {
-            StopKind::Graceful => (Signal::TERM, self.plan.graceful_ms),
+            StopKind::Graceful => (Signal::TERM, self.plan.graceful_ms.saturating_add(MARGIN_MS)),
             StopKind::Quick => (Signal::QUIT, self.plan.graceful_ms.min(QUICK_STOP_MS)),
         };
         let mut kill_at_ms = now_ms.saturating_add(limit_ms);
@@ -666,6 +690,7 @@ impl Supervisor {
                 stage: Stage::Booting,
                 spawned_ms: now_ms,
                 wants_retirement: false,
+                is_ending: false,
                 respawn,
             };
             self.workers.insert(self.spawned, worker);

@@ -39,7 +39,7 @@ pub enum WorkerState {
     Ready,
     /// It accepts requests and would like to be replaced.
     WantsRetirement,
-    /// It finishes what it has and leaves.
+    /// Its requests are finished, and its application is being ended.
     Retiring,
 }
 

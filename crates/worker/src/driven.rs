@@ -60,6 +60,11 @@ impl Driven {
         (self.reactor.conditions.ready)();
     }
 
+    /// Tells the master that the requests are finished and the application is being ended.
+    pub fn ending(&mut self) {
+        (self.reactor.conditions.ending)();
+    }
+
     /// The descriptor that is readable when there is something to turn for.
     pub fn descriptor(&self) -> RawFd {
         self.reactor.poll.as_raw_fd()

@@ -84,6 +84,8 @@ pub struct Conditions {
     pub retire: Box<dyn FnMut(u64) + Send>,
     /// Called once when the worker is told to leave at once.
     pub interrupted: Box<dyn FnMut() + Send>,
+    /// Called once when requests are finished and the application has still to be ended.
+    pub ending: Box<dyn FnMut() + Send>,
     /// The name sent in the Server header.
     pub server: &'static str,
 }

@@ -137,6 +137,7 @@ impl Running {
             error_log,
             access_log: None,
             ready: Box::new(move || ready.send(()).expect("somebody waits")),
+            ending: Box::new(|| {}),
             retire: Box::new(|_| {}),
             interrupted: Box::new(|| {}),
             server: "test",

@@ -361,7 +361,11 @@ impl Driver {
             return Ok(());
         }
         let side = self.side()?;
-        let descriptor = lock(&self.driven).descriptor();
+        let descriptor = {
+            let mut driven = lock(&self.driven);
+            driven.ending();
+            driven.descriptor()
+        };
         side.event_loop
             .bind(py)
             .call_method1("remove_reader", (descriptor,))?;

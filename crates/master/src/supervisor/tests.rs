@@ -263,7 +263,7 @@ fn a_reload_retires_the_old_when_all_the_new_are_ready() {
     world.ready(4);
     assert_eq!(world.did(), ["commit", "TERM 1", "TERM 2"]);
     world.exited(1, 0);
-    assert_eq!(world.pass(), Some(30_000));
+    assert_eq!(world.pass(), Some(30_500));
     assert_eq!(world.did(), ["KILL 2"]);
     world.tell(Input::Exited {
         age: 2,
@@ -383,7 +383,7 @@ fn a_reload_before_anything_is_ready_is_obeyed() {
 
 #[test]
 fn stops_tell_the_workers_first_and_kill_them_late() {
-    for (signal, sent, limit_ms) in [(Term, "TERM", 30_000), (Int, "QUIT", 2000), (Quit, "QUIT", 2000)] {
+    for (signal, sent, limit_ms) in [(Term, "TERM", 30_500), (Int, "QUIT", 2000), (Quit, "QUIT", 2000)] {
         let mut world = World::serving(2);
         world.signal(signal);
         assert_eq!(
@@ -399,6 +399,19 @@ fn stops_tell_the_workers_first_and_kill_them_late() {
         });
         assert_eq!(world.did(), ["exit 0"]);
     }
+}
+
+#[test]
+fn a_worker_that_ends_its_application_gets_some_more_time_once() {
+    let mut world = World::serving(1);
+    world.signal(Term);
+    world.did();
+    world.now_ms += 30_000;
+    world.tell(Input::Ending { age: 1 });
+    world.now_ms += 100;
+    world.tell(Input::Ending { age: 1 });
+    assert_eq!(world.pass(), Some(4900));
+    assert_eq!(world.did(), ["KILL 1"]);
 }
 
 #[test]
