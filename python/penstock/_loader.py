@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.machinery
 import importlib.util
 import inspect
 import os
@@ -18,6 +19,8 @@ import traceback
 from collections.abc import Callable
 from types import ModuleType, TracebackType
 from typing import Any
+
+from penstock._mounts import Mounts
 
 #: An exception while importing; gunicorn's exit code for "worker failed to boot".
 IMPORT_FAILED = 3
@@ -60,17 +63,52 @@ def load_module(module_name: str, expression: str, interface: str) -> Loaded:
 
 def load_file(path: str, name: str, interface: str) -> Loaded:
     """The application called `name` in a Python file."""
+    module = load_file_module(path)
+    return _checked(_evaluate(module, path, name), f"{path}:{name}", interface)
+
+
+def load_file_module(path: str) -> ModuleType:
+    """A Python file, run as a module of its own."""
     if not os.path.isfile(path):
         raise LoadError(f"cannot load {path}: there is no such file (in {os.getcwd()})", IMPORT_FAILED)
     module_name = "uwsgi_file_" + re.sub(r"\W", "_", path.removesuffix(".py"))
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None:
-        raise LoadError(f"cannot load {path}: it is not a Python file (its name must end with .py)", IMPORT_FAILED)
+    # Whatever the file is called: `api.wsgi` is as good as `api.py`.
+    loader = importlib.machinery.SourceFileLoader(module_name, path)
+    spec = importlib.util.spec_from_file_location(module_name, path, loader=loader)
+    if spec is None:
+        raise LoadError(f"cannot load {path}: it is no file that can be imported", IMPORT_FAILED)
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
-    loader = spec.loader
     _guarded(lambda: loader.exec_module(module), f"cannot load {path}")
-    return _checked(_evaluate(module, path, name), f"{path}:{name}", interface)
+    return module
+
+
+def import_before(arguments: list[str] | None, imports: list[str]) -> None:
+    """Set ``sys.argv``, and import what comes before the application; what fails there is only reported."""
+    if arguments is not None:
+        sys.argv[:] = arguments
+    for name in imports:
+        try:
+            if name.endswith(".py"):
+                load_file_module(name)
+            else:
+                _import(name)
+        except LoadError as error:
+            print(f"{error.details}{error.message} (option import)", file=sys.stderr, flush=True)
+
+
+def mounted(main: Loaded | None, mounts: list[tuple[str, Loaded]], by_path: bool, only_mounts: bool) -> Loaded:
+    """Applications at parts of the path as one; `main`, or else the first, answers for the other paths."""
+    for prefix, (_, interface) in mounts:
+        if interface != "wsgi" or (main and main[1] != "wsgi"):
+            raise LoadError(
+                f"the application mounted at {prefix or '/'} and those beside it have to be WSGI applications: serve "
+                "an ASGI application alone, and let it mount others",
+                NO_APPLICATION,
+            )
+    applications = [(prefix, application) for prefix, (application, _) in mounts]
+    default = None if only_mounts else (main[0] if main else applications[0][1])
+    return Mounts(applications, default, by_path), "wsgi"
 
 
 def _activate(virtualenv: str) -> None:

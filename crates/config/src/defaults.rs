@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    AddedHeaders, Asgi, Cgi, Dialect, Interface, Level, Limits, LogTarget, Logs, ReloadWatch, Settings,
-    StaticFiles, Timeouts, UnixSocketRights,
+    AddedHeaders, Asgi, Cgi, Dialect, Interface, Level, Limits, Loading, LogTarget, Logs, ReloadWatch,
+    Settings, StaticFiles, Timeouts, UnixSocketRights,
 };
 
 /// The access log format of Apache's "combined" log, in gunicorn's notation: gunicorn's default, and the native one.
@@ -68,6 +68,7 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
         log_config: None,
         added_headers: AddedHeaders::default(),
         static_files: StaticFiles::default(),
+        loading: Loading::default(),
         cgi: Cgi::default(),
     }
 }

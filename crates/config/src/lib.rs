@@ -9,6 +9,7 @@ mod address;
 mod defaults;
 mod glob;
 mod gunicorn;
+mod loading;
 mod native;
 mod option;
 mod outcome;
@@ -19,6 +20,7 @@ mod uvicorn;
 mod uwsgi;
 
 pub use gunicorn::{Evaluate, gunicorn, gunicorn_defaults, gunicorn_setting_names};
+pub use loading::*;
 pub use native::native;
 pub use outcome::{ConfigError, Environment, Outcome, PidfileRequest, Plan, PythonSource, RawValue};
 pub use pattern::Pattern;

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::StaticFiles;
+use crate::{Loading, StaticFiles};
 
 /// Which server the user thinks they are talking to: decides log wording, exit codes and the meaning of signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +105,8 @@ pub struct Settings {
     pub added_headers: AddedHeaders,
     /// Requests that are answered from files, before the application.
     pub static_files: StaticFiles,
+    /// What is set up around the application, and applications beside it.
+    pub loading: Loading,
     /// CGI scripts that are served beside the application.
     pub cgi: Cgi,
 }

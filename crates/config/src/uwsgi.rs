@@ -153,6 +153,7 @@ fn plan(reader: Reader<'_>, environment: &Environment) -> Result<Plan, ConfigErr
     }
     if faults.is_empty() {
         faults.extend(finish(&mut draft, &given).err());
+        notices.append(&mut draft.notices);
     }
     if !faults.is_empty() {
         let messages: Vec<_> = faults.iter().map(|fault| fault.message.as_str()).collect();
@@ -186,6 +187,7 @@ fn new_draft(environment: &Environment) -> Draft<'_> {
     settings.need_application = false;
     settings.remove_files_at_exit = false;
     settings.process_titles = false;
+    settings.loading.arguments = Some(vec!["uwsgi".to_owned()]);
     UWSGI_DEFAULT_FORMAT.clone_into(&mut settings.logs.access_format);
     Draft {
         settings,
@@ -197,6 +199,7 @@ fn new_draft(environment: &Environment) -> Draft<'_> {
         log_file: None,
         request_log: None,
         greenlets: None,
+        mounts: Vec::new(),
         no_request_log: false,
         show: false,
         notices: Vec::new(),
@@ -325,6 +328,7 @@ fn finish(draft: &mut Draft<'_>, given: &[Given]) -> Result<(), ConfigError> {
         })
         .collect();
     draft.settings.application = application(draft);
+    table::loading::finish(draft);
     if let (1, Some(threads)) = (draft.settings.threads, draft.greenlets) {
         draft.settings.threads = threads;
     }

@@ -67,15 +67,35 @@ pub(crate) fn load(py: Python<'_>, settings: &Settings) -> Result<Loaded, LoadFa
             Interface::Asgi2 => "asgi2",
             Interface::Asgi3 => "asgi3",
         };
-        match &settings.application {
-            Some(Application::Module { module, callable, .. }) => {
+        let loading = &settings.loading;
+        loader.call_method1(
+            "import_before",
+            (loading.arguments.clone(), loading.imports.clone()),
+        )?;
+        let one = |application: &Application| match application {
+            Application::Module { module, callable, .. } => {
                 loader.call_method1("load_module", (module, callable, wanted))
             }
-            Some(Application::File { path, callable }) => {
+            Application::File { path, callable } => {
                 loader.call_method1("load_file", (path.to_string_lossy(), callable, wanted))
             }
-            None => Err(PyValueError::new_err("no application is named")),
+        };
+        let main = settings.application.as_ref().map(one).transpose()?;
+        let loaded = if loading.mounts.is_empty() {
+            main.ok_or_else(|| PyValueError::new_err("no application is named"))?
+        } else {
+            let mounts = loading.mounts.iter();
+            let mounts = mounts.map(|mount| Ok((&mount.prefix, one(&mount.application)?)));
+            let mounts: Vec<_> = mounts.collect::<PyResult<_>>()?;
+            loader.call_method1(
+                "mounted",
+                (main, mounts, loading.manage_script_name, loading.only_mounts),
+            )?
+        };
+        if let Some(directory) = &loading.directory_after {
+            std::env::set_current_dir(directory)?;
         }
+        Ok(loaded)
     })();
     loaded
         .and_then(|loaded: Bound<'_, PyAny>| {

@@ -182,13 +182,12 @@ impl Interpreter {
             rustix::process::umask(rustix::fs::Mode::from_raw_mode(umask as _));
         }
         self.prepare_for_abort(py).map_err(failed)?;
+        let unnamed = settings.application.is_none() && settings.loading.mounts.is_empty();
         let application = match self.preloaded.take() {
             Some(application) => Some(application),
             // Scripts alone are enough to serve.
-            None if settings.application.is_none() && !settings.cgi.mounts.is_empty() => None,
-            None if settings.application.is_none() => {
-                self.without_application(settings, seat.generation, None)?
-            }
+            None if unnamed && !settings.cgi.mounts.is_empty() => None,
+            None if unnamed => self.without_application(settings, seat.generation, None)?,
             None => match application::load(py, settings) {
                 Ok(application) => Some(application),
                 Err(failure) => self.without_application(settings, seat.generation, Some(failure))?,

@@ -98,6 +98,7 @@ fn settings(threads: u32, patience: Duration) -> Settings {
         log_config: None,
         added_headers: config::AddedHeaders::default(),
         static_files: config::StaticFiles::default(),
+        loading: config::Loading::default(),
         cgi: config::Cgi::default(),
     }
 }

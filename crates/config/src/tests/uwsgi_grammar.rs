@@ -175,7 +175,7 @@ fn questions_are_answered_without_a_server() {
     let directory = Directory::with(&[
         (
             "a.ini",
-            "[uwsgi]\nhttp-socket = :80\nprocesses = 2\nprocesses = 3\nmodule = demo\nvaccum = true\nbase = /x\nchdir2 = %(base)\n",
+            "[uwsgi]\nhttp-socket = :80\nprocesses = 2\nprocesses = 3\nmodule = demo\nvaccum = true\nbase = .\nchdir2 = %(base)\n",
         ),
         ("stop.ini", "[uwsgi]\nexit = 5\n"),
         (

@@ -3,6 +3,7 @@
 
 mod cgi;
 pub(super) mod families;
+pub(super) mod loading;
 mod more;
 mod static_files;
 
@@ -35,6 +36,8 @@ pub(super) struct Draft<'a> {
     pub(super) log_file: Option<PathBuf>,
     /// `req-logger`
     pub(super) request_log: Option<LogTarget>,
+    /// `mount`: prefixes without a final slash, and what is mounted there.
+    pub(super) mounts: Vec<(String, String)>,
     /// `gevent`, `async`: how many threads take the place of greenlets.
     pub(super) greenlets: Option<u32>,
     /// `disable-logging`
@@ -129,6 +132,7 @@ pub(super) fn find(name: &str) -> Option<&'static Entry> {
 pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
     ENTRIES
         .iter()
+        .chain(loading::ENTRIES)
         .chain(cgi::ENTRIES)
         .chain(static_files::ENTRIES)
         .chain(more::ENTRIES)

@@ -316,6 +316,7 @@ fn settings(directory: &Path) -> Settings {
         log_config: None,
         added_headers: config::AddedHeaders::default(),
         static_files: config::StaticFiles::default(),
+        loading: config::Loading::default(),
         cgi: config::Cgi::default(),
     }
 }

@@ -231,13 +231,14 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "Internal routing, and what answers are made to be.",
     ),
     coming("check-static-docroot", "Static files."),
-    coming(
-        "mount* check-mount* manage-script-name no-default-app",
-        "Several applications.",
+    idle(
+        "mount-check mountpoint-check check-mount*",
+        "Checks of mount points.",
+        "what has to be mounted first is known to the service manager (RequiresMountsFor in systemd)",
     ),
     coming(
-        "import pyimport py-import python-import shared-* paste* ini-paste* pyargv chdir2 force-cwd \
-         catch-exceptions exception-handler py-auto-reload-ignore py-tracebacker",
+        "shared-* paste* ini-paste* force-cwd catch-exceptions exception-handler \
+         py-auto-reload-ignore py-tracebacker",
         "Loading the application.",
     ),
     coming("websocket*", "WebSockets of WSGI applications."),
