@@ -32,6 +32,8 @@ pub struct Settings {
     pub binds: Vec<Bind>,
     /// Length of the accept queue asked of the kernel (which clamps it to `net.core.somaxconn`).
     pub backlog: u32,
+    /// Each worker has listening sockets of its own on the TCP addresses (`SO_REUSEPORT`).
+    pub reuse_port: bool,
     /// Rights of unix sockets that are created.
     pub unix_sockets: UnixSocketRights,
     /// Number of worker processes; at least 1.
@@ -62,6 +64,8 @@ pub struct Settings {
     pub user: Option<String>,
     /// Group that workers run as: a name or a number.
     pub group: Option<String>,
+    /// Workers get the other groups of their user too. uWSGI's always do.
+    pub supplementary_groups: bool,
     /// File mode creation mask of the workers; `None` leaves what was inherited.
     pub umask: Option<u32>,
     /// File that holds the master's process id while it runs.

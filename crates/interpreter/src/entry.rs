@@ -1,12 +1,13 @@
 //! From a command line to an exit code.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use config::{ConfigError, Dialect, Environment, Outcome, PidfileRequest, Plan};
-use master::Signals;
-use pyo3::exceptions::PyValueError;
+use master::{Inheritance, Signals};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rustix::process::{Pid, Signal, kill_process};
@@ -47,6 +48,15 @@ pub(crate) fn main(py: Python<'_>, arguments: Vec<String>) -> PyResult<i32> {
             error.exit_code
         }
     })
+}
+
+/// Takes variables out of the environment.
+pub(crate) fn forget_variables(py: Python<'_>, names: &[&str]) -> PyResult<()> {
+    let environment = py.import("os")?.getattr("environ")?;
+    for name in names {
+        environment.call_method1("pop", (name, py.None()))?;
+    }
+    Ok(())
 }
 
 /// gunicorn's settings with their defaults in this process's environment, for programs that embed a server.
@@ -122,6 +132,30 @@ impl Command {
         }
     }
 
+    /// Starts this command anew in this process, as it was started, for the master of this id and with these sockets.
+    ///
+    /// # Errors
+    /// Always: otherwise it does not come back.
+    pub(crate) fn exec(&self, py: Python<'_>, master: u32, sockets: &[i32]) -> PyResult<Infallible> {
+        std::env::set_current_dir(&self.environment.directory)?;
+        let mut variables = self.environment.variables.clone();
+        for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] {
+            variables.remove(name);
+        }
+        let sockets: Vec<String> = sockets.iter().map(i32::to_string).collect();
+        variables.insert(String::from("GUNICORN_PID"), master.to_string());
+        variables.insert(String::from("GUNICORN_FD"), sockets.join(","));
+        let sys = py.import("sys")?;
+        let program = sys.getattr("executable")?;
+        let mut arguments: Vec<String> = sys.getattr("orig_argv")?.extract()?;
+        if let Some(first) = arguments.first_mut() {
+            *first = program.extract()?;
+        }
+        py.import("os")?
+            .call_method1("execve", (program, arguments, variables))?;
+        Err(PyRuntimeError::new_err("execve came back"))
+    }
+
     fn run(self, py: Python<'_>, signals: Signals) -> Result<i32, ConfigError> {
         let mut functions = Functions::new();
         match self.evaluate(py, &mut functions)? {
@@ -173,7 +207,17 @@ impl Command {
                 });
             }
         };
-        if let Some(daemonize) = &settings.daemonize {
+        let variables = &self.environment.variables;
+        let inheritance = Inheritance::read(std::process::id(), |name| variables.get(name).cloned());
+        // Meant for this process; its children shall not take them for theirs.
+        forget_variables(py, &["GUNICORN_FD", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"])
+            .map_err(|error| ConfigError::new(error.to_string()))?;
+        // A new master is in the background already.
+        if let Some(daemonize) = settings
+            .daemonize
+            .as_ref()
+            .filter(|_| inheritance.predecessor.is_none())
+        {
             crate::fork::daemonize(py, daemonize, settings.dialect).map_err(|error| ConfigError {
                 message: error.message,
                 exit_code: error.exit_code,
@@ -198,7 +242,7 @@ impl Command {
         };
         let settings = plan.settings;
         // The master waits without the interpreter: a preloaded application may have threads.
-        Ok(py.detach(|| master::serve(settings, signals, log, &mut host)))
+        Ok(py.detach(|| master::serve(settings, signals, inheritance, log, &mut host)))
     }
 }
 

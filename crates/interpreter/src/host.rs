@@ -73,6 +73,24 @@ impl Host for Interpreter {
         })
     }
 
+    fn exec(&mut self, master: &MasterView<'_>, sockets: &[i32]) -> String {
+        let pid = master.pid;
+        self.master_hook(master, |hooks, py| {
+            hooks.call(py, "pre_exec", &[Argument::Server])
+        });
+        Python::attach(|py| match self.command.exec(py, pid, sockets) {
+            Ok(never) => match never {},
+            Err(error) => error.value(py).to_string(),
+        })
+    }
+
+    fn promoted(&mut self) {
+        Python::attach(|py| {
+            // It may not be there any more, which is what is wanted.
+            let _ = crate::entry::forget_variables(py, &["GUNICORN_PID"]);
+        });
+    }
+
     fn on_starting(&mut self, master: &MasterView<'_>) -> Result<(), HookFailed> {
         self.master_hook(master, |hooks, py| {
             hooks.require(py, "on_starting", &[Argument::Server], 1)

@@ -33,6 +33,15 @@ pub trait Host {
     /// Text that says what is wrong with it, and where.
     fn reread(&mut self) -> Result<Settings, String>;
 
+    /// In a fork of the master: starts the same command again in this process, with GUNICORN_PID and, in GUNICORN_FD,
+    /// these descriptors. Comes back only when that fails.
+    fn exec(&mut self, _master: &MasterView<'_>, _sockets: &[i32]) -> String {
+        String::from("this server cannot be started anew")
+    }
+
+    /// The master that this one was to replace is gone: GUNICORN_PID means nothing any more.
+    fn promoted(&mut self) {}
+
     /// The pidfile is written (except under uwsgi), no socket is open.
     ///
     /// # Errors

@@ -6,7 +6,9 @@
 
 mod daemonize;
 mod host;
+mod inheritance;
 mod listener;
+mod notify;
 mod pidfile;
 mod seat;
 mod serve;
@@ -17,6 +19,7 @@ mod touch;
 
 pub use daemonize::daemonize;
 pub use host::{HookFailed, Host, MasterView, WorkerView};
+pub use inheritance::Inheritance;
 pub use listener::Listener;
 pub use seat::{ReadyPipe, WorkerSeat};
 pub use serve::serve;

@@ -41,10 +41,11 @@ pub(crate) enum Patience {
     Once,
 }
 
-/// Opens what `settings.binds` ask for, taking over from `open` those that are there already.
+/// Opens what `binds` ask for, taking over from `open` those that are there already.
 ///
 /// Nothing is left behind on failure.
 pub(crate) fn bind_all(
+    binds: &[Bind],
     settings: &Settings,
     open: &[Arc<Listener>],
     patience: Patience,
@@ -52,7 +53,7 @@ pub(crate) fn bind_all(
 ) -> Result<Vec<Arc<Listener>>, StartError> {
     let backlog = clamp_backlog(settings.backlog, log);
     let mut listeners: Vec<Arc<Listener>> = Vec::new();
-    for bind in &settings.binds {
+    for bind in binds {
         let kept = open.iter().find(|listener| listener.bind == *bind).cloned();
         let opened = match kept {
             Some(listener) => Ok(listener),
@@ -80,10 +81,19 @@ impl Listener {
         self.socket.as_raw_fd()
     }
 
-    /// A second handle on the same socket, for a worker.
-    pub(crate) fn duplicate(&self) -> io::Result<Listener> {
+    /// The socket for a worker: a second handle on this one or, with `reuse_port`, one of its own on the same address.
+    pub(crate) fn for_worker(&self, settings: &Settings) -> io::Result<Listener> {
+        let socket = match self.local_address {
+            Some(address) if settings.reuse_port && matches!(self.bind.address, Address::Tcp(..)) => {
+                let socket = tcp_socket(address, true)?;
+                socket.listen(i32::try_from(settings.backlog).unwrap_or(i32::MAX))?;
+                socket.set_nonblocking(true)?;
+                socket.into()
+            }
+            _ => self.socket.try_clone()?,
+        };
         Ok(Listener {
-            socket: self.socket.try_clone()?,
+            socket,
             bind: self.bind.clone(),
             text: self.text.clone(),
             local_address: self.local_address,
@@ -184,10 +194,14 @@ impl From<io::Error> for OpenError {
 
 fn open(bind: &Bind, backlog: i32, settings: &Settings) -> Result<Listener, OpenError> {
     let (socket, file) = match &bind.address {
-        Address::Tcp(host, port) => (open_tcp(host, *port, backlog)?, None),
+        Address::Tcp(host, port) => (open_tcp(host, *port, backlog, settings.reuse_port)?, None),
         Address::Unix(path) => (open_unix(path, backlog, settings)?, Some(path.clone())),
         Address::Descriptor(number) => (adopt(*number)?, None),
     };
+    Ok(listener(socket, bind, file)?)
+}
+
+fn listener(socket: Socket, bind: &Bind, file: Option<PathBuf>) -> io::Result<Listener> {
     socket.set_nonblocking(true)?;
     let local_address = socket.local_addr()?.as_socket();
     let text = match (local_address, &bind.address) {
@@ -207,16 +221,50 @@ fn open(bind: &Bind, backlog: i32, settings: &Settings) -> Result<Listener, Open
     })
 }
 
-fn open_tcp(host: &str, port: u16, backlog: i32) -> Result<Socket, OpenError> {
-    let address = resolve(host, port)?;
+/// With `reuse_port` the address is only reserved: a socket that listens would be sent connections nobody accepts.
+fn open_tcp(host: &str, port: u16, backlog: i32, reuse_port: bool) -> Result<Socket, OpenError> {
+    let socket = tcp_socket(resolve(host, port)?, reuse_port)?;
+    if !reuse_port {
+        socket.listen(backlog)?;
+    }
+    Ok(socket)
+}
+
+/// A bound socket.
+fn tcp_socket(address: SocketAddr, reuse_port: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
+    if reuse_port {
+        rustix::net::sockopt::set_socket_reuseport(&socket, true)?;
+    }
     if address.is_ipv6() {
         socket.set_only_v6(true)?; // [::] does not take the port from 0.0.0.0
     }
     socket.bind(&address.into())?;
-    socket.listen(backlog)?;
     Ok(socket)
+}
+
+/// Takes over an inherited listening socket, for the first address of `wanted` that it listens on: that one is removed
+/// from there. `None` when it is no socket that listens, or when nobody wants it; then it is closed.
+pub(crate) fn adopt_for(number: i32, wanted: &mut Vec<&Bind>) -> Option<Listener> {
+    let socket = adopt(number).ok()?;
+    sys::close_descriptor(number);
+    let address = socket.local_addr().ok()?;
+    let place = wanted.iter().position(|bind| match &bind.address {
+        Address::Tcp(host, port) => resolve(host, *port).is_ok_and(|asked| {
+            address
+                .as_socket()
+                .is_some_and(|found| found.ip() == asked.ip() && (*port == 0 || found.port() == *port))
+        }),
+        Address::Unix(path) => address.as_pathname() == Some(path),
+        Address::Descriptor(_) => true,
+    })?;
+    let bind = wanted.remove(place).clone();
+    let file = match &bind.address {
+        Address::Unix(path) => Some(path.clone()),
+        Address::Tcp(..) | Address::Descriptor(_) => None,
+    };
+    listener(socket, &bind, file).ok()
 }
 
 /// The address of `host`; of a name with several, the first IPv4 one, as gunicorn takes it.

@@ -1,5 +1,7 @@
 //! The master's life: start, one loop, end. Decisions are the `Supervisor`'s; this file acts on them.
 
+mod upgrade;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -15,7 +17,9 @@ use sys::{Fork, monotonic_ms};
 use telemetry::{ErrorLog, Event, ExitStatus};
 
 use crate::host::{Host, MasterView, WorkerView};
+use crate::inheritance::Inheritance;
 use crate::listener::{Listener, Patience, bind_all};
+use crate::notify::Notifier;
 use crate::pidfile;
 use crate::seat::{ReadyPipe, WorkerSeat};
 use crate::signals::{ChildSignals, Signals};
@@ -32,9 +36,15 @@ const UVICORN_STARTUP_FAILURE: i32 = 3;
 /// Opens what `settings` ask for, keeps workers alive until it is told to stop, and returns the exit code.
 ///
 /// The calling process must have one thread. Errors at start are written to `log`; nothing is left behind.
-pub fn serve(settings: Settings, signals: Signals, log: ErrorLog, host: &mut dyn Host) -> i32 {
+pub fn serve(
+    settings: Settings,
+    signals: Signals,
+    inheritance: Inheritance,
+    log: ErrorLog,
+    host: &mut dyn Host,
+) -> i32 {
     let dialect = settings.dialect;
-    match Master::start(settings, signals, &log, host) {
+    match Master::start(settings, signals, inheritance, &log, host) {
         Ok(mut master) => {
             let exit_code = master.run();
             master.finish();
@@ -87,6 +97,10 @@ struct Master<'a> {
     /// Held open by the master alone; `None` in a child.
     lifeline_sender: Option<OwnedFd>,
     touch: TouchWatch,
+    notifier: Notifier,
+    inheritance: Inheritance,
+    /// The master that is to replace this one (USR2).
+    successor: Option<u32>,
     next_check_ms: u64,
 }
 
@@ -94,6 +108,7 @@ impl<'a> Master<'a> {
     fn start(
         settings: Settings,
         signals: Signals,
+        inheritance: Inheritance,
         log: &ErrorLog,
         host: &'a mut dyn Host,
     ) -> Result<Master<'a>, StartError> {
@@ -115,6 +130,9 @@ impl<'a> Master<'a> {
             supervisor: Supervisor::new(pid, Plan::of(&settings)),
             inbox: VecDeque::from([Input::Start]),
             touch: TouchWatch::new(&settings.touch_reload),
+            notifier: Notifier::new(&inheritance),
+            inheritance,
+            successor: None,
             era: Era {
                 settings,
                 listeners: Vec::new(),
@@ -149,16 +167,16 @@ impl<'a> Master<'a> {
             self.write_pidfile()?;
         }
         self.hook(|host, view| host.on_starting(view))?;
-        self.era.listeners = bind_all(&settings, &[], Patience::AtStart, &self.log)?;
+        let binds = self.inheritance.binds(&settings);
+        let inherited = self.inheritance.listeners(&binds, &self.log);
+        self.era.listeners = bind_all(&binds, &settings, &inherited, Patience::AtStart, &self.log)?;
         if uwsgi {
             self.write_pidfile()?;
         }
-        let addresses = self
-            .era
-            .listeners
-            .iter()
-            .map(|listener| listener.text.clone())
-            .collect();
+        // gunicorn's master has no socket then, and names none.
+        let names_none = settings.reuse_port && settings.dialect == Dialect::Gunicorn;
+        let listeners = self.era.listeners.iter().filter(|_| !names_none);
+        let addresses = listeners.map(|listener| listener.text.clone()).collect();
         self.log.event(&Event::Listening {
             addresses,
             pid: self.pid,
@@ -170,17 +188,17 @@ impl<'a> Master<'a> {
             preloaded: settings.preload,
         });
         self.hook(|host, view| host.when_ready(view))?;
-        set_title(&settings, None);
+        self.show_title();
         self.log.event(&Event::MasterSpawned { pid: self.pid });
         Ok(())
     }
 
     fn write_pidfile(&self) -> Result<(), StartError> {
-        let Some(path) = &self.era.settings.pidfile else {
+        let Some(path) = self.pidfile() else {
             return Ok(());
         };
-        pidfile::write(path, self.era.settings.dialect)?;
-        self.log.event(&Event::PidfileWritten { path: path.clone() });
+        pidfile::write(&path, self.era.settings.dialect)?;
+        self.log.event(&Event::PidfileWritten { path });
         Ok(())
     }
 
@@ -238,15 +256,21 @@ impl<'a> Master<'a> {
             Action::ReopenLogs => self.reopen_logs(),
             Action::LogStatistics => self.log_statistics(),
             Action::LogStatus => self.log_status(),
-            Action::Warn(text) => self.log.warning(text),
-            Action::Log(event) => self.log.event(&event),
+            Action::Upgrade => self.upgrade(),
+            Action::Serving => self.notifier.ready(self.pid, self.supervisor.target()),
+            Action::Log(event) => {
+                self.notify(&event);
+                self.log.event(&event);
+            }
             Action::Exit(_) => {} // the loop's
         }
     }
 
     /// Sleeps until a signal, a worker's word or the next deadline.
     fn sleep(&self) {
-        let check = (!self.processes.is_empty() && self.era.settings.timeouts.request_deadline.is_some())
+        let check = self.inheritance.predecessor.is_some()
+            || self.notifier.beat_ms.is_some()
+            || (!self.processes.is_empty() && self.era.settings.timeouts.request_deadline.is_some())
             || !self.touch.is_empty();
         let deadlines = [
             self.supervisor.next_deadline_ms(),
@@ -288,7 +312,13 @@ impl<'a> Master<'a> {
     /// reaped without a word.
     fn reap(&mut self) {
         while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
-            let Some(process) = self.processes.remove(&pid.as_raw_nonzero().get().cast_unsigned()) else {
+            let pid = pid.as_raw_nonzero().get().cast_unsigned();
+            if self.successor == Some(pid) {
+                self.successor = None;
+                self.log
+                    .info(format_args!("the new master (pid:{pid}) has ended"));
+            }
+            let Some(process) = self.processes.remove(&pid) else {
                 continue;
             };
             process.row.release();
@@ -309,7 +339,12 @@ impl<'a> Master<'a> {
         if now_ms < self.next_check_ms {
             return;
         }
-        self.next_check_ms = now_ms + CHECK_INTERVAL_MS;
+        let interval_ms = self.notifier.beat_ms.unwrap_or(CHECK_INTERVAL_MS);
+        self.next_check_ms = now_ms + interval_ms.min(CHECK_INTERVAL_MS);
+        if self.notifier.beat_ms.is_some() {
+            self.notifier.alive();
+        }
+        self.take_over();
         self.inbox
             .extend(self.touch.touched().into_iter().map(Input::Touched));
         let Some(deadline) = self.era.settings.timeouts.request_deadline else {
@@ -384,9 +419,10 @@ impl<'a> Master<'a> {
                 let child_signals = self.signals.enter_child();
                 drop(blocked);
                 self.lifeline_sender = None;
+                let suffix = self.name_suffix();
                 let code = match self.seat(slot, view, generation, child_signals) {
                     Ok(seat) => {
-                        set_title(&seat.settings, Some(seat.number));
+                        set_title(&seat.settings, Some(seat.number), suffix);
                         // A panic must not unwind into the master's own end.
                         catch_unwind(AssertUnwindSafe(|| self.host.run_worker(seat))).unwrap_or(1)
                     }
@@ -423,7 +459,7 @@ impl<'a> Master<'a> {
         let listeners = era
             .listeners
             .iter()
-            .map(|listener| listener.duplicate())
+            .map(|listener| listener.for_worker(&era.settings))
             .collect::<io::Result<_>>()?;
         let (settings, identity) = (Arc::clone(&era.settings), era.identity.clone());
         self.next_era = None;
@@ -454,7 +490,9 @@ impl<'a> Master<'a> {
         let settings = Arc::new(self.host.reread()?);
         let said = |error: StartError| error.message;
         let identity = identity(&settings).map_err(said)?;
-        let listeners = bind_all(&settings, &self.era.listeners, Patience::Once, &self.log).map_err(said)?;
+        let binds = self.inheritance.binds(&settings);
+        let listeners =
+            bind_all(&binds, &settings, &self.era.listeners, Patience::Once, &self.log).map_err(said)?;
         if !fits(&self.scoreboard, &settings) {
             // Workers that run keep their rows in the old one.
             self.scoreboard = scoreboard_for(&settings).map_err(|error| format!("no memory: {error}"))?;
@@ -476,15 +514,14 @@ impl<'a> Master<'a> {
         let Some(next) = self.next_era.take() else { return };
         let old = std::mem::replace(&mut self.era, next);
         remove_unshared(&old.listeners, &self.era.listeners);
-        let pidfile_before = old.settings.pidfile.as_deref();
-        if self.era.settings.pidfile.as_deref() != pidfile_before {
-            pidfile_before.map(pidfile::remove);
+        if self.era.settings.pidfile != old.settings.pidfile {
+            self.pidfile_of(&old.settings).map(|path| pidfile::remove(&path));
             if let Err(error) = self.write_pidfile() {
                 self.log.error(error.message);
             }
         }
         self.touch = TouchWatch::new(&self.era.settings.touch_reload);
-        set_title(&self.era.settings, None);
+        self.show_title();
     }
 
     fn reopen_logs(&self) {
@@ -533,22 +570,17 @@ impl<'a> Master<'a> {
 
     fn remove_files(&self) {
         self.remove_socket_files();
-        let settings = &self.era.settings;
-        if let Some(path) = settings
-            .pidfile
-            .as_ref()
-            .filter(|_| settings.remove_files_at_exit)
-            && pidfile::remove(path)
+        if self.era.settings.remove_files_at_exit
+            && let Some(path) = self.pidfile()
+            && pidfile::remove(&path)
         {
-            self.log.event(&Event::FileRemoved {
-                path: path.clone(),
-                socket: false,
-            });
+            self.log.event(&Event::FileRemoved { path, socket: false });
         }
     }
 
     fn remove_socket_files(&self) {
-        if !self.era.settings.remove_files_at_exit {
+        let shared = self.successor.is_some() || self.inheritance.predecessor.is_some();
+        if shared || !self.era.settings.remove_files_at_exit {
             return;
         }
         let next = self.next_era.iter().flat_map(|era| &era.listeners);
@@ -612,7 +644,7 @@ fn worker_class(settings: &Settings) -> &'static str {
 }
 
 /// The title of the master, or of the worker with this number, as the dialect writes it.
-fn set_title(settings: &Settings, worker: Option<u32>) {
+pub(crate) fn set_title(settings: &Settings, worker: Option<u32>, suffix: &str) {
     if !settings.process_titles {
         return;
     }
@@ -629,7 +661,7 @@ fn set_title(settings: &Settings, worker: Option<u32>) {
     let name = settings
         .process_name
         .as_deref()
-        .map(|name| format!(" [{name}]"))
+        .map(|name| format!(" [{name}{suffix}]"))
         .unwrap_or_default();
     sys::set_process_title(&format!("{server}: {role}{name}"));
 }

@@ -52,8 +52,7 @@ pub(crate) fn identity(settings: &Settings) -> Result<Option<sys::Identity>, Sta
         Some(FoundUser::Number(uid)) => (Some(uid), None, None),
         None => (None, None, None),
     };
-    // uWSGI gives a named user its groups; gunicorn does not unless asked to.
-    let groups = match name.filter(|_| dialect == Dialect::Uwsgi) {
+    let groups = match name.filter(|_| settings.supplementary_groups) {
         Some(name) => sys::Groups::OfUser(name),
         None => sys::Groups::OnlyPrimary,
     };

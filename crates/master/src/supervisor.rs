@@ -136,9 +136,12 @@ pub(crate) enum Action {
         old: u32,
     },
     ReopenLogs,
+    /// Start the same command again, beside this master.
+    Upgrade,
+    /// The first generation, or the one that replaces it before it ever served, is ready.
+    Serving,
     LogStatistics,
     LogStatus,
-    Warn(&'static str),
     Log(Event),
     Exit(i32),
 }
@@ -162,6 +165,8 @@ pub(crate) struct Supervisor {
     /// All workers of the first generation, or of a reload, have been ready at once: from then on there is something
     /// worth keeping, and a worker that cannot boot no longer ends the server.
     booted: bool,
+    /// [`Action::Serving`] has been given.
+    told_serving: bool,
     reload: Option<Reload>,
     /// A reload was asked for while one was going on.
     reload_again: bool,
@@ -226,6 +231,7 @@ impl Supervisor {
             generations: 1,
             highest_number: 0,
             booted: false,
+            told_serving: false,
             reload: None,
             reload_again: false,
             boot_deaths: 0,
@@ -323,9 +329,7 @@ impl Supervisor {
                     signal: Signal::USR1,
                 }));
             }
-            Usr2 => self.actions.push(Action::Warn(
-                "USR2: upgrading the running binary is not there yet; ignored",
-            )),
+            Usr2 => self.actions.push(Action::Upgrade),
             Ttin if !uwsgi => self.aim_at(self.plan.workers.saturating_add(1)),
             Ttou if !uwsgi && self.plan.workers > 1 => self.aim_at(self.plan.workers - 1),
             Winch if !uwsgi && self.plan.daemonized => self.aim_at(0),
@@ -655,6 +659,10 @@ impl Supervisor {
         }
         let ready = self.ready_count(self.generation);
         self.booted |= ready >= self.plan.workers;
+        if self.booted && !self.told_serving {
+            self.told_serving = true;
+            self.actions.push(Action::Serving);
+        }
         self.retire_surplus(now_ms, ready);
     }
 

@@ -11,7 +11,8 @@ mod users;
 
 pub use mapping::shared_words;
 pub use process::{
-    BlockedSignals, Fork, adopt_descriptor, block_signals, default_signal, exit_now, fork, monotonic_ms,
+    BlockedSignals, Fork, adopt_descriptor, block_signals, close_descriptor, default_signal, exit_now, fork,
+    keep_on_exec, monotonic_ms,
 };
 pub use stream::{push, send_more};
 pub use title::set_process_title;

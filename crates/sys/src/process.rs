@@ -2,7 +2,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -99,6 +99,24 @@ pub fn adopt_descriptor(number: i32) -> io::Result<OwnedFd> {
         libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC);
         Ok(OwnedFd::from_raw_fd(duplicate))
     }
+}
+
+/// Closes an inherited descriptor that [`adopt_descriptor`] has made its own of.
+pub fn close_descriptor(number: i32) {
+    // The lowest numbers are the standard streams, whoever inherited them.
+    if number > 2 {
+        // SAFETY: takes a plain number; by the contract above nobody in this process owns it as an `OwnedFd`.
+        unsafe { libc::close(number) };
+    }
+}
+
+/// Lets the program that is executed next have a descriptor.
+///
+/// # Errors
+/// When no file is open under that number (`EBADF`).
+pub fn keep_on_exec(descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::empty())?;
+    Ok(())
 }
 
 #[cfg(test)]

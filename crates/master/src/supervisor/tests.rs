@@ -105,7 +105,8 @@ fn short(action: &Action) -> Option<String> {
         Action::ReopenLogs => "reopen".into(),
         Action::LogStatistics => "statistics".into(),
         Action::LogStatus => "status".into(),
-        Action::Warn(_) => "warn".into(),
+        Action::Upgrade => "upgrade".into(),
+        Action::Serving => "serving".into(),
         Action::Exit(code) => format!("exit {code}"),
         Action::Log(Event::BootFailed { exit_code }) => format!("boot failed {exit_code}"),
         Action::Log(Event::ReloadFailed { reason }) => format!("reload failed: {reason}"),
@@ -139,6 +140,9 @@ fn boot_starts_every_worker_and_then_sleeps() {
     world.tell(Input::Start);
     assert_eq!(world.did(), ["spawn 1#1", "spawn 2#2"]);
     world.ready(1);
+    assert!(world.did().is_empty());
+    world.ready(2);
+    assert_eq!(world.did(), ["serving"], "said once");
     world.ready(2);
     assert!(world.did().is_empty());
     assert_eq!(world.pass(), None, "nothing to wake up for");
@@ -367,7 +371,7 @@ fn a_reload_before_anything_is_ready_is_obeyed() {
     world.exited(1, 3);
     assert_eq!(world.did(), ["lost #1"], "it was to be replaced anyway");
     world.ready(2);
-    assert_eq!(world.did(), ["commit"]);
+    assert_eq!(world.did(), ["commit", "serving"]);
 
     let mut world = World::new(Dialect::Gunicorn, 1);
     world.tell(Input::Start);
@@ -537,7 +541,7 @@ fn a_request_past_its_deadline_costs_its_worker() {
 fn the_other_signals_mean_what_the_dialect_says() {
     let cases = [
         (Dialect::Gunicorn, Usr1, vec!["reopen", "USR1 1"]),
-        (Dialect::Gunicorn, Usr2, vec!["warn"]),
+        (Dialect::Gunicorn, Usr2, vec!["upgrade"]),
         (Dialect::Gunicorn, Winch, vec![]),
         (Dialect::Uwsgi, Usr1, vec!["statistics"]),
         (Dialect::Uwsgi, Usr2, vec!["status"]),

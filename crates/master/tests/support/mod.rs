@@ -230,7 +230,13 @@ pub(crate) fn serve_if_asked() {
     let settings = settings(&directory);
     let log = telemetry::ErrorLog::open(&settings.logs, settings.dialect).expect("log");
     let mut host = FakeHost { directory };
-    sys::exit_now(master::serve(settings, signals, log, &mut host));
+    sys::exit_now(master::serve(
+        settings,
+        signals,
+        master::Inheritance::default(),
+        log,
+        &mut host,
+    ));
 }
 
 /// Tells the server's process id, and how it ended.
@@ -262,6 +268,7 @@ fn settings(directory: &Path) -> Settings {
             wire: Wire::Http1,
         }],
         backlog: 128,
+        reuse_port: false,
         unix_sockets: UnixSocketRights {
             mode: Some(0o600),
             ..UnixSocketRights::default()
@@ -287,6 +294,7 @@ fn settings(directory: &Path) -> Settings {
         env: vec![],
         user: None,
         group: None,
+        supplementary_groups: false,
         umask: None,
         pidfile: Some(directory.join("pid")),
         remove_files_at_exit: true,

@@ -85,7 +85,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         1,
         "PreExec.pre_exec",
         "Called in the forked child before USR2's exec.",
-    ),
+    )
+    .honoured(LISTED),
     hook(
         "pre_request",
         2,

@@ -133,7 +133,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Bool,
         Default::Bool(false),
         "Each worker has a listening socket of its own.",
-    ),
+    )
+    .note(
+        "Connections that arrive in the moment in which a worker leaves may be lost: its queue ends with it.",
+    )
+    .honoured(|draft, value| {
+        draft.settings.reuse_port = value.is_on();
+        Ok(())
+    }),
     mechanics(
         "chdir",
         &["--chdir"],
@@ -229,7 +236,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Bool,
         Default::Bool(false),
         "Workers also get the user's other groups.",
-    ),
+    )
+    .honoured(|draft, value| {
+        draft.settings.supplementary_groups = value.is_on();
+        Ok(())
+    }),
     mechanics(
         "tmp_upload_dir",
         &[],
