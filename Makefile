@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find crates python -name '*.rs' -o -name '*.py' -o -name '*.toml' -o -name '*.tsv' -o -name '*.pyi' -o -name '*.md') Cargo.toml Cargo.lock pyproject.toml
 
-.PHONY: serve test build check clean
+.PHONY: serve test build check autobahn clean
 
 serve: build
 	$(BIN)/penstock gunicorn --chdir examples hello:app
@@ -28,6 +28,10 @@ test: check build $(VENV)/.test-tools
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace --exclude penstock-interpreter; \
 	else cargo test --workspace --exclude penstock-interpreter; fi
 	$(BIN)/python -m pytest tests
+
+# The Autobahn fuzzing client against a release build; about ten minutes. Skipped where there is no Python 2.7.
+autobahn: build $(VENV)/.test-tools
+	$(BIN)/python tests/autobahn/run.py
 
 check: $(VENV)/.test-tools
 	cargo fmt --check

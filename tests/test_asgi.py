@@ -155,7 +155,9 @@ def test_a_truncated_body_is_a_disconnect_and_no_short_body(raw: Site) -> None:
 
 def test_a_body_nobody_reads_does_not_disturb_the_next_request(raw: Site) -> None:
     with raw.server.connect() as client:
-        client.send(b"POST /unread HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.send(
+            b"POST /unread HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET / HTTP/1.1\r\nHost: a\r\n\r\n"
+        )
         assert client.read_response().body == b"not read"
         assert client.read_response().body == b"hello"
 
@@ -420,7 +422,9 @@ def test_an_application_without_lifespan_is_served_unless_it_must_have_one(
     site = Site(tmp_path, start_server, "-b", "{tcp}", "raw:no_lifespan")
     assert site.server.get("/scope").json()["kinds"].get("state") is None
     assert "appears unsupported" in site.server.log
-    ended = run_command("-b", "127.0.0.1:0", "--lifespan", "on", "raw:no_lifespan", cwd=site.directory, timeout=SAFETY_SECONDS)
+    ended = run_command(
+        "-b", "127.0.0.1:0", "--lifespan", "on", "raw:no_lifespan", cwd=site.directory, timeout=SAFETY_SECONDS
+    )
     assert ended.exit_code == 3 and "this application knows HTTP only" in ended.text, ended
 
 
@@ -489,7 +493,9 @@ def test_concurrency_beyond_its_limit_gets_503(tmp_path: Path, start_server: Sta
     ],
     ids=" ".join,
 )
-def test_asgi_applications_are_recognised(tmp_path: Path, start_server: StartServer, arguments: tuple[str, ...]) -> None:
+def test_asgi_applications_are_recognised(
+    tmp_path: Path, start_server: StartServer, arguments: tuple[str, ...]
+) -> None:
     site = Site(tmp_path, start_server, *arguments)
     assert site.server.get("/scope").json()["scope"]["asgi"]["version"] == "3.0"
 
@@ -569,11 +575,12 @@ def test_quart(tmp_path: Path, start_server: StartServer) -> None:
 
 def test_django(tmp_path: Path, start_server: StartServer) -> None:
     directory = copy_of("django_site", tmp_path)
-    server = start_server("uvicorn", "--port", "{port}", "--lifespan", "off", "myproject.asgi:application", cwd=directory)
+    server = start_server(
+        "uvicorn", "--port", "{port}", "--lifespan", "off", "myproject.asgi:application", cwd=directory
+    )
     assert server.get("/hello/world/").status == 200
     assert server.get("/stream").status == 200
     body = json.dumps({"a": [1, 2]}).encode()
     answer = server.request("POST", "/json", "Content-Type: application/json", body=body)
     assert answer.status == 200
     assert server.get("/error").status == 500
-

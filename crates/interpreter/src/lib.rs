@@ -23,7 +23,7 @@ mod _core {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use crate::asgi::{Driver, HttpRequest, Receive, Sent};
+    use crate::asgi::{Driver, HttpRequest, Receive, Sent, WebSocketSession};
     #[pymodule_export]
     use crate::entry::{gunicorn_defaults, main};
     #[pymodule_export]

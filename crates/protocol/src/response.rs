@@ -156,6 +156,11 @@ impl ResponseHead {
         Ok(())
     }
 
+    /// Adds a field of the server's own, hop-by-hop or not.
+    pub(crate) fn push_own(&mut self, name: &'static [u8], value: &'static [u8]) {
+        self.append(name, value);
+    }
+
     fn append(&mut self, name: &[u8], value: &[u8]) {
         let start = self.lines.len();
         self.lines.reserve(name.len() + value.len() + 4);

@@ -43,6 +43,10 @@ pub enum Event {
     },
     /// How far the application's lifespan has come (ASGI; logged by the worker).
     Lifespan(LifespanStep),
+    /// A WebSocket has been accepted (logged by the worker). `client`: address and port; `target`: with the query.
+    WebSocketAccepted { client: String, target: String },
+    /// An accepted WebSocket's connection has ended.
+    WebSocketClosed,
     /// The worker leaves of its own accord (logged by the worker).
     WorkerExiting { pid: u32 },
     /// The worker has served its `max_requests`.

@@ -20,9 +20,15 @@ pub(crate) enum Wait {
     KeepAlive,
     /// The client to notice that we have closed.
     Linger,
+    /// A WebSocket's client to say anything, before it is pinged.
+    Ping,
+    /// It to answer the ping.
+    Pong,
+    /// It to answer a close.
+    Close,
 }
 
-const KINDS: usize = 5;
+const KINDS: usize = 8;
 
 /// No link.
 const NONE: u32 = u32::MAX;
@@ -59,7 +65,17 @@ impl Deadlines {
             last: NONE,
             patience: patience(wait),
         };
-        let lists = [Wait::Head, Wait::Body, Wait::Write, Wait::KeepAlive, Wait::Linger].map(list);
+        let lists = [
+            Wait::Head,
+            Wait::Body,
+            Wait::Write,
+            Wait::KeepAlive,
+            Wait::Linger,
+            Wait::Ping,
+            Wait::Pong,
+            Wait::Close,
+        ]
+        .map(list);
         Deadlines {
             lists,
             links: Vec::new(),

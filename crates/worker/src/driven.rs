@@ -26,6 +26,17 @@ pub enum Happening {
     Overdue(usize),
 }
 
+/// What a WebSocket's client is expected to do in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// To say anything, before it is pinged (`ping_interval`).
+    Silence,
+    /// To answer a ping (`ping_timeout`).
+    Pong,
+    /// To answer a close: 10 seconds.
+    Close,
+}
+
 /// When the reactor has to be turned next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
@@ -133,6 +144,21 @@ impl Driven {
     /// the time it is stuck, and the master ends a worker that is stuck for longer than the request deadline.
     pub fn beat(&self, in_progress: bool) {
         self.reactor.desk.beat(in_progress);
+    }
+
+    /// The driver waits for the client of a WebSocket: it is told when that takes too long.
+    pub fn await_client(&mut self, token: usize, patience: Patience) {
+        let wait = match patience {
+            Patience::Silence => Wait::Ping,
+            Patience::Pong => Wait::Pong,
+            Patience::Close => Wait::Close,
+        };
+        self.reactor.deadlines.wait(token, wait, Instant::now());
+    }
+
+    /// The worker is leaving: whatever has no end of its own has to be brought to one.
+    pub fn is_leaving(&self) -> bool {
+        self.reactor.leaving.is_some()
     }
 
     /// The driver waits for nothing of that client any more.

@@ -467,6 +467,16 @@ impl Exchange {
         self.work.head.redirect_locally(target)
     }
 
+    /// Whether the connection can become something else than HTTP: only on HTTP/1 itself (RFC 9110 7.8).
+    pub fn can_switch(&self) -> bool {
+        matches!(self.connection.codec, protocol::Codec::Http1(_))
+    }
+
+    /// The connection ends with this answer; to be said before [`Exchange::begin`].
+    pub fn close_after_answer(&mut self) {
+        self.work.close = true;
+    }
+
     /// The client is as good as gone: whatever is queued, the connection closes.
     pub fn give_up(&mut self) {
         self.connection.ending = Ending::Now;

@@ -22,9 +22,11 @@ mod reactor;
 mod signals;
 mod stream;
 mod traffic;
+mod websocket;
 
 pub use connection::Front;
-pub use driven::{Driven, Due, Happening};
+pub use driven::{Driven, Due, Happening, Patience};
 pub use exchange::{BodyError, Exchange, Flow};
 pub use gateway::Gateway;
 pub use reactor::{Conditions, Departure, Readiness, serve};
+pub use websocket::{Inflow, WebSocket};

@@ -38,6 +38,8 @@ const SCRATCH: usize = 64 << 10;
 const FAREWELL: Duration = Duration::from_millis(500);
 /// How long a closed connection is kept to let the client read the answer.
 const LINGER: Duration = Duration::from_secs(2);
+/// How long a WebSocket's client may take to answer a close; as long as with the `websockets` library.
+const CLOSE: Duration = Duration::from_secs(10);
 /// How long accepting pauses when descriptors or memory are used up.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Least time between two complaints about failing accepts.
@@ -276,12 +278,17 @@ impl Reactor {
         };
         let files = Files::new(&settings.static_files);
         let timeouts = settings.timeouts.clone();
+        let websocket = settings.asgi.websocket.clone();
         let deadlines = Deadlines::new(clock.now, |wait| match wait {
             Wait::Head => timeouts.head,
             Wait::Body => timeouts.body,
             Wait::Write => timeouts.write,
             Wait::KeepAlive => timeouts.keep_alive,
             Wait::Linger => LINGER,
+            // Nobody waits for what has no limit.
+            Wait::Ping => websocket.ping_interval.unwrap_or_default(),
+            Wait::Pong => websocket.ping_timeout.unwrap_or_default(),
+            Wait::Close => CLOSE,
         });
         Ok(Reactor {
             poll,

@@ -296,7 +296,10 @@ impl Reactor {
         exchange.connection.served = true;
         let (number, requests, now) = (self.conditions.number, self.requests, self.clock.now);
         let (client, client_port) = (exchange.client_address(), exchange.client_port());
-        if let Some(log) = &mut self.conditions.access_log {
+        // uvicorn tells of a WebSocket in its error log, when it begins and when it ends.
+        let is_told =
+            exchange.work.response.status() != 101 || self.conditions.settings.dialect != Dialect::Uvicorn;
+        if let Some(log) = self.conditions.access_log.as_mut().filter(|_| is_told) {
             let board = &self.conditions.scoreboard;
             // Only uWSGI's line has the number of all workers' requests.
             let all = match self.conditions.settings.dialect {

@@ -114,7 +114,8 @@ async def do_task(scope, receive, send):
     seen = marker.get()
     marker.set("set by a request")
     await answer(
-        send, {"task": isinstance(task, asyncio.Task), "loop": type(loop).__module__, "timeout": timed_out, "seen": seen}
+        send,
+        {"task": isinstance(task, asyncio.Task), "loop": type(loop).__module__, "timeout": timed_out, "seen": seen},
     )
 
 

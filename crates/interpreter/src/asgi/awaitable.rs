@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::exceptions::PyStopIteration;
 use pyo3::prelude::*;
 
-use super::http::HttpRequest;
+use super::held::Held;
 
 /// A `send` that has been done. There is one for all.
 #[pyclass(frozen, module = "penstock")]
@@ -49,15 +49,15 @@ impl Sent {
 /// A `receive`. The event is taken when it is awaited, so that one that never is eats none.
 #[pyclass(frozen, module = "penstock")]
 pub(crate) struct Receive {
-    request: Py<HttpRequest>,
+    held: Held,
     /// The coroutine that waits for the event, once it has to be waited for.
     waiting: Mutex<Option<Py<PyAny>>>,
 }
 
 impl Receive {
-    pub(super) fn new(request: Py<HttpRequest>) -> Receive {
+    pub(super) fn new(held: Held) -> Receive {
         Receive {
-            request,
+            held,
             waiting: Mutex::default(),
         }
     }
@@ -72,10 +72,10 @@ impl Receive {
         if let Some(coroutine) = self.waiting(py) {
             return coroutine.call_method1(pyo3::intern!(py, "send"), (value,));
         }
-        if let Some(event) = self.request.get().take_event(py)? {
+        if let Some(event) = self.held.take_event(py)? {
             return Err(PyStopIteration::new_err((event.unbind(),)));
         }
-        let coroutine = self.request.get().receive_later(py, &self.request)?;
+        let coroutine = self.held.receive_later(py)?;
         *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(coroutine.clone().unbind());
         coroutine.call_method1(pyo3::intern!(py, "send"), (py.None(),))
     }

@@ -13,21 +13,26 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use config::Settings;
+use protocol::websocket::{Compression, Handshake, HandshakeRefusal};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use telemetry::{ErrorLog, Event, LifespanStep};
-use worker::{Departure, Driven, Due, Exchange, Flow, Front, Happening};
+use worker::{Departure, Driven, Due, Exchange, Flow, Front, Happening, Patience, Readiness};
 
 use super::awaitable::Sent;
+use super::held::Held;
 use super::http::HttpRequest;
 use super::pulse::Pulse;
 use super::scope::Scopes;
+use super::websocket::WebSocketSession;
 
 /// An application that lets an answer wait longer than this is slow: answers no longer wait for the next step.
 const SLOW: Duration = Duration::from_millis(1);
 /// Answers after a slow one before they are gathered again.
 const DISTRUST: u32 = 64;
+/// What one read of a WebSocket may bring.
+const SCRATCH: usize = 64 << 10;
 /// Differences between timers that are not worth a new one.
 const TIMER_SLACK: Duration = Duration::from_millis(5);
 
@@ -38,13 +43,19 @@ pub(crate) struct Driver {
     fronts: Vec<Front>,
     log: ErrorLog,
     driven: Mutex<Driven>,
-    /// Requests in progress, by their connections' tokens.
-    out: Mutex<Vec<Option<Py<HttpRequest>>>>,
+    /// Requests and WebSockets in progress, by their connections' tokens.
+    out: Mutex<Vec<Option<Held>>>,
     in_progress: AtomicU32,
     /// Answered, and not yet back in the reactor.
     answered: Mutex<Answered>,
-    /// Tokens of requests with gathered blocks of a streamed answer.
+    /// Tokens of requests with gathered blocks of a streamed answer, of WebSockets with messages.
     gathered: Mutex<Vec<usize>>,
+    /// Tokens of WebSockets from which there is more to read than others should wait for.
+    unread: Mutex<Vec<usize>>,
+    /// What WebSockets read to.
+    scratch: Mutex<Vec<u8>>,
+    /// WebSockets have been told that the worker leaves.
+    farewell_said: AtomicBool,
     happenings: Mutex<Vec<Happening>>,
     /// [`Driver::after`] is going to be called.
     after_is_due: AtomicBool,
@@ -116,6 +127,9 @@ impl Driver {
             in_progress: AtomicU32::new(0),
             answered: Mutex::default(),
             gathered: Mutex::default(),
+            unread: Mutex::default(),
+            scratch: Mutex::new(vec![0; SCRATCH]),
+            farewell_said: AtomicBool::new(false),
             happenings: Mutex::default(),
             after_is_due: AtomicBool::new(false),
             distrust: AtomicU32::new(0),
@@ -152,7 +166,7 @@ impl Driver {
     pub(super) fn receive_later<'py>(
         &self,
         py: Python<'py>,
-        request: &Py<HttpRequest>,
+        request: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.side()?.receive_later.bind(py).call1((request,))
     }
@@ -160,7 +174,7 @@ impl Driver {
     pub(super) fn send_later<'py>(
         &self,
         py: Python<'py>,
-        request: &Py<HttpRequest>,
+        request: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.side()?.send_later.bind(py).call1((request,))
     }
@@ -171,6 +185,30 @@ impl Driver {
 
     pub(super) fn await_writable(&self, exchange: &mut Exchange) -> Flow {
         lock(&self.driven).await_writable(exchange)
+    }
+
+    pub(super) fn await_client(&self, token: usize, patience: Patience) {
+        lock(&self.driven).await_client(token, patience);
+    }
+
+    /// The worker is leaving.
+    pub(super) fn is_leaving(&self) -> bool {
+        lock(&self.driven).is_leaving()
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Where WebSockets read to; not to be held while Python code can run.
+    pub(super) fn scratch(&self) -> MutexGuard<'_, Vec<u8>> {
+        lock(&self.scratch)
+    }
+
+    /// Has a WebSocket read on, after others had their turn.
+    pub(super) fn read_on(&self, py: Python<'_>, token: usize) -> PyResult<()> {
+        lock(&self.unread).push(token);
+        self.call_after(py)
     }
 
     pub(super) fn end_wait(&self, token: usize) {
@@ -235,8 +273,10 @@ impl Driver {
     /// Writes what was gathered and gives answered exchanges back.
     fn give_back(&self, py: Python<'_>) -> Option<Departure> {
         for token in std::mem::take(&mut *lock(&self.gathered)) {
-            if let Some(request) = self.request(py, token) {
-                request.get().flush();
+            if let Some(held) = self.held(py, token)
+                && let Err(error) = held.flush(py)
+            {
+                self.cannot(&error);
             }
         }
         let Answered { mut exchanges, since } = std::mem::take(&mut *lock(&self.answered));
@@ -252,9 +292,21 @@ impl Driver {
         departure
     }
 
-    fn request(&self, py: Python<'_>, token: usize) -> Option<Py<HttpRequest>> {
+    fn held(&self, py: Python<'_>, token: usize) -> Option<Held> {
         let out = lock(&self.out);
-        out.get(token)?.as_ref().map(|request| request.clone_ref(py))
+        out.get(token)?.as_ref().map(|held| held.clone_ref(py))
+    }
+
+    /// Everything in progress.
+    fn all_held(&self, py: Python<'_>) -> Vec<Held> {
+        let out = lock(&self.out);
+        out.iter().flatten().map(|held| held.clone_ref(py)).collect()
+    }
+
+    /// The loop did not take what it was given: there is nobody to tell but the log.
+    fn cannot(&self, error: &PyErr) {
+        self.log
+            .error(format_args!("the event loop does not go along: {error}"));
     }
 
     /// Does what the reactor has to say.
@@ -266,18 +318,29 @@ impl Driver {
             match happening {
                 Happening::Request(exchange) => Driver::start_request(slf, exchange)?,
                 Happening::Ready(token, readiness) => {
-                    if let Some(request) = this.request(py, token) {
-                        request.get().ready(py, readiness);
+                    if let Some(held) = this.held(py, token) {
+                        held.ready(py, readiness)?;
                     }
                 }
                 Happening::Overdue(token) => {
-                    if let Some(request) = this.request(py, token) {
-                        request.get().overdue(py);
+                    if let Some(held) = this.held(py, token) {
+                        held.overdue(py)?;
                     }
                 }
             }
         }
         *lock(&this.happenings) = happenings;
+        let unread = std::mem::take(&mut *lock(&this.unread));
+        for token in unread {
+            if let Some(held) = this.held(py, token) {
+                held.ready(py, Readiness::default())?;
+            }
+        }
+        if this.is_leaving() && !this.farewell_said.swap(true, Ordering::Relaxed) {
+            for held in this.all_held(py) {
+                held.leave(py)?;
+            }
+        }
         Ok(())
     }
 
@@ -299,19 +362,37 @@ impl Driver {
         if this.pulse.busy() {
             this.beat(py)?;
         }
-        let scope = side.scopes.http(py, &mut exchange)?;
-        let request = Bound::new(py, HttpRequest::new(slf.clone().unbind(), exchange))?;
+        let handshake = match this.handshake(&exchange) {
+            Ok(handshake) => handshake,
+            Err(refusal) => {
+                this.refuse(&mut exchange, refusal);
+                return this.answered(py, exchange, None);
+            }
+        };
+        let driver = slf.clone().unbind();
+        let (scope, held) = match handshake {
+            None => {
+                let scope = side.scopes.http(py, &mut exchange)?;
+                let request = HttpRequest::new(driver, exchange);
+                (scope, Held::Http(Py::new(py, request)?))
+            }
+            Some(handshake) => {
+                let scope = side.scopes.websocket(py, &mut exchange, &handshake)?;
+                let session = WebSocketSession::new(driver, exchange, handshake);
+                (scope, Held::WebSocket(Py::new(py, session)?))
+            }
+        };
         {
             let mut out = lock(&this.out);
             if token >= out.len() {
                 out.resize_with(token + 1, || None);
             }
-            out[token] = Some(request.clone().unbind());
+            out[token] = Some(held.clone_ref(py));
         }
         let coroutine = side
             .run
             .bind(py)
-            .call1((side.application.bind(py), scope, &request))?;
+            .call1((side.application.bind(py), scope, held.object(py)))?;
         let options = Some(side.task_options.bind(py));
         let task = match &side.new_context {
             None => side.new_task.bind(py).call((coroutine,), options)?,
@@ -321,8 +402,31 @@ impl Driver {
                 options,
             )?,
         };
-        request.get().set_task(task.unbind());
+        held.set_task(task.unbind());
         Ok(())
+    }
+
+    /// Whether the request asks for a WebSocket, where there are any.
+    fn handshake(&self, exchange: &Exchange) -> Result<Option<Handshake>, HandshakeRefusal> {
+        let options = &self.settings.asgi.websocket;
+        if !options.enabled || !exchange.can_switch() {
+            return Ok(None);
+        }
+        let compression = options.deflate.then(Compression::default);
+        Handshake::read(exchange.head(), compression.as_ref())
+    }
+
+    /// Answers a handshake that cannot be granted.
+    fn refuse(&self, exchange: &mut Exchange, refusal: HandshakeRefusal) {
+        let line = super::request_line(exchange);
+        self.log.warning(format_args!("{line}: {refusal}"));
+        exchange.close_after_answer();
+        let text = format!("{refusal}\n");
+        refusal.answer(exchange.response());
+        exchange.response().set_content_length(text.len() as u64);
+        exchange.begin();
+        exchange.write(text.as_bytes());
+        exchange.finish();
     }
 
     /// Sees to it that the reactor is turned when it has to be.
@@ -501,15 +605,8 @@ impl Driver {
 
     /// The tasks of requests that are still in progress.
     fn tasks(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
-        let requests: Vec<_> = lock(&self.out)
-            .iter()
-            .flatten()
-            .map(|request| request.clone_ref(py))
-            .collect();
-        requests
-            .iter()
-            .filter_map(|request| request.get().task(py))
-            .collect()
+        let held = self.all_held(py);
+        held.iter().filter_map(|held| held.task(py)).collect()
     }
 
     /// Tells the log about the application's lifespan.

@@ -12,23 +12,19 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use protocol::ResponseFault;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyDict, PyString};
+use pyo3::types::{PyBytes, PyDict};
 use worker::{Exchange, Flow, Readiness};
 
 use super::awaitable::Receive;
 use super::driver::Driver;
+use super::event::{
+    because_client_left, bytes_of, event_of, gone, invalid, pairs, required, take_if, truth, wake,
+};
+use super::held::Held;
 use super::scope::lists_trailers;
-
-pyo3::create_exception!(
-    penstock,
-    ClientDisconnected,
-    PyOSError,
-    "The client has closed the connection before its answer was complete."
-);
 
 /// An HTTP request in progress.
 #[pyclass(frozen, module = "penstock")]
@@ -195,13 +191,8 @@ impl HttpRequest {
         gone.then(|| disconnect(py)).transpose()
     }
 
-    /// A coroutine that waits for the next event.
-    pub(super) fn receive_later<'py>(
-        &self,
-        py: Python<'py>,
-        this: &Py<HttpRequest>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        self.driver.get().receive_later(py, this)
+    pub(super) fn driver(&self) -> &Driver {
+        self.driver.get()
     }
 
     fn start(&self, event: &Bound<'_, PyDict>) -> PyResult<()> {
@@ -338,22 +329,13 @@ enum Progress {
 impl HttpRequest {
     /// ASGI's `receive`.
     fn receive(slf: Bound<'_, Self>) -> Receive {
-        Receive::new(slf.unbind())
+        Receive::new(Held::Http(slf.unbind()))
     }
 
     /// ASGI's `send`. What it returns has to be awaited: the client may have to read first.
     fn send<'py>(slf: &Bound<'py, Self>, event: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let (py, this) = (slf.py(), slf.get());
-        let Ok(event) = event.cast::<PyDict>() else {
-            return Err(PyTypeError::new_err(format!(
-                "an event must be a dict, not {}",
-                super::type_name(event)
-            )));
-        };
-        let kind = required(event, "type")?;
-        let kind = kind
-            .cast::<PyString>()
-            .map_err(|_| PyTypeError::new_err("the type of an event must be a str"))?;
+        let (event, kind) = event_of(event)?;
         let progress = match kind.to_str()? {
             "http.response.start" => this.start(event).map(|()| Progress::Done),
             "http.response.body" => {
@@ -384,7 +366,7 @@ impl HttpRequest {
         let driver = this.driver.get();
         match progress {
             Progress::Done => Ok(driver.sent(py)),
-            Progress::Full => driver.send_later(py, slf.as_unbound()),
+            Progress::Full => driver.send_later(py, slf),
         }
     }
 
@@ -524,28 +506,6 @@ fn begin(exchange: &mut Exchange, piece: &Piece<'_, '_>, more: bool, trailers: b
     exchange.begin();
 }
 
-fn take_if(condition: bool, futures: &mut Vec<Py<PyAny>>) -> Vec<Py<PyAny>> {
-    if condition {
-        std::mem::take(futures)
-    } else {
-        Vec::new()
-    }
-}
-
-/// Lets those who wait for these futures go on.
-fn wake(py: Python<'_>, futures: Vec<Py<PyAny>>) {
-    for future in futures {
-        let future = future.bind(py);
-        let done = future
-            .call_method0(pyo3::intern!(py, "done"))
-            .and_then(|done| done.is_truthy());
-        // One that was cancelled needs no result, and whatever else cannot be told has nobody who waits.
-        if let Ok(false) = done {
-            let _ = future.call_method1(pyo3::intern!(py, "set_result"), (py.None(),));
-        }
-    }
-}
-
 fn request_event<'py>(py: Python<'py>, body: Bound<'py, PyBytes>, more: bool) -> PyResult<Bound<'py, PyAny>> {
     let event = PyDict::new(py);
     event.set_item(pyo3::intern!(py, "type"), pyo3::intern!(py, "http.request"))?;
@@ -558,53 +518,6 @@ fn disconnect(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     let event = PyDict::new(py);
     event.set_item(pyo3::intern!(py, "type"), pyo3::intern!(py, "http.disconnect"))?;
     Ok(event.into_any())
-}
-
-fn required<'py>(event: &Bound<'py, PyDict>, key: &str) -> PyResult<Bound<'py, PyAny>> {
-    event
-        .get_item(PyString::intern(event.py(), key))?
-        .ok_or_else(|| PyValueError::new_err(format!("the event has no {key:?}: {event}")))
-}
-
-fn truth(event: &Bound<'_, PyDict>, key: &Bound<'_, PyString>) -> PyResult<bool> {
-    event.get_item(key)?.map_or(Ok(false), |value| value.is_truthy())
-}
-
-/// The bytes of a value that may be given as any kind of buffer.
-fn bytes_of<'py>(value: Bound<'py, PyAny>, key: &str) -> PyResult<Bound<'py, PyBytes>> {
-    if let Ok(bytes) = value.cast::<PyBytes>() {
-        return Ok(bytes.clone());
-    }
-    let py = value.py();
-    let buffer = value.is_instance_of::<pyo3::types::PyByteArray>()
-        || value.is_instance_of::<pyo3::types::PyMemoryView>();
-    if !buffer {
-        return Err(PyTypeError::new_err(format!(
-            "{key:?} of an event must be bytes, not {}",
-            super::type_name(&value)
-        )));
-    }
-    let bytes = py.get_type::<PyBytes>().call1((value,))?;
-    Ok(bytes.cast_into::<PyBytes>()?)
-}
-
-type Pair<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>);
-
-/// Headers as the application gives them: an iterable of pairs of bytes.
-fn pairs<'py>(headers: &Bound<'py, PyAny>) -> PyResult<Vec<Pair<'py>>> {
-    let mut pairs = Vec::with_capacity(headers.len().unwrap_or_default());
-    for pair in headers.try_iter()? {
-        let pair = pair?;
-        let mut items = pair.try_iter()?;
-        let (Some(name), Some(value), None) = (items.next(), items.next(), items.next()) else {
-            return Err(PyTypeError::new_err(format!(
-                "a header must be a pair [name, value] of bytes, not {}",
-                pair.repr()?
-            )));
-        };
-        pairs.push((bytes_of(name?, "headers")?, bytes_of(value?, "headers")?));
-    }
-    Ok(pairs)
 }
 
 /// The file of `http.response.pathsend`.
@@ -649,14 +562,6 @@ fn part_of_file<'a, 'py>(event: &Bound<'_, PyDict>) -> PyResult<Piece<'a, 'py>> 
     Ok(Piece::File(owned, offset, count))
 }
 
-fn invalid(fault: ResponseFault) -> PyErr {
-    PyValueError::new_err(fault.to_string())
-}
-
-fn gone() -> PyErr {
-    ClientDisconnected::new_err("the client has closed the connection")
-}
-
 fn unexpected(kind: &str, phase: Phase) -> PyErr {
     let why = match phase {
         Phase::Waiting => "http.response.start has to come first",
@@ -665,21 +570,4 @@ fn unexpected(kind: &str, phase: Phase) -> PyErr {
         Phase::Complete => "the response is complete",
     };
     PyRuntimeError::new_err(format!("unexpected event {kind:?}: {why}"))
-}
-
-/// Whether an exception is our own word that the client has left, or was raised while that was handled.
-fn because_client_left(py: Python<'_>, error: &PyErr) -> bool {
-    let mut current = Some(error.value(py).clone().into_any());
-    // Exceptions can be linked in a circle.
-    for _ in 0..16 {
-        let Some(value) = current else { return false };
-        if value.is_instance_of::<ClientDisconnected>() {
-            return true;
-        }
-        current = value
-            .getattr(pyo3::intern!(py, "__context__"))
-            .ok()
-            .filter(|context| !context.is_none());
-    }
-    false
 }

@@ -1,13 +1,17 @@
 //! ASGI 3: requests become tasks of an event loop, which turns the reactor.
 //!
 //! [`serve`] hands a [`Driver`] to `penstock._asgi`, which runs the loop: the application's lifespan around it, the driver's
-//! turns in it. A request's [`scope`] is a fresh dict; `receive` and `send` are those of an [`http::HttpRequest`].
+//! turns in it. A request's [`scope`] is a fresh dict; `receive` and `send` are those of an [`http::HttpRequest`]
+//! or a [`websocket::WebSocketSession`].
 
 mod awaitable;
 mod driver;
+mod event;
+mod held;
 mod http;
 mod pulse;
 mod scope;
+mod websocket;
 
 use std::sync::Arc;
 
@@ -19,6 +23,7 @@ use worker::{Conditions, Departure, Driven, Exchange, Front};
 pub(crate) use awaitable::{Receive, Sent};
 pub(crate) use driver::Driver;
 pub(crate) use http::HttpRequest;
+pub(crate) use websocket::WebSocketSession;
 
 /// How serving has ended.
 pub(crate) struct Ended {

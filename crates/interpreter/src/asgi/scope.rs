@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use config::{ProxyHeaders, Settings};
 use foldhash::fast::FixedState;
+use protocol::websocket::Handshake;
 use protocol::{RequestHead, Version, percent_decode};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
@@ -156,6 +157,28 @@ impl Scopes {
         if !exchange.client_address().is_empty() {
             scope.set_item(&keys.client, (exchange.client_address(), exchange.client_port()))?;
         }
+        Ok(scope)
+    }
+
+    /// The scope of one WebSocket: what HTTP's says, but for what only one of both has.
+    pub(super) fn websocket<'py>(
+        &self,
+        py: Python<'py>,
+        exchange: &mut Exchange,
+        handshake: &Handshake,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let scope = self.http(py, exchange)?;
+        let keys = &self.keys;
+        scope.set_item("type", pyo3::intern!(py, "websocket"))?;
+        scope.del_item(&keys.method)?;
+        let is_secure = scope
+            .get_item(&keys.scheme)?
+            .is_some_and(|scheme| scheme.eq("https").unwrap_or(false));
+        scope.set_item(&keys.scheme, if is_secure { "wss" } else { "ws" })?;
+        scope.set_item("subprotocols", handshake.subprotocols())?;
+        let extensions = PyDict::new(py);
+        extensions.set_item("websocket.http.response", PyDict::new(py))?;
+        scope.set_item(&keys.extensions, extensions)?;
         Ok(scope)
     }
 

@@ -172,12 +172,13 @@ impl Handshake {
         let (before, after) = head.lines_around_length();
         out.extend_from_slice(before);
         out.extend_from_slice(after);
-        if !head.has_date() {
+        if stamp.dated && !head.has_date() {
             put(b"Date", &stamp.date, out);
         }
         if !head.has_server() && !stamp.server.is_empty() {
             put(b"Server", stamp.server.as_bytes(), out);
         }
+        out.extend_from_slice(stamp.added.as_bytes());
         out.extend_from_slice(b"\r\n");
         Ok(Codec::new(limits, self.compression))
     }
@@ -231,21 +232,28 @@ fn subprotocols(head: &RequestHead) -> Result<Vec<String>, HandshakeRefusal> {
 
 impl HandshakeRefusal {
     /// The status line of the answer.
-    pub fn status(self) -> &'static str {
+    fn status(self) -> &'static [u8] {
         match self {
-            HandshakeRefusal::Version => "426 Upgrade Required",
-            HandshakeRefusal::Method => "405 Method Not Allowed",
-            _ => "400 Bad Request",
+            HandshakeRefusal::Version => b"426 Upgrade Required",
+            HandshakeRefusal::Method => b"405 Method Not Allowed",
+            _ => b"400 Bad Request",
         }
     }
 
-    /// Fields the answer must have: the version that is spoken (4.4), the method that is needed.
-    pub fn fields(self) -> &'static [(&'static str, &'static str)] {
+    /// Fills the head of the answer: the status, and what the client needs to know to get it right (4.4; RFC 9110
+    /// 15.5.22 and 15.5.6).
+    pub fn answer(self, head: &mut ResponseHead) {
+        head.clear();
+        head.set_status(self.status()).expect("a registered status");
         match self {
-            HandshakeRefusal::Version => &[("Sec-WebSocket-Version", "13")],
-            HandshakeRefusal::Method => &[("Allow", "GET")],
-            _ => &[],
+            HandshakeRefusal::Version => {
+                head.push_own(b"Upgrade", b"websocket");
+                head.push_own(b"Sec-WebSocket-Version", b"13");
+            }
+            HandshakeRefusal::Method => head.push_own(b"Allow", b"GET"),
+            _ => {}
         }
+        head.push_own(b"Content-Type", b"text/plain; charset=utf-8");
     }
 }
 

@@ -41,7 +41,11 @@ impl Codec {
         self.send(Kind::Binary, data, out)
     }
 
-    fn send(&mut self, kind: Kind, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendFault> {
+    /// Writes a message, compressed if that was agreed on and it is [long enough](Codec::would_compress).
+    ///
+    /// # Errors
+    /// After a close. The payload of a text must be UTF-8; [`Codec::send_text`] sees to that.
+    pub fn send(&mut self, kind: Kind, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendFault> {
         if !self.would_compress(payload.len()) {
             self.begin_message(kind, payload.len(), out)?;
             out.extend_from_slice(payload);

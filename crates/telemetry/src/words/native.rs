@@ -44,6 +44,7 @@ pub(super) fn lines(event: &Event) -> Lines {
             ),
         )],
         Event::Lifespan(step) => vec![super::lifespan(*step)],
+        Event::WebSocketAccepted { .. } | Event::WebSocketClosed => vec![],
         Event::WorkerExiting { pid } => vec![(Debug, format!("Worker with pid {pid} is leaving"))],
         Event::WorkerRecycling { pid, requests } => vec![(
             Info,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use config::Dialect::{Gunicorn, Native, Uwsgi};
+use config::Dialect::{Gunicorn, Native, Uvicorn, Uwsgi};
 
 use super::{Moment, lines};
 use crate::event::{Event, ExitStatus, StopKind};
@@ -227,6 +227,15 @@ fn each_event_has_the_words_of_its_dialect() {
             Event::WorkerKilled { pid: 20, number: 1 },
             "Warning Sun Nov 22 09:33:39 2026 - worker 1 (pid: 20) is taking too much time to die...NO MERCY !!!",
         ),
+        (
+            Uvicorn,
+            Event::WebSocketAccepted {
+                client: "127.0.0.1:54321".to_owned(),
+                target: "/ws?a=b".to_owned(),
+            },
+            "Info 127.0.0.1:54321 - \"WebSocket /ws?a=b\" [accepted]|Info connection open",
+        ),
+        (Uvicorn, Event::WebSocketClosed, "Info connection closed"),
         (
             Gunicorn,
             Event::SignalHandled { name: "hup" },

@@ -17,6 +17,11 @@ pub(super) fn lines(event: &Event) -> Lines {
         Event::WorkerBooting { pid, .. } => vec![(Info, format!("Started server process [{pid}]"))],
         Event::WorkerReady { .. } => vec![],
         Event::Lifespan(step) => vec![super::lifespan(*step)],
+        Event::WebSocketAccepted { client, target } => vec![
+            (Info, format!("{client} - \"WebSocket {target}\" [accepted]")),
+            (Info, "connection open".to_owned()),
+        ],
+        Event::WebSocketClosed => vec![(Info, "connection closed".to_owned())],
         Event::WorkerExiting { pid } => vec![(Info, format!("Finished server process [{pid}]"))],
         Event::WorkerRecycling { requests, .. } => {
             vec![(

@@ -43,6 +43,7 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
             ),
         ],
         Event::Lifespan(step) => vec![super::lifespan(*step)],
+        Event::WebSocketAccepted { .. } | Event::WebSocketClosed => vec![],
         Event::WorkerExiting { .. } => vec![],
         Event::WorkerRecycling { pid, .. } => {
             vec![(Info, format!("...The work of process {pid} is done. Seeya!"))]

@@ -1,0 +1,636 @@
+//! One WebSocket as an ASGI application holds it: `receive` and `send`.
+//!
+//! ```text
+//! Connecting --accept--> Open --close, by whomever--> Over
+//!      |--close (403), an exception (500) ------------> Over
+//!      \--http.response.start--> Denying --last body--> Over
+//! ```
+//!
+//! What happens on the connection is the [`Link`]'s. This is what an application may say when, and what it is told. When
+//! the connection is over it goes back to the reactor at once; only while the worker leaves it is kept until the
+//! application has taken notice, so that it has the time for that.
+
+mod link;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use protocol::websocket::{
+    ABNORMAL, Handshake, INTERNAL_ERROR, Kind, LONGEST_REASON, Limits, NORMAL, SERVICE_RESTART, SendFault,
+    is_sendable,
+};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
+use pyo3::types::{PyBytes, PyDict, PyString};
+use telemetry::Event;
+use worker::{Exchange, Flow, Readiness, WebSocket};
+
+use self::link::{End, Link, Mailbox, Message};
+use super::awaitable::Receive;
+use super::driver::Driver;
+use super::event::{
+    Pair, because_client_left, bytes_of, event_of, gone, invalid, pairs, required, take_if, truth, wake,
+};
+use super::held::Held;
+
+/// A WebSocket in progress.
+#[pyclass(frozen, module = "penstock")]
+pub(crate) struct WebSocketSession {
+    driver: Py<Driver>,
+    state: Mutex<State>,
+}
+
+struct State {
+    place: Place,
+    mail: Mailbox,
+    /// `websocket.connect` has been given.
+    connect_given: bool,
+    /// The application runs in this task; `None` once it has returned.
+    task: Option<Py<PyAny>>,
+    has_returned: bool,
+    /// Futures of those who wait for an event.
+    receivers: Vec<Py<PyAny>>,
+    /// Futures of those who wait for the client to read.
+    senders: Vec<Py<PyAny>>,
+}
+
+enum Place {
+    /// The application has not answered the handshake.
+    Connecting(Exchange, Handshake),
+    /// It answers with an HTTP response of its own; whether its head is out.
+    Denying(Exchange, bool),
+    /// Frames pass.
+    Open(Box<Link>),
+    /// The connection has gone back.
+    Over,
+}
+
+/// What became of what the application has sent.
+enum Progress {
+    /// It is on its way.
+    Done,
+    /// It is queued, and to be written with others.
+    Gather(usize),
+    /// As much is queued as may be: the client has to read first.
+    Full,
+}
+
+impl WebSocketSession {
+    pub(super) fn new(driver: Py<Driver>, exchange: Exchange, handshake: Handshake) -> WebSocketSession {
+        WebSocketSession {
+            driver,
+            state: Mutex::new(State {
+                place: Place::Connecting(exchange, handshake),
+                mail: Mailbox::default(),
+                connect_given: false,
+                task: None,
+                has_returned: false,
+                receivers: Vec::new(),
+                senders: Vec::new(),
+            }),
+        }
+    }
+
+    /// Never held while Python code can run, so it is never waited for.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn driver(&self) -> &Driver {
+        self.driver.get()
+    }
+
+    /// Keeps the task from being forgotten while the application runs.
+    pub(super) fn set_task(&self, task: Py<PyAny>) {
+        let mut state = self.lock();
+        if !state.has_returned {
+            state.task = Some(task);
+        }
+    }
+
+    /// The task, to cancel it.
+    pub(super) fn task(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.lock().task.as_ref().map(|task| task.clone_ref(py))
+    }
+
+    /// Something has become possible.
+    pub(super) fn ready(&self, py: Python<'_>, readiness: Readiness) -> PyResult<()> {
+        let mut guard = self.lock();
+        let State { place, mail, .. } = &mut *guard;
+        let read_on = match place {
+            Place::Open(link) => link.ready(py, readiness, mail, self.driver()),
+            Place::Connecting(exchange, _) | Place::Denying(exchange, _) => {
+                exchange.notice(readiness);
+                if readiness.peer_closed {
+                    mail.close(ABNORMAL, "", false);
+                }
+                false
+            }
+            Place::Over => false,
+        };
+        self.settle(py, guard, readiness.writable, read_on)
+    }
+
+    /// The client has taken too long.
+    pub(super) fn overdue(&self, py: Python<'_>) -> PyResult<()> {
+        let mut guard = self.lock();
+        let State { place, mail, .. } = &mut *guard;
+        match place {
+            Place::Open(link) => link.overdue(mail, self.driver()),
+            Place::Connecting(exchange, _) | Place::Denying(exchange, _) => {
+                mail.close(ABNORMAL, "", false);
+                exchange.give_up();
+            }
+            Place::Over => {}
+        }
+        self.settle(py, guard, true, false)
+    }
+
+    /// Writes what was gathered.
+    pub(super) fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        let mut guard = self.lock();
+        let State { place, mail, .. } = &mut *guard;
+        if let Place::Open(link) = place {
+            link.flush(mail, self.driver());
+        }
+        self.settle(py, guard, false, false)
+    }
+
+    /// The worker leaves: the client is told to come again.
+    pub(super) fn leave(&self, py: Python<'_>) -> PyResult<()> {
+        const WHY: &str = "the server restarts";
+        let mut guard = self.lock();
+        let State { place, mail, .. } = &mut *guard;
+        if let Place::Open(link) = place {
+            mail.close(SERVICE_RESTART, WHY, false);
+            link.close(SERVICE_RESTART, WHY, mail, self.driver());
+        }
+        self.settle(py, guard, true, false)
+    }
+
+    /// After something has happened: a connection that is over goes back, and whoever waits is woken.
+    fn settle(
+        &self,
+        py: Python<'_>,
+        mut guard: MutexGuard<'_, State>,
+        may_send: bool,
+        read_on: bool,
+    ) -> PyResult<()> {
+        let driver = self.driver();
+        let state = &mut *guard;
+        let mut token = None;
+        let mut answered = None;
+        if let Place::Open(link) = &state.place {
+            token = Some(link.socket.token());
+            if link.is_over()
+                && (state.has_returned || !driver.is_leaving())
+                && let Place::Open(link) = std::mem::replace(&mut state.place, Place::Over)
+            {
+                answered = Some(link.finish(driver));
+                driver.log().event(&Event::WebSocketClosed);
+            }
+        }
+        let ended = state.mail.end().is_some();
+        let receivers = take_if(state.mail.has_news(), &mut state.receivers);
+        let senders = take_if(may_send || ended, &mut state.senders);
+        drop(guard);
+        wake(py, receivers);
+        wake(py, senders);
+        match (answered, token) {
+            (Some(exchange), _) => driver.answered(py, exchange, None),
+            (None, Some(token)) if read_on => driver.read_on(py, token),
+            _ => Ok(()),
+        }
+    }
+
+    /// The next event for the application, if there is one now.
+    pub(super) fn take_event<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        if !state.connect_given {
+            state.connect_given = true;
+            drop(guard);
+            return named(py, "websocket.connect").map(|event| Some(event.into_any()));
+        }
+        let Some(message) = state.mail.pop() else {
+            let end = state.mail.end().cloned();
+            drop(guard);
+            return end.map(|end| disconnect(py, &end)).transpose();
+        };
+        if let Place::Open(link) = &mut state.place {
+            let read_on = link.read_if_paused(py, &mut state.mail, self.driver());
+            self.settle(py, guard, false, read_on)?;
+        } else {
+            drop(guard);
+        }
+        received(py, message).map(Some)
+    }
+
+    /// Answers a handshake with an error page, and takes note of the end.
+    fn deny(&self, py: Python<'_>, status: u16) -> PyResult<()> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let mut exchange = match std::mem::replace(&mut state.place, Place::Over) {
+            Place::Connecting(exchange, _) | Place::Denying(exchange, _) => exchange,
+            other => {
+                state.place = other;
+                return Ok(());
+            }
+        };
+        if state.mail.end().is_none_or(|end| end.is_own) {
+            exchange.close_after_answer();
+            exchange.fail(status);
+        } else {
+            exchange.give_up();
+        }
+        state.mail.close(ABNORMAL, "", true);
+        let receivers = take_if(true, &mut state.receivers);
+        let senders = take_if(true, &mut state.senders);
+        drop(guard);
+        wake(py, receivers);
+        wake(py, senders);
+        self.driver().answered(py, exchange, None)
+    }
+
+    /// The application has returned or raised: what it has begun is ended with this code, or this status.
+    fn end(&self, py: Python<'_>, code: u16, status: u16) -> PyResult<()> {
+        let mut guard = self.lock();
+        guard.task = None;
+        guard.has_returned = true;
+        let State { place, mail, .. } = &mut *guard;
+        match place {
+            Place::Connecting(..) | Place::Denying(..) => {
+                drop(guard);
+                self.deny(py, status)
+            }
+            Place::Open(link) => {
+                mail.close(code, "", true);
+                link.close(code, "", mail, self.driver());
+                self.settle(py, guard, true, false)
+            }
+            Place::Over => Ok(()),
+        }
+    }
+}
+
+#[pymethods]
+impl WebSocketSession {
+    /// ASGI's `receive`.
+    fn receive(slf: Bound<'_, Self>) -> Receive {
+        Receive::new(Held::WebSocket(slf.unbind()))
+    }
+
+    /// ASGI's `send`. What it returns has to be awaited: the client may have to read first.
+    fn send<'py>(slf: &Bound<'py, Self>, event: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        let (event, kind) = event_of(event)?;
+        let progress = match kind.to_str()? {
+            "websocket.send" => this.send_message(event)?,
+            "websocket.accept" => this.accept(py, event)?,
+            "websocket.close" => this.close(py, event)?,
+            "websocket.http.response.start" => this.begin_denial(event)?,
+            "websocket.http.response.body" => this.denial_body(py, event)?,
+            other => {
+                return Err(PyValueError::new_err(format!(
+                    "a WebSocket knows no event {other:?} from an application"
+                )));
+            }
+        };
+        let driver = this.driver();
+        match progress {
+            Progress::Done => Ok(driver.sent(py)),
+            Progress::Gather(token) => {
+                driver.gather(py, token)?;
+                Ok(driver.sent(py))
+            }
+            Progress::Full => driver.send_later(py, slf),
+        }
+    }
+
+    /// For [`Receive`]: the next event, or `None`.
+    #[pyo3(name = "take_event")]
+    fn python_take_event<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.take_event(py)
+    }
+
+    /// A future that is done when there may be an event.
+    fn arrival<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let future = self.driver().future(py)?;
+        self.lock().receivers.push(future.clone().unbind());
+        Ok(future)
+    }
+
+    /// A future that is done when the client may have read; `None` when it has.
+    fn drain<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let future = self.driver().future(py)?;
+        let mut guard = self.lock();
+        let State { place, mail, .. } = &mut *guard;
+        let flow = match place {
+            Place::Open(link) => link.flush(mail, self.driver()),
+            Place::Denying(exchange, _) => match exchange.flush() {
+                Flow::Full => self.driver().await_writable(exchange),
+                flow => flow,
+            },
+            Place::Connecting(..) | Place::Over => Flow::Open,
+        };
+        match flow {
+            Flow::Open => Ok(None),
+            Flow::Full => {
+                guard.senders.push(future.clone().unbind());
+                Ok(Some(future))
+            }
+            Flow::Gone => {
+                self.settle(py, guard, true, false)?;
+                Err(gone())
+            }
+        }
+    }
+
+    /// The application has returned.
+    fn returned(&self, py: Python<'_>) -> PyResult<()> {
+        let state = self.lock();
+        let line = match &state.place {
+            Place::Connecting(exchange, _) | Place::Denying(exchange, _) if state.mail.end().is_none() => {
+                Some(super::request_line(exchange))
+            }
+            _ => None,
+        };
+        drop(state);
+        if let Some(line) = line {
+            let what =
+                format!("The application returned without an answer to the handshake of a WebSocket: {line}");
+            self.driver().log().error(what);
+        }
+        self.end(py, NORMAL, 500)
+    }
+
+    /// The application has raised.
+    fn failed(&self, error: &Bound<'_, PyAny>, scope: &Bound<'_, PyDict>) -> PyResult<()> {
+        let py = error.py();
+        let error = PyErr::from_value(error.clone());
+        if !self.driver().ends_with_worker(py, &error) && !because_client_left(py, &error) {
+            let what = format!("Error handling WebSocket{}", super::scope::request_line(scope));
+            let traceback = crate::traceback::text(py, &error);
+            self.driver().log().error_with_details(what, &traceback);
+        }
+        self.end(py, INTERNAL_ERROR, 500)
+    }
+}
+
+/// What an application says.
+impl WebSocketSession {
+    fn accept(&self, py: Python<'_>, event: &Bound<'_, PyDict>) -> PyResult<Progress> {
+        let subprotocol: Option<String> = optional(event, "subprotocol")?
+            .map(|name| name.extract())
+            .transpose()?;
+        let headers = optional(event, "headers")?
+            .map(|headers| pairs(&headers))
+            .transpose()?
+            .unwrap_or_default();
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        check_client(&state.mail)?;
+        let (mut exchange, handshake) = match std::mem::replace(&mut state.place, Place::Over) {
+            Place::Connecting(exchange, handshake) => (exchange, handshake),
+            other => {
+                state.place = other;
+                return Err(unexpected("websocket.accept", &state.place));
+            }
+        };
+        if let Err(error) = fill(&mut exchange, 101, headers) {
+            state.place = Place::Connecting(exchange, handshake);
+            return Err(error);
+        }
+        let limits = Limits {
+            message: self.driver().settings().asgi.websocket.message_size,
+        };
+        let accepted = Event::WebSocketAccepted {
+            client: format!("{}:{}", exchange.client_address(), exchange.client_port()),
+            target: String::from_utf8_lossy(exchange.head().target()).into_owned(),
+        };
+        let mut link = match WebSocket::accept(exchange, &handshake, subprotocol.as_deref(), limits) {
+            Ok(socket) => Box::new(Link::new(socket)),
+            Err((exchange, fault)) => {
+                state.place = Place::Connecting(exchange, handshake);
+                return Err(PyValueError::new_err(fault.to_string()));
+            }
+        };
+        self.driver().log().event(&accepted);
+        link.flush(&mut state.mail, self.driver());
+        let read_on = link.read(py, &mut state.mail, self.driver());
+        state.place = Place::Open(link);
+        self.settle(py, guard, false, read_on)?;
+        if self.driver().is_leaving() {
+            self.leave(py)?;
+        }
+        Ok(Progress::Done)
+    }
+
+    fn send_message(&self, event: &Bound<'_, PyDict>) -> PyResult<Progress> {
+        match (optional(event, "text")?, optional(event, "bytes")?) {
+            (Some(text), None) => {
+                let text = text
+                    .cast_into::<PyString>()
+                    .map_err(|_| PyTypeError::new_err("'text' of websocket.send must be a str"))?;
+                let shared = || PyBackedStr::try_from(text.clone()).map(Bytes::from_owner);
+                self.send_payload(Kind::Text, text.to_str()?.as_bytes(), shared)
+            }
+            (None, Some(data)) => {
+                let data = bytes_of(data, "bytes")?;
+                let shared = || Ok(Bytes::from_owner(PyBackedBytes::from(data.clone())));
+                self.send_payload(Kind::Binary, data.as_bytes(), shared)
+            }
+            _ => Err(PyValueError::new_err(
+                "websocket.send needs either 'text' or 'bytes', and not both",
+            )),
+        }
+    }
+
+    fn send_payload(
+        &self,
+        kind: Kind,
+        payload: &[u8],
+        shared: impl FnOnce() -> PyResult<Bytes>,
+    ) -> PyResult<Progress> {
+        let mut guard = self.lock();
+        let State { place, mail, .. } = &mut *guard;
+        check_client(mail)?;
+        let Place::Open(link) = place else {
+            return Err(unexpected("websocket.send", place));
+        };
+        // Its text was just read, so it can be shared; were it not, its copy would be.
+        let shared = || shared().unwrap_or_else(|_| Bytes::copy_from_slice(payload));
+        link.socket.send(kind, payload, shared).map_err(|fault| {
+            PyRuntimeError::new_err(format!("unexpected event \"websocket.send\": {fault}"))
+        })?;
+        let Some(flow) = link.socket.flush_unless_quick() else {
+            return Ok(Progress::Gather(link.socket.token()));
+        };
+        match link.flowed(flow, mail, self.driver()) {
+            Flow::Open => Ok(Progress::Done),
+            // The connection goes back when `send_later` finds that it is gone.
+            Flow::Full | Flow::Gone => Ok(Progress::Full),
+        }
+    }
+
+    fn close(&self, py: Python<'_>, event: &Bound<'_, PyDict>) -> PyResult<Progress> {
+        let code: u16 = optional(event, "code")?.map_or(Ok(NORMAL), |code| code.extract())?;
+        let reason: String =
+            optional(event, "reason")?.map_or(Ok(String::new()), |reason| reason.extract())?;
+        let mut guard = self.lock();
+        let State { place, mail, .. } = &mut *guard;
+        check_client(mail)?;
+        match place {
+            Place::Connecting(..) => {
+                drop(guard);
+                self.deny(py, 403)?;
+            }
+            Place::Open(link) if !link.socket.has_closed() => {
+                check_close(code, &reason)?;
+                mail.close(code, &reason, true);
+                link.close(code, &reason, mail, self.driver());
+                self.settle(py, guard, false, false)?;
+            }
+            place => return Err(unexpected("websocket.close", place)),
+        }
+        Ok(Progress::Done)
+    }
+
+    fn begin_denial(&self, event: &Bound<'_, PyDict>) -> PyResult<Progress> {
+        let status: u16 = required(event, "status")?.extract()?;
+        if status < 200 {
+            return Err(PyValueError::new_err(format!(
+                "'status' of websocket.http.response.start is {status}; it begins at 200"
+            )));
+        }
+        let headers = optional(event, "headers")?
+            .map(|headers| pairs(&headers))
+            .transpose()?
+            .unwrap_or_default();
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        check_client(&state.mail)?;
+        let (mut exchange, handshake) = match std::mem::replace(&mut state.place, Place::Over) {
+            Place::Connecting(exchange, handshake) => (exchange, handshake),
+            other => {
+                state.place = other;
+                return Err(unexpected("websocket.http.response.start", &state.place));
+            }
+        };
+        if let Err(error) = fill(&mut exchange, status, headers) {
+            state.place = Place::Connecting(exchange, handshake);
+            return Err(error);
+        }
+        state.place = Place::Denying(exchange, false);
+        Ok(Progress::Done)
+    }
+
+    fn denial_body(&self, py: Python<'_>, event: &Bound<'_, PyDict>) -> PyResult<Progress> {
+        let body = optional(event, "body")?;
+        let body = body.map_or_else(|| Ok(PyBytes::new(py, b"")), |body| bytes_of(body, "body"))?;
+        let more = truth(event, pyo3::intern!(py, "more_body"))?;
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        check_client(&state.mail)?;
+        let Place::Denying(exchange, is_begun) = &mut state.place else {
+            return Err(unexpected("websocket.http.response.body", &state.place));
+        };
+        if !std::mem::replace(is_begun, true) {
+            if !more {
+                exchange
+                    .response()
+                    .set_content_length(body.as_bytes().len() as u64);
+            }
+            exchange.close_after_answer();
+            exchange.begin();
+        }
+        exchange.write_shared(body.as_bytes(), || {
+            Bytes::from_owner(PyBackedBytes::from(body.clone()))
+        });
+        if more {
+            return Ok(Progress::Full);
+        }
+        let Place::Denying(mut exchange, _) = std::mem::replace(&mut state.place, Place::Over) else {
+            return Ok(Progress::Done);
+        };
+        let fault = exchange.finish();
+        state.mail.close(ABNORMAL, "", true);
+        let receivers = take_if(true, &mut state.receivers);
+        drop(guard);
+        wake(py, receivers);
+        self.driver().answered(py, exchange, fault)?;
+        Ok(Progress::Done)
+    }
+}
+
+/// Fills the head of an answer; it is empty when that fails.
+fn fill(exchange: &mut Exchange, status: u16, headers: Vec<Pair<'_>>) -> PyResult<()> {
+    let response = exchange.response();
+    response.clear();
+    let mut filled = response.set_status_code(status);
+    for (name, value) in headers {
+        filled = filled.and_then(|()| response.push(name.as_bytes(), value.as_bytes()));
+    }
+    filled.map_err(|fault| {
+        response.clear();
+        invalid(fault)
+    })
+}
+
+/// Whether there is still somebody to send to.
+fn check_client(mail: &Mailbox) -> PyResult<()> {
+    match mail.end() {
+        Some(end) if !end.is_own => Err(gone()),
+        _ => Ok(()),
+    }
+}
+
+fn check_close(code: u16, reason: &str) -> PyResult<()> {
+    let fault = if !is_sendable(code) {
+        SendFault::CloseCode(code)
+    } else if reason.len() > LONGEST_REASON {
+        SendFault::ReasonTooLong(reason.len())
+    } else {
+        return Ok(());
+    };
+    Err(PyValueError::new_err(fault.to_string()))
+}
+
+/// The value of a key that may be missing or None.
+fn optional<'py>(event: &Bound<'py, PyDict>, key: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let value = event.get_item(PyString::intern(event.py(), key))?;
+    Ok(value.filter(|value| !value.is_none()))
+}
+
+fn named<'py>(py: Python<'py>, kind: &str) -> PyResult<Bound<'py, PyDict>> {
+    let event = PyDict::new(py);
+    event.set_item(pyo3::intern!(py, "type"), PyString::intern(py, kind))?;
+    Ok(event)
+}
+
+fn received(py: Python<'_>, message: Message) -> PyResult<Bound<'_, PyAny>> {
+    let event = named(py, "websocket.receive")?;
+    match message {
+        Message::Text(text) => event.set_item(pyo3::intern!(py, "text"), text)?,
+        Message::Binary(data) => event.set_item(pyo3::intern!(py, "bytes"), data)?,
+    }
+    Ok(event.into_any())
+}
+
+fn disconnect<'py>(py: Python<'py>, end: &End) -> PyResult<Bound<'py, PyAny>> {
+    let event = named(py, "websocket.disconnect")?;
+    event.set_item(pyo3::intern!(py, "code"), end.code)?;
+    event.set_item(pyo3::intern!(py, "reason"), &end.reason)?;
+    Ok(event.into_any())
+}
+
+fn unexpected(kind: &str, place: &Place) -> PyErr {
+    let why = match place {
+        Place::Connecting(..) => "websocket.accept has to come first",
+        Place::Denying(..) => "the handshake is being answered with an HTTP response",
+        Place::Open(_) => "the WebSocket has been accepted or closed already",
+        Place::Over => "the WebSocket has been closed",
+    };
+    PyRuntimeError::new_err(format!("unexpected event {kind:?}: {why}"))
+}
