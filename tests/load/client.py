@@ -48,7 +48,7 @@ class Load:
         fresh: int = 2,
         target: str = "/worker",
         think_seconds: float = 0.004,
-        timeout: float = 20.0,
+        timeout: float = 60.0,
         seed: int = 20261124,
     ) -> None:
         self.address = address
@@ -94,7 +94,7 @@ class Load:
         with self._counting:
             return self.answers.total()
 
-    def wait_for_answers(self, count: int, timeout: float = 20.0) -> None:
+    def wait_for_answers(self, count: int, timeout: float = 60.0) -> None:
         """Wait for that many more answers."""
         goal = self.answered + count
         assert wait_until(lambda: self.answered >= goal, timeout), f"no {count} more answers in {timeout} s: {self}"

@@ -17,7 +17,9 @@ use telemetry::ErrorLog;
 use worker::{Conditions, Departure, Exchange, Front, Gateway, serve};
 
 /// Longer than anything here takes unless something is broken.
-const SAFETY: Duration = Duration::from_secs(20);
+const SAFETY: Duration = Duration::from_secs(60);
+/// The server's patience where a test waits for its end; a client on a busy machine must keep within it.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Answers every request with `ok`.
 struct Fixed;
@@ -188,7 +190,7 @@ fn read_answer(client: &mut TcpStream) -> String {
 
 #[test]
 fn a_head_that_does_not_end_in_time_is_answered_with_408_however_busily_it_drips() {
-    let running = Running::start(1, Duration::from_millis(300));
+    let running = Running::start(1, PATIENCE);
     let mut client = running.connect();
     client
         .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n")
@@ -209,7 +211,7 @@ fn a_head_that_does_not_end_in_time_is_answered_with_408_however_busily_it_drips
 
 #[test]
 fn a_silent_client_and_an_idle_one_are_closed_without_a_word() {
-    let running = Running::start(1, Duration::from_millis(200));
+    let running = Running::start(1, PATIENCE);
     assert_eq!(read_to_end(&mut running.connect()), "");
     let mut client = running.connect();
     client
@@ -222,7 +224,7 @@ fn a_silent_client_and_an_idle_one_are_closed_without_a_word() {
 
 #[test]
 fn a_body_that_stops_coming_is_answered_with_408() {
-    let running = Running::start(1, Duration::from_millis(200));
+    let running = Running::start(1, PATIENCE);
     let mut client = running.connect();
     client
         .write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345")
@@ -257,11 +259,12 @@ fn a_leaving_worker_answers_what_was_begun_and_says_that_it_closes() {
         read_answer(&mut idle);
         let Running { lifeline, thread, .. } = running;
         drop(lifeline);
+        // It has begun to leave when idle clients are sent away.
+        assert_eq!(read_to_end(&mut idle), "");
         half.write_all(b": x\r\n\r\n").expect("the other half");
         let answer = read_to_end(&mut half);
         assert!(answer.contains("Connection: close\r\n"), "{answer}");
         assert!(answer.ends_with("\r\n\r\nok"), "{answer}");
-        assert_eq!(read_to_end(&mut idle), "");
         assert_eq!(thread.join().expect("no panic"), Departure::MasterGone);
     }
 }

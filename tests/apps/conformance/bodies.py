@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from pathlib import Path
 
 from conformance.registry import TEXT, answer_json, note, parameters, route
 
@@ -75,13 +76,16 @@ def read_late(environ, start_response):
 
 @route("note-input")
 def note_input(environ, start_response):
-    """Read a body that will not arrive whole, and note how that ended. ``?by=`` names the method."""
-    stream, length = environ["wsgi.input"], 0
+    """Read a body that will not arrive whole, and note how that ended. ``?by=`` names the method; ``?begun=``: make
+    that file first."""
+    stream, length, given = environ["wsgi.input"], 0, parameters(environ)
+    if "begun" in given:
+        Path(given["begun"]).touch()
     try:
-        if parameters(environ).get("by") == "readline":
+        if given.get("by") == "readline":
             while block := stream.readline():
                 length += len(block)
-        elif parameters(environ).get("by") == "iteration":
+        elif given.get("by") == "iteration":
             for block in stream:
                 length += len(block)
         else:

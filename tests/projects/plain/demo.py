@@ -1,7 +1,8 @@
 """A WSGI application without a framework that tells about the process it runs in.
 
 ``/`` greets; ``/worker`` is the worker's process id; ``/version`` is the content of the file VERSION at import;
-``/sleep?SECONDS`` takes its time; ``/die?CODE`` leaves through ``os._exit``; ``/raise`` raises; ``/echo`` gives the body back;
+``/sleep?SECONDS`` takes its time, ``/until?FILE`` waits for that file, and both say in the log that they have begun;
+``/die?CODE`` leaves through ``os._exit``; ``/raise`` raises; ``/echo`` gives the body back;
 ``/environment?NAME`` is an environment variable; ``/forks`` tells which fork hooks have run in this process;
 ``/query`` is the query string; ``/facts`` is what the process is.
 """
@@ -53,8 +54,14 @@ def answer(environ):
     if path == "/version":
         return VERSION
     if path == "/sleep":
+        print(f"begun to sleep {query}", file=environ["wsgi.errors"])
         time.sleep(float(query))
         return f"slept in {os.getpid()}"
+    if path == "/until":
+        print(f"begun to wait for {query}", file=environ["wsgi.errors"])
+        while not Path(query).exists():
+            time.sleep(0.01)
+        return f"waited in {os.getpid()}"
     if path == "/die":
         os._exit(int(query))
     if path == "/raise":

@@ -22,7 +22,8 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, test_kill_process,
 const DIRECTORY: &str = "PENSTOCK_TEST_DIRECTORY";
 /// What a server that was ended by a signal is reported as.
 pub(crate) const KILLED: i32 = 99;
-const LIMIT: Duration = Duration::from_secs(20);
+/// Wide: nothing here waits that long unless something is broken.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// How a server is to be started.
 #[derive(Clone, Copy)]
