@@ -105,12 +105,12 @@ def test_the_logging_module_can_be_configured(start_server: StartServer, plain: 
     server = configured(start_server, plain, text)
     server.get("/query?b")
     access, errors = plain / "access", plain / "errors"
-    assert wait_until(lambda: "own|gunicorn.access|INFO|127.0.0.1 - - [" in access.read_text(), 30.0)
+    assert wait_until(lambda: "own|gunicorn.access|INFO|127.0.0.1 - - [" in access.read_text(), 60.0)
     assert "own|gunicorn.error|INFO|Booting worker with pid" in errors.read_text()
     access.rename(plain / "rotated")
     os.kill(server.pid, signal.SIGUSR1)
-    assert wait_until(lambda: server.get("/query?c").status == 200 and access.exists(), 30.0)
-    assert wait_until(lambda: "/query?c" in access.read_text(), 30.0)
+    assert wait_until(lambda: server.get("/query?c").status == 200 and access.exists(), 60.0)
+    assert wait_until(lambda: "/query?c" in access.read_text(), 60.0)
 
 
 @pytest.mark.parametrize(
