@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 use protocol::Limits;
 
 /// Small enough for the fuzzer to reach every one of them.
-const TIGHT: Limits = Limits { request_line: 40, fields: 3, field_size: 32, head: 90, body: Some(40) };
+const TIGHT: Limits = Limits { request_line: 40, fields: 3, field_size: 32, head: 90, block: 90, body: Some(40) };
 
 fuzz_target!(|input: &[u8]| {
     let [piece, limits, wire @ ..] = input else {

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use crate::{Address, Application};
+use crate::{Address, Application, Bind, Wire};
 
 /// Reads an address in the manner of gunicorn (and of the native command line).
 ///
@@ -32,6 +32,25 @@ pub(crate) fn url_like(text: &str) -> Result<Address, String> {
         text
     };
     host_and_port(rest, Some(8000))
+}
+
+/// Reads an address that may name what is spoken: `uwsgi://HOST:PORT`, `uwsgi://unix:PATH`, `uwsgi:unix:PATH`, and the
+/// same with http, fastcgi and scgi; without one, `wire`.
+pub(crate) fn bind(text: &str, wire: Wire) -> Result<Bind, String> {
+    let text = text.trim();
+    let named = [Wire::Http1, Wire::Uwsgi, Wire::Fastcgi, Wire::Scgi]
+        .into_iter()
+        .find_map(|wire| {
+            let rest = text.strip_prefix(wire.name())?.strip_prefix(':')?;
+            let address = rest.strip_prefix("//");
+            // "uwsgi:9000" is a host of that name.
+            address
+                .or_else(|| rest.starts_with("unix:").then_some(rest))
+                .map(|rest| (wire, rest))
+        });
+    let (wire, rest) = named.unwrap_or((wire, text));
+    let address = url_like(rest.strip_suffix('/').unwrap_or(rest))?;
+    Ok(Bind { address, wire })
 }
 
 /// Reads `HOST[:PORT]`. Without a default for the port it has to be there.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    AddedHeaders, Asgi, Cgi, Dialect, Interface, Level, Limits, Loading, LogTarget, Logs, ReloadWatch,
-    Settings, StaticFiles, Timeouts, UnixSocketRights,
+    AddedHeaders, Asgi, Cgi, Dialect, Gateways, Interface, Level, Limits, Loading, LogTarget, Logs,
+    ProxyProtocol, ReloadWatch, Settings, StaticFiles, Timeouts, UnixSocketRights,
 };
 
 /// The access log format of Apache's "combined" log, in gunicorn's notation: gunicorn's default, and the native one.
@@ -12,6 +12,7 @@ pub(crate) const COMBINED_FORMAT: &str = r#"%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)
 
 /// Settings without an application and without binds: the dialect adds those.
 pub(crate) fn settings(dialect: Dialect) -> Settings {
+    let loopback = vec!["127.0.0.1".to_owned(), "::1".to_owned()];
     Settings {
         dialect,
         application: None,
@@ -63,7 +64,15 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
         sendfile: true,
         file_wrapper: true,
         script_name: String::new(),
-        forwarded_allow_ips: vec!["127.0.0.1".to_owned(), "::1".to_owned()],
+        gateways: Gateways {
+            allow_from: loopback.clone(),
+            fastcgi_stderr: false,
+        },
+        proxy_protocol: ProxyProtocol {
+            allow_from: loopback.clone(),
+            ..ProxyProtocol::default()
+        },
+        forwarded_allow_ips: loopback,
         interface: Interface::Auto,
         asgi: Asgi::default(),
         reload_watch: ReloadWatch::default(),

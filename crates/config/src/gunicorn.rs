@@ -24,7 +24,8 @@ use crate::address::application;
 use crate::option::{Origin, Status};
 use crate::uvicorn::WSGI_THREADS;
 use crate::{
-    ConfigError, Dialect, Environment, Outcome, Plan, ProxyHeaders, PythonSource, RawValue, defaults,
+    Bind, ConfigError, Dialect, Environment, Outcome, Plan, ProxyHeaders, PythonSource, RawValue, Wire,
+    defaults,
 };
 
 #[cfg(test)]
@@ -256,6 +257,14 @@ impl<'a> Values<'a> {
             apply(entry, value, origin, &mut draft)?;
         }
         finish(&mut draft);
+        let wire = draft.wire;
+        let unsaid = |bind: &&mut Bind| bind.wire == Wire::Http1;
+        draft
+            .settings
+            .binds
+            .iter_mut()
+            .filter(unsaid)
+            .for_each(|bind| bind.wire = wire);
         if draft.settings.binds.is_empty() {
             return Err(ConfigError::new(
                 "Error: bind: no address to listen on. Give one: -b 127.0.0.1:8000",
@@ -290,6 +299,7 @@ impl<'a> Values<'a> {
         }
         let mut draft = Draft {
             settings,
+            wire: Wire::Http1,
             notices: Vec::new(),
             environment: self.environment,
         };

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser};
 
-use crate::address::{application, url_like};
+use crate::address::{self, application};
 use crate::defaults::{count, settings, unless_zero};
 use crate::option::suggestion;
 use crate::{
-    Bind, CgiMount, ConfigError, Daemonize, Dialect, Environment, Interface, Level, Lifespan, LogTarget,
-    Outcome, Plan, RawValue, Settings, Wire,
+    CgiMount, ConfigError, Daemonize, Dialect, Environment, Interface, Level, Lifespan, LogTarget, Outcome,
+    Plan, RawValue, Settings, Wire,
 };
 
 /// Acts on an option's value (empty for one without); the error is a sentence.
@@ -79,18 +79,30 @@ fn cgi_mount(text: &str) -> CgiMount {
 }
 
 fn bind(settings: &mut Settings, text: &str) -> Result<(), String> {
-    let address = match text.split_once("://") {
-        Some(("http", rest)) => url_like(rest.trim_end_matches('/'))?,
-        Some(("https", _)) => {
-            return Err("TLS is not there yet: use http:// behind a proxy that speaks TLS".to_owned());
-        }
-        _ => url_like(text)?,
-    };
-    settings.binds.push(Bind {
-        address,
-        wire: Wire::Http1,
-    });
+    if text.starts_with("https://") {
+        return Err("TLS is not there yet: use http:// behind a proxy that speaks TLS".to_owned());
+    }
+    settings.binds.push(address::bind(text, Wire::Http1)?);
     Ok(())
+}
+
+fn proxy_protocol(settings: &mut Settings, text: &str) -> Result<(), String> {
+    let expected = &mut settings.proxy_protocol;
+    (expected.v1, expected.v2) = match text {
+        "off" => (false, false),
+        "v1" => (true, false),
+        "v2" => (false, true),
+        "auto" => (true, true),
+        _ => return Err(format!("'{text}' is none of off, v1, v2 and auto")),
+    };
+    Ok(())
+}
+
+fn peers(text: &str) -> Vec<String> {
+    text.split(',')
+        .map(|item| item.trim().to_owned())
+        .filter(|item| !item.is_empty())
+        .collect()
 }
 
 fn target(text: &str, standard: LogTarget) -> LogTarget {
@@ -142,7 +154,7 @@ const OPTIONS: &[Entry] = &[
         Some('b'),
         "ADDRESS",
         "127.0.0.1:8000",
-        "HOST:PORT, unix:PATH or fd://N; may be repeated",
+        "HOST:PORT, unix:PATH or fd://N, for a web server with uwsgi://, fastcgi:// or scgi:// in front; may be repeated",
         bind,
     ),
     option(
@@ -261,12 +273,44 @@ const OPTIONS: &[Entry] = &[
         variable,
     ),
     option(
+        "gateway-allow-from",
+        None,
+        "PEERS",
+        "127.0.0.1,::1",
+        "web servers that may connect to uwsgi, fastcgi and scgi sockets: addresses, networks, *",
+        store!(|s, v| s.gateways.allow_from => peers(v)),
+    ),
+    option(
+        "fastcgi-stderr",
+        None,
+        "",
+        "",
+        "send wsgi.errors to the web server's error log, over FastCGI",
+        store!(|s, _v| s.gateways.fastcgi_stderr => true),
+    ),
+    option(
+        "proxy-protocol",
+        None,
+        "VERSION",
+        "off",
+        "connections may begin with a PROXY header: v1, v2, auto or off",
+        proxy_protocol,
+    ),
+    option(
+        "proxy-allow-from",
+        None,
+        "PEERS",
+        "127.0.0.1,::1",
+        "peers that may send PROXY headers: addresses, networks, *",
+        store!(|s, v| s.proxy_protocol.allow_from => peers(v)),
+    ),
+    option(
         "forwarded-allow-ips",
         None,
         "ADDRESSES",
         "127.0.0.1,::1",
         "peers trusted for forwarded headers, with commas between; * is everybody",
-        store!(|s, v| s.forwarded_allow_ips => v.split(',').map(|item| item.trim().to_owned()).collect()),
+        store!(|s, v| s.forwarded_allow_ips => peers(v)),
     ),
     option(
         "cgi",

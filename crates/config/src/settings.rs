@@ -96,6 +96,10 @@ pub struct Settings {
     pub script_name: String,
     /// Peers whose X-Forwarded-Proto and the like are believed: addresses, or `*`.
     pub forwarded_allow_ips: Vec<String>,
+    /// Listening sockets that speak a gateway protocol.
+    pub gateways: Gateways,
+    /// Whether connections may begin with a PROXY header.
+    pub proxy_protocol: ProxyProtocol,
     /// How the application is called.
     pub interface: Interface,
     /// How ASGI applications are run.
@@ -396,6 +400,49 @@ pub enum Address {
 pub enum Wire {
     /// HTTP/1.0 and HTTP/1.1.
     Http1,
+    /// The uwsgi protocol, for `uwsgi_pass` and mod_proxy_uwsgi.
+    Uwsgi,
+    /// FastCGI 1.0, for `fastcgi_pass` and mod_proxy_fcgi.
+    Fastcgi,
+    /// SCGI, for `scgi_pass` and mod_proxy_scgi.
+    Scgi,
+}
+
+impl Wire {
+    /// As users write it, in addresses too.
+    pub fn name(self) -> &'static str {
+        match self {
+            Wire::Http1 => "http",
+            Wire::Uwsgi => "uwsgi",
+            Wire::Fastcgi => "fastcgi",
+            Wire::Scgi => "scgi",
+        }
+    }
+
+    /// Whether it carries requests from a web server, which is believed, rather than from anybody.
+    pub fn is_gateway(self) -> bool {
+        self != Wire::Http1
+    }
+}
+
+/// Listening sockets that speak a gateway protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateways {
+    /// Peers that may connect by TCP: addresses, networks, or `*`.
+    pub allow_from: Vec<String>,
+    /// What an application writes to `wsgi.errors` goes to the web server's error log, over FastCGI, instead of ours.
+    pub fastcgi_stderr: bool,
+}
+
+/// PROXY headers at the beginning of connections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProxyProtocol {
+    /// Take headers of version 1.
+    pub v1: bool,
+    /// Take headers of version 2.
+    pub v2: bool,
+    /// Peers that may send them by TCP: addresses, networks, or `*`.
+    pub allow_from: Vec<String>,
 }
 
 /// Rights of the unix sockets that the server creates.
@@ -422,6 +469,8 @@ pub struct Limits {
     pub field_size: usize,
     /// The whole head. Default 64 KiB; over it: 431.
     pub head: usize,
+    /// The variables of a gateway request together. Default 65535; over it: 431.
+    pub block: usize,
     /// The whole body; over it: 413. Default: none.
     pub body: Option<u64>,
     /// How much of a body is read into memory before the application is called. Default 1 MiB.
@@ -437,6 +486,7 @@ impl Default for Limits {
             fields: 100,
             field_size: 8190,
             head: 64 << 10,
+            block: 65535,
             body: None,
             body_buffer: 1 << 20,
             response_buffer: 1 << 20,

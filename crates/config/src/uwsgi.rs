@@ -183,6 +183,10 @@ fn with_remedy(reason: String, value: &str) -> String {
 fn new_draft(environment: &Environment) -> Draft<'_> {
     let mut settings = defaults::settings(Dialect::Uwsgi);
     settings.backlog = 1024;
+    settings.limits.block = 4096;
+    // uWSGI lets everybody in; that a socket can be reached from elsewhere is said at start.
+    settings.gateways.allow_from = vec!["*".to_owned()];
+    settings.proxy_protocol.allow_from = vec!["*".to_owned()];
     settings.timeouts.graceful = Duration::from_secs(60);
     settings.need_application = false;
     settings.remove_files_at_exit = false;
@@ -290,33 +294,21 @@ pub(crate) fn is_known(name: &str) -> bool {
 
 /// What depends on several options.
 fn finish(draft: &mut Draft<'_>, given: &[Given]) -> Result<(), ConfigError> {
-    let speaks_http = matches!(draft.protocol.as_str(), "http" | "http11");
-    if !speaks_http && draft.listeners.iter().any(|listener| listener.plain) {
-        let one = given
-            .iter()
-            .rev()
-            .find(|given| given.name == "socket" || given.name == "uwsgi-socket");
-        let origin = one.map_or(Origin::Default, |one| one.origin.clone());
-        return Err(fault(
-            &origin,
-            one.map_or("socket", |one| &one.name),
-            &format!(
-                "the {} protocol is not there yet. HTTP is: write http-socket instead (and proxy_pass instead of \
-                 uwsgi_pass in nginx), or add protocol = http",
-                draft.protocol
-            ),
-        ));
-    }
-    if let Some(one) = given.iter().find(|given| given.name == "uwsgi-socket") {
-        return Err(fault(
-            &one.origin,
-            &one.name,
-            "the uwsgi protocol is not there yet: write http-socket instead",
-        ));
-    }
+    let wire = match draft.protocol.as_str() {
+        "uwsgi" => Wire::Uwsgi,
+        "http" | "http11" => Wire::Http1,
+        "fastcgi" => Wire::Fastcgi,
+        "scgi" => Wire::Scgi,
+        other => {
+            let one = given.iter().rev().find(|given| given.name.ends_with("protocol"));
+            let origin = one.map_or(Origin::Default, |one| one.origin.clone());
+            let text = format!("the protocol {other} is not there: uwsgi, http, fastcgi and scgi are");
+            return Err(fault(&origin, one.map_or("protocol", |one| &one.name), &text));
+        }
+    };
     if draft.listeners.is_empty() {
         return Err(ConfigError::new(
-            "nothing to listen on: give http-socket or http, for example --http-socket 127.0.0.1:8000",
+            "nothing to listen on: give socket, http-socket or http, for example --http-socket 127.0.0.1:8000",
         ));
     }
     draft.settings.binds = draft
@@ -324,7 +316,7 @@ fn finish(draft: &mut Draft<'_>, given: &[Given]) -> Result<(), ConfigError> {
         .drain(..)
         .map(|listener| Bind {
             address: listener.address,
-            wire: Wire::Http1,
+            wire: listener.wire.unwrap_or(wire),
         })
         .collect();
     draft.settings.application = application(draft);

@@ -7,12 +7,13 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use config::{Dialect, Interface, RawValue, ReloadWatch, Settings};
 use master::{HookFailed, Host, Listener, MasterView, WorkerSeat, WorkerView};
+use protocol::proxy::Versions;
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
 use pyo3::types::PyTuple;
 use sys::Fork;
 use telemetry::{AccessLog, ErrorLog, Event, ExitStatus};
-use worker::{Conditions, Departure, Front, Gateway};
+use worker::{Conditions, Departure, Front, Gateway, Peers, ProxyProtocol};
 
 use crate::application::{self, LoadFailure, Loaded};
 use crate::asgi::{self, Ended};
@@ -454,7 +455,7 @@ fn serve_wsgi(
     mut equipment: Equipment,
 ) -> PyResult<Ended> {
     let settings = Arc::clone(&seat.settings);
-    let fronts: Vec<Front> = seat.listeners.iter().enumerate().map(front).collect();
+    let fronts: Vec<Front> = fronts(&seat);
     let gateway: Arc<dyn Gateway> = Arc::new(Wsgi::new(
         py,
         application,
@@ -483,7 +484,7 @@ fn serve_asgi(
             "The application is an ASGI application: it is served as one, by an event loop, whatever worker class was chosen",
         );
     }
-    let fronts: Vec<Front> = seat.listeners.iter().enumerate().map(front).collect();
+    let fronts: Vec<Front> = fronts(&seat);
     let conditions = conditions(seat, fronts.clone(), equipment)?;
     asgi::serve(py, application, interface, &settings, fronts, conditions, &log)
 }
@@ -557,16 +558,28 @@ fn interrupt(hook: &Py<PyAny>, worker: &Py<PyAny>, log: &ErrorLog) {
     });
 }
 
-/// What the connections of a listener share.
-fn front((index, listener): (usize, &Listener)) -> Front {
+/// What the connections of each listener share.
+fn fronts(seat: &WorkerSeat) -> Vec<Front> {
+    let listeners = seat.listeners.iter().enumerate();
+    listeners
+        .map(|(index, listener)| front(index, listener, &seat.settings))
+        .collect()
+}
+
+fn front(index: usize, listener: &Listener, settings: &Settings) -> Front {
     let (server_name, server_port) = match listener.local_address {
         Some(address) => (address.ip().to_string(), address.port().to_string()),
         None => (
-            listener.text.trim_start_matches("unix:").to_owned(),
+            listener
+                .text
+                .split_once("unix:")
+                .map_or("", |(_, path)| path)
+                .to_owned(),
             String::new(),
         ),
     };
     let is_unix = listener.local_address.is_none();
+    let expected = &settings.proxy_protocol;
     Front {
         server_name,
         server_port,
@@ -574,6 +587,18 @@ fn front((index, listener): (usize, &Listener)) -> Front {
         index,
         shown: listener.text.clone(),
         wire: listener.bind.wire,
+        allowed: if listener.bind.wire.is_gateway() {
+            Peers::new(&settings.gateways.allow_from)
+        } else {
+            Peers::new(&["*".to_owned()])
+        },
+        proxy_protocol: (expected.v1 || expected.v2).then(|| ProxyProtocol {
+            versions: Versions {
+                v1: expected.v1,
+                v2: expected.v2,
+            },
+            allowed: Peers::new(&expected.allow_from),
+        }),
     }
 }
 

@@ -6,27 +6,16 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
-use worker::Exchange;
+use worker::{Exchange, Peers};
 
 /// The trusted peers.
 #[derive(Debug)]
-pub(crate) struct Trust {
-    everybody: bool,
-    networks: Vec<IpNet>,
-}
+pub(crate) struct Trust(Peers);
 
 impl Trust {
-    /// Peers as users list them. What is neither an address nor a network cannot be a peer of a TCP socket and is left out.
+    /// Peers as users list them.
     pub(crate) fn new(peers: &[String]) -> Trust {
-        let network = |peer: &String| {
-            let address = || peer.parse::<IpAddr>().map(IpNet::from);
-            peer.parse::<IpNet>().or_else(|_| address()).ok()
-        };
-        Trust {
-            everybody: peers.iter().any(|peer| peer == "*"),
-            networks: peers.iter().filter_map(network).collect(),
-        }
+        Trust(Peers::new(peers))
     }
 
     /// Whether the peer of an exchange is trusted.
@@ -35,10 +24,8 @@ impl Trust {
     }
 
     fn includes_address(&self, address: &str) -> bool {
-        self.everybody
-            || address
-                .parse::<IpAddr>()
-                .is_ok_and(|address| self.networks.iter().any(|network| network.contains(&address)))
+        let address = address.parse::<IpAddr>();
+        self.0.everybody() || address.is_ok_and(|address| self.0.include(address))
     }
 
     /// The client in the value of an X-Forwarded-For field that a trusted peer has sent.
@@ -48,7 +35,7 @@ impl Trust {
             .split(',')
             .map(str::trim)
             .filter(|address| !address.is_empty());
-        if self.everybody {
+        if self.0.everybody() {
             return addresses.next();
         }
         let first = addresses.clone().next();

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::{Address, Bind, Dialect, Settings, UnixSocketRights};
+use config::{Address, Bind, Dialect, Settings, UnixSocketRights, Wire};
 use rustix::fs::{Gid, Mode, Uid};
 use socket2::{Domain, Protocol, Socket, Type};
 use telemetry::ErrorLog;
@@ -60,7 +60,12 @@ pub(crate) fn bind_all(
             None => open_patiently(bind, backlog, settings, patience, log).map(Arc::new),
         };
         match opened {
-            Ok(listener) => listeners.push(listener),
+            Ok(listener) => {
+                if !open.iter().any(|old| Arc::ptr_eq(old, &listener)) {
+                    warn_of_exposure(&listener, settings, log);
+                }
+                listeners.push(listener);
+            }
             Err(error) => {
                 let new = listeners
                     .iter()
@@ -73,6 +78,28 @@ pub(crate) fn bind_all(
         }
     }
     Ok(listeners)
+}
+
+/// A gateway socket is for web servers: whoever reaches it says who the client is, and by which path it came.
+fn warn_of_exposure(listener: &Listener, settings: &Settings, log: &ErrorLog) {
+    let reachable = listener
+        .local_address
+        .is_some_and(|address| !address.ip().is_loopback());
+    if !reachable || !listener.bind.wire.is_gateway() {
+        return;
+    }
+    let (text, wire) = (&listener.text, listener.bind.wire.name());
+    if settings.gateways.allow_from.iter().any(|peer| peer == "*") {
+        log.warning(format_args!(
+            "{text} can be reached from other machines, and whoever speaks {wire} is believed what a web server would \
+             be: bind it to 127.0.0.1 or a unix socket, or keep others away from it"
+        ));
+    } else {
+        log.warning(format_args!(
+            "{text} can be reached from other machines; those that may speak {wire}: {}",
+            settings.gateways.allow_from.join(", ")
+        ));
+    }
 }
 
 impl Listener {
@@ -205,10 +232,10 @@ fn listener(socket: Socket, bind: &Bind, file: Option<PathBuf>) -> io::Result<Li
     socket.set_nonblocking(true)?;
     let local_address = socket.local_addr()?.as_socket();
     let text = match (local_address, &bind.address) {
-        (Some(address), _) => format!("http://{address}"),
-        (None, Address::Unix(path)) => format!("unix:{}", path.display()),
+        (Some(address), _) => format!("{}://{address}", bind.wire.name()),
+        (None, Address::Unix(path)) => unix_text(bind.wire, path),
         (None, _) => match socket.local_addr()?.as_pathname() {
-            Some(path) => format!("unix:{}", path.display()),
+            Some(path) => unix_text(bind.wire, path),
             None => "unix:".to_owned(),
         },
     };
@@ -219,6 +246,16 @@ fn listener(socket: Socket, bind: &Bind, file: Option<PathBuf>) -> io::Result<Li
         local_address,
         file,
     })
+}
+
+/// A unix socket as users write it: `unix:/run/app.sock`, `uwsgi://unix:/run/app.sock`.
+fn unix_text(wire: Wire, path: &Path) -> String {
+    let scheme = if wire.is_gateway() {
+        format!("{}://", wire.name())
+    } else {
+        String::new()
+    };
+    format!("{scheme}unix:{}", path.display())
 }
 
 /// With `reuse_port` the address is only reserved: a socket that listens would be sent connections nobody accepts.

@@ -4,6 +4,7 @@
 //! accepted and never again. Each call is one match: there is nothing to gain from a virtual table for so few wires.
 
 use crate::event::{Finished, Received, Stamp};
+use crate::gateway::{self, fastcgi};
 use crate::http1;
 use crate::refusal::Refusal;
 use crate::request::RequestHead;
@@ -14,15 +15,10 @@ use crate::response::ResponseHead;
 pub enum Codec {
     /// HTTP/1.0 and 1.1.
     Http1(http1::Codec),
-}
-
-/// Calls the same method of whichever codec there is.
-macro_rules! whichever {
-    ($codec:expr, $name:ident => $call:expr) => {
-        match $codec {
-            Codec::Http1($name) => $call,
-        }
-    };
+    /// uwsgi or SCGI.
+    OneRequest(gateway::OneRequest),
+    /// FastCGI. Boxed: it is larger than the others, and other connections shall not pay for it.
+    Fastcgi(Box<fastcgi::Codec>),
 }
 
 impl Codec {
@@ -34,34 +30,57 @@ impl Codec {
     /// finished.
     #[inline]
     pub fn receive(&mut self, input: &[u8], head: &mut RequestHead) -> Received {
-        whichever!(self, codec => codec.receive(input, head))
+        match self {
+            Codec::Http1(codec) => codec.receive(input, head),
+            Codec::OneRequest(codec) => codec.receive(input, head),
+            Codec::Fastcgi(codec) => codec.receive(input, head),
+        }
     }
 
     /// Between two requests, with nothing of the next one seen: the connection is idle.
     pub fn awaiting_request(&self) -> bool {
-        whichever!(self, codec => codec.awaiting_request())
+        match self {
+            Codec::Http1(codec) => codec.awaiting_request(),
+            Codec::OneRequest(codec) => codec.awaiting_request(),
+            Codec::Fastcgi(codec) => codec.awaiting_request(),
+        }
     }
 
     /// The current request's body has been received entirely.
     pub fn body_complete(&self) -> bool {
-        whichever!(self, codec => codec.body_complete())
+        match self {
+            Codec::Http1(codec) => codec.body_complete(),
+            Codec::OneRequest(codec) => codec.body_complete(),
+            Codec::Fastcgi(codec) => codec.body_complete(),
+        }
     }
 
     /// Bytes of the body still to come; `None` when that is not known.
     pub fn body_remaining(&self) -> Option<u64> {
-        whichever!(self, codec => codec.body_remaining())
+        match self {
+            Codec::Http1(codec) => codec.body_remaining(),
+            Codec::OneRequest(codec) => codec.body_remaining(),
+            Codec::Fastcgi(codec) => codec.body_remaining(),
+        }
     }
 
     /// Tells the client to send the body, if it waits for that. At most once, and not after a head.
     pub fn send_continue(&mut self, out: &mut Vec<u8>) {
-        whichever!(self, codec => codec.send_continue(out));
+        // A web server has told its client itself.
+        if let Codec::Http1(codec) = self {
+            codec.send_continue(out);
+        }
     }
 
     /// Writes the answer's head; a 1xx one is an interim answer. `close`: the server wants the connection to end after
     /// this answer. Does nothing when a head has been sent.
     #[inline]
     pub fn send_head(&mut self, head: &ResponseHead, stamp: &Stamp, close: bool, out: &mut Vec<u8>) {
-        whichever!(self, codec => codec.send_head(head, stamp, close, out));
+        match self {
+            Codec::Http1(codec) => codec.send_head(head, stamp, close, out),
+            Codec::OneRequest(codec) => codec.send_head(head, stamp, out),
+            Codec::Fastcgi(codec) => codec.send_head(head, stamp, out),
+        }
     }
 
     /// How many of `length` body bytes may be sent now; the surplus beyond what the answer may have must be dropped.
@@ -69,50 +88,134 @@ impl Codec {
     #[must_use]
     #[inline]
     pub fn begin_data(&mut self, length: usize, out: &mut Vec<u8>) -> usize {
-        whichever!(self, codec => codec.begin_data(length, out))
+        match self {
+            Codec::Http1(codec) => codec.begin_data(length, out),
+            Codec::OneRequest(codec) => codec.begin_data(length),
+            Codec::Fastcgi(codec) => codec.begin_data(length, out),
+        }
     }
 
     /// Ends what [`begin_data`](Codec::begin_data) began, after the bytes it allowed.
     #[inline]
     pub fn end_data(&mut self, out: &mut Vec<u8>) {
-        whichever!(self, codec => codec.end_data(out));
+        if let Codec::Http1(codec) = self {
+            codec.end_data(out);
+        }
     }
 
     /// The answer is complete: writes its end, with the fields of `trailers` where the wire has a place for them, and
     /// says whether the connection stays.
     #[inline]
     pub fn finish_with(&mut self, trailers: &ResponseHead, out: &mut Vec<u8>) -> Finished {
-        whichever!(self, codec => codec.finish_with(trailers, out))
+        match self {
+            Codec::Http1(codec) => codec.finish_with(trailers, out),
+            Codec::OneRequest(codec) => codec.finish(),
+            Codec::Fastcgi(codec) => codec.finish(out),
+        }
     }
 
     /// The application wrote more than its answer may have; the rest was dropped.
     pub fn surplus(&self) -> bool {
-        whichever!(self, codec => codec.surplus())
+        match self {
+            Codec::Http1(codec) => codec.surplus(),
+            Codec::OneRequest(codec) => codec.answer().surplus(),
+            Codec::Fastcgi(codec) => codec.answer().surplus(),
+        }
     }
 
     /// The application wrote less than it had promised; known once the answer is finished.
     pub fn short(&self) -> bool {
-        whichever!(self, codec => codec.short())
+        match self {
+            Codec::Http1(codec) => codec.short(),
+            Codec::OneRequest(codec) => codec.answer().short(),
+            Codec::Fastcgi(codec) => codec.answer().short(),
+        }
     }
 
     /// All bytes that Content-Length promised have been sent.
     pub fn promise_kept(&self) -> bool {
-        whichever!(self, codec => codec.promise_kept())
+        match self {
+            Codec::Http1(codec) => codec.promise_kept(),
+            Codec::OneRequest(codec) => codec.answer().promise_kept(),
+            Codec::Fastcgi(codec) => codec.answer().promise_kept(),
+        }
     }
 
     /// A final head was sent and its answer is not finished.
     pub fn head_sent(&self) -> bool {
-        whichever!(self, codec => codec.head_sent())
+        match self {
+            Codec::Http1(codec) => codec.head_sent(),
+            Codec::OneRequest(codec) => codec.answer().head_sent(),
+            Codec::Fastcgi(codec) => codec.answer().head_sent(),
+        }
     }
 
     /// Writes the whole answer to a refused request, if the wire has one; the connection ends with it.
     pub fn refuse(&mut self, refusal: &Refusal, stamp: &Stamp, out: &mut Vec<u8>) {
-        whichever!(self, codec => codec.refuse(refusal, stamp, out));
+        match self {
+            Codec::Http1(codec) => codec.refuse(refusal, stamp, out),
+            Codec::OneRequest(codec) => codec.refuse(refusal, out),
+            Codec::Fastcgi(codec) => codec.refuse(refusal, out),
+        }
     }
 
     /// Writes a whole answer of the server's own for the current request: a status and a sentence. Then the answer has
     /// to be [finished](Codec::finish_with). Does nothing when a head has been sent.
     pub fn send_error(&mut self, status: u16, stamp: &Stamp, close: bool, out: &mut Vec<u8>) {
-        whichever!(self, codec => codec.send_error(status, stamp, close, out));
+        match self {
+            Codec::Http1(codec) => codec.send_error(status, stamp, close, out),
+            Codec::OneRequest(codec) => codec.send_error(status, out),
+            Codec::Fastcgi(codec) => codec.send_error(status, out),
+        }
+    }
+
+    /// How many bytes [`begin_data`](Codec::begin_data) takes at a time; longer data has to be cut into such pieces.
+    #[inline]
+    pub fn longest_piece(&self) -> usize {
+        match self {
+            Codec::Http1(_) | Codec::OneRequest(_) => usize::MAX,
+            Codec::Fastcgi(_) => fastcgi::Codec::LONGEST_PIECE,
+        }
+    }
+
+    /// Moves the body bytes behind [`Event::Kept`](crate::Event::Kept) to the end of `into`.
+    pub fn take_kept(&mut self, into: &mut Vec<u8>) {
+        if let Codec::Fastcgi(codec) = self {
+            codec.take_kept(into);
+        }
+    }
+
+    /// Writes what [`Event::Reply`](crate::Event::Reply) announced, and says whether the connection stays.
+    pub fn reply(&mut self, out: &mut Vec<u8>) -> Finished {
+        match self {
+            Codec::Http1(_) => Finished::KeepAlive,
+            Codec::OneRequest(codec) => codec.reply(out),
+            Codec::Fastcgi(codec) => codec.reply(out),
+        }
+    }
+
+    /// There is an event to be had without further input.
+    #[inline]
+    pub fn has_event(&self) -> bool {
+        match self {
+            Codec::Http1(_) | Codec::OneRequest(_) => false,
+            Codec::Fastcgi(codec) => codec.has_event(),
+        }
+    }
+
+    /// The answer is finished, and that the body has ended has yet to be noted: call [`receive`](Codec::receive).
+    pub fn end_unnoted(&self) -> bool {
+        match self {
+            Codec::Http1(codec) => !codec.awaiting_request(),
+            Codec::OneRequest(_) | Codec::Fastcgi(_) => false,
+        }
+    }
+
+    /// Writes to the web server's error log, over a wire that has a place for that: false where it has none.
+    pub fn send_stderr(&mut self, text: &[u8], out: &mut Vec<u8>) -> bool {
+        match self {
+            Codec::Http1(_) | Codec::OneRequest(_) => false,
+            Codec::Fastcgi(codec) => codec.send_stderr(text, out),
+        }
     }
 }

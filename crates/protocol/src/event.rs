@@ -25,6 +25,13 @@ pub enum Event {
     Body(Range<usize>),
     /// The request has been received entirely.
     End,
+    /// A piece of the body that was kept since before its request's turn: see [`Codec::take_kept`](crate::Codec::take_kept).
+    Kept,
+    /// Something has to be said that is no answer: see [`Codec::reply`](crate::Codec::reply).
+    Reply,
+    /// The client does not want the current request answered any more; the connection goes on. Comes again until the
+    /// answer is finished.
+    Aborted,
     /// The request is not served; the connection ends. Comes again on every further call.
     Refused(Refusal),
 }
@@ -50,6 +57,8 @@ pub struct Limits {
     /// Length of a head, and again of trailers; beyond: 431. The buffer that is handed to
     /// [`Codec::receive`](crate::Codec::receive) must be able to hold this much and a little more (4 KiB at least).
     pub head: usize,
+    /// Length of a gateway request's variables together; beyond: 431.
+    pub block: usize,
     /// Length of a body; beyond: 413. No limit when `None`.
     pub body: Option<u64>,
 }
@@ -62,6 +71,7 @@ impl Default for Limits {
             fields: 100,
             field_size: 8190,
             head: 64 * 1024,
+            block: 65535,
             body: None,
         }
     }

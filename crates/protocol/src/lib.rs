@@ -16,7 +16,9 @@ mod response;
 mod status;
 mod syntax;
 
+pub mod gateway;
 pub mod http1;
+pub mod proxy;
 pub mod websocket;
 
 pub use cgi::{ScriptFault, ScriptHead, script_head, script_head_end};

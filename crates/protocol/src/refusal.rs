@@ -101,6 +101,49 @@ pub enum Refusal {
     ExpectationUnknown,
     /// CONNECT: Penstock is no tunnel.
     Connect,
+    /// A malformed PROXY header.
+    ProxyHeader,
+    /// A PROXY header from a peer that may not send one.
+    ProxyNotAllowed,
+    /// HTTP on a socket for web servers.
+    HttpOnGatewaySocket,
+    /// A uwsgi modifier that belongs to another part of uWSGI.
+    Modifier(u8),
+    /// A gateway request's variables exceed their limit.
+    BlockTooLarge {
+        /// Their size in bytes.
+        size: usize,
+        /// The limit.
+        most: usize,
+    },
+    /// A gateway request without variables.
+    BlockEmpty,
+    /// A variable whose length points beyond the variables' end.
+    BlockTruncated,
+    /// A variable without a name.
+    VariableNameEmpty,
+    /// More variables than the limit.
+    TooManyVariables,
+    /// A gateway request that says nowhere which path it is for.
+    PathMissing,
+    /// An SCGI request that does not begin with digits and a colon.
+    NetstringLength,
+    /// An SCGI head that does not end with a comma.
+    NetstringEnd,
+    /// An SCGI request whose first variable is not CONTENT_LENGTH.
+    ContentLengthNotFirst,
+    /// An SCGI request without SCGI=1.
+    NotScgi,
+    /// A FastCGI record of another version than 1.
+    RecordVersion,
+    /// A BEGIN_REQUEST that is too short, or for request 0.
+    BeginRequestSyntax,
+    /// A BEGIN_REQUEST with the id of a request that is not finished.
+    RequestIdInUse,
+    /// More records that want a reply than are answered at a time.
+    TooManyRecords,
+    /// A body that ends before its CONTENT_LENGTH.
+    BodyShort,
     /// The head or the body did not arrive in time. Codecs have no clock: the worker says so.
     Timeout,
 }
@@ -109,12 +152,17 @@ impl Refusal {
     /// The status code of the answer.
     pub fn status(self) -> u16 {
         match self {
+            Refusal::ProxyNotAllowed => 403,
             Refusal::Timeout => 408,
             Refusal::BodyTooLarge => 413,
             Refusal::RequestLineTooLong => 414,
             Refusal::ExpectationUnknown => 417,
-            Refusal::TooManyFields | Refusal::FieldTooLarge | Refusal::HeadTooLarge => 431,
-            Refusal::Connect | Refusal::TransferCodingUnknown => 501,
+            Refusal::TooManyFields
+            | Refusal::FieldTooLarge
+            | Refusal::HeadTooLarge
+            | Refusal::BlockTooLarge { .. }
+            | Refusal::TooManyVariables => 431,
+            Refusal::Connect | Refusal::TransferCodingUnknown | Refusal::Modifier(_) => 501,
             Refusal::VersionUnsupported => 505,
             _ => 400,
         }
@@ -167,6 +215,25 @@ impl Refusal {
             Refusal::BodyTooLarge => "body exceeds its limit",
             Refusal::ExpectationUnknown => "unknown expectation",
             Refusal::Connect => "CONNECT is not served",
+            Refusal::ProxyHeader => "malformed PROXY header",
+            Refusal::ProxyNotAllowed => "a PROXY header from a peer that is not allowed to send one",
+            Refusal::HttpOnGatewaySocket => "HTTP on a socket that speaks a gateway protocol",
+            Refusal::Modifier(_) => "unavailable modifier",
+            Refusal::BlockTooLarge { .. } => "invalid request block size",
+            Refusal::BlockEmpty => "empty request",
+            Refusal::BlockTruncated => "a variable's length points beyond the request's end",
+            Refusal::VariableNameEmpty => "a variable without a name",
+            Refusal::TooManyVariables => "more than 1000 variables",
+            Refusal::PathMissing => "none of PATH_INFO, SCRIPT_NAME, DOCUMENT_URI and REQUEST_URI is there",
+            Refusal::NetstringLength => "an SCGI request begins with a length and a colon",
+            Refusal::NetstringEnd => "an SCGI head ends with a comma",
+            Refusal::ContentLengthNotFirst => "the first variable of an SCGI request is CONTENT_LENGTH",
+            Refusal::NotScgi => "an SCGI request has the variable SCGI=1",
+            Refusal::RecordVersion => "a FastCGI record of another version than 1",
+            Refusal::BeginRequestSyntax => "malformed BEGIN_REQUEST record",
+            Refusal::RequestIdInUse => "BEGIN_REQUEST with the id of a request that is not finished",
+            Refusal::TooManyRecords => "more FastCGI management records than are answered at a time",
+            Refusal::BodyShort => "the body ended before its CONTENT_LENGTH",
             Refusal::Timeout => "request not received in time",
         }
     }
@@ -174,7 +241,16 @@ impl Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.reason())
+        match self {
+            // uWSGI's words, which runbooks know.
+            Refusal::Modifier(modifier) => write!(f, "unavailable modifier requested: {modifier}"),
+            Refusal::BlockTooLarge { size, most } => write!(
+                f,
+                "invalid request block size: {size} (max {most})...skip. uWSGI's option buffer-size sets the limit, up to \
+                 65535"
+            ),
+            _ => f.write_str(self.reason()),
+        }
     }
 }
 

@@ -68,6 +68,15 @@ pub struct RequestHead {
     pub(crate) text: Vec<u8>,
     /// The fields in order, spans of `text`.
     pub(crate) fields: Vec<FieldSpan>,
+    /// The CGI variables of a request that came by a gateway, in order, spans of `text`; empty over HTTP.
+    pub(crate) variables: Vec<FieldSpan>,
+    pub(crate) path_info: Option<Span>,
+    pub(crate) script_name: Option<Span>,
+    /// REMOTE_ADDR and REMOTE_PORT.
+    pub(crate) client: Option<Span>,
+    pub(crate) client_port: Option<Span>,
+    /// The name of a variable that would have uWSGI load or set something.
+    pub(crate) instruction: Option<Span>,
     pub(crate) method: Span,
     pub(crate) target: Span,
     /// Part of the target without query; points at a "/" of its own when an absolute target has no path.
@@ -86,6 +95,12 @@ impl RequestHead {
     pub fn clear(&mut self) {
         self.text.clear();
         self.fields.clear();
+        self.variables.clear();
+        self.path_info = None;
+        self.script_name = None;
+        self.client = None;
+        self.client_port = None;
+        self.instruction = None;
         self.method = Span::default();
         self.target = Span::default();
         self.path = Span::default();
@@ -132,6 +147,64 @@ impl RequestHead {
     /// The path, still percent-encoded, without the query. `*` for `OPTIONS *`; never empty.
     pub fn path(&self) -> &[u8] {
         self.path.of(&self.text)
+    }
+
+    /// The CGI variables that a gateway request was made of, in order and as they came: where a name comes twice the last
+    /// one counts. Those that every request needs are there even if the web server did not send them. Empty over HTTP.
+    pub fn variables(&self) -> Fields<'_> {
+        Fields {
+            text: &self.text,
+            spans: self.variables.iter(),
+        }
+    }
+
+    /// The request came by a gateway: [`variables`](RequestHead::variables) are what the web server said of it.
+    pub fn has_variables(&self) -> bool {
+        !self.variables.is_empty()
+    }
+
+    /// The last variable of that name.
+    pub fn variable(&self, name: &str) -> Option<&[u8]> {
+        let named = self.variables().filter(|(other, _)| *other == name.as_bytes());
+        Some(named.last()?.1)
+    }
+
+    /// Appends the path without percent-encoding: that of the target, or SCRIPT_NAME and PATH_INFO of a gateway request,
+    /// which a web server may have rewritten.
+    pub fn decoded_path(&self, out: &mut Vec<u8>) {
+        match self.path_info {
+            Some(path) => {
+                let script = self.script_name.unwrap_or_default();
+                out.extend_from_slice(script.of(&self.text));
+                out.extend_from_slice(path.of(&self.text));
+            }
+            None => percent_decode(self.path(), out),
+        }
+    }
+
+    /// The prefix that the web server says the application is mounted at, decoded; empty over HTTP.
+    pub fn script_name(&self) -> &[u8] {
+        self.script_name.unwrap_or_default().of(&self.text)
+    }
+
+    /// The client's address as the web server gives it; `None` over HTTP, and where it gives none.
+    pub fn client_address(&self) -> Option<&str> {
+        let text = self.client?.of(&self.text);
+        std::str::from_utf8(text).ok().filter(|text| !text.is_empty())
+    }
+
+    /// The client's port as the web server gives it; 0 where it gives none.
+    pub fn client_port(&self) -> u16 {
+        let text = self.client_port.unwrap_or_default().of(&self.text);
+        std::str::from_utf8(text)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0)
+    }
+
+    /// The name of a variable, such as UWSGI_FILE, that would have uWSGI load or set something. Here it is data.
+    pub fn instruction(&self) -> Option<&[u8]> {
+        Some(self.instruction?.of(&self.text))
     }
 
     /// What follows the first `?` of the target; empty when there is none.

@@ -11,11 +11,14 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use config::Wire;
-use protocol::{Codec, Limits, RequestHead, ResponseHead, Stamp, http1};
+use protocol::gateway::{OneRequest, fastcgi};
+use protocol::proxy::{self, Opening, Versions};
+use protocol::{Codec, Limits, Refusal, RequestHead, ResponseHead, Stamp, http1};
 
 use crate::acceptor::Arrival;
 use crate::gather::Gatherer;
 use crate::outbox::Outbox;
+use crate::peers::Peers;
 use crate::stream::Stream;
 
 /// What all connections of one listening socket share.
@@ -33,6 +36,19 @@ pub struct Front {
     pub shown: String,
     /// What is spoken on it.
     pub wire: Wire,
+    /// Who may connect to it, of those who come by TCP.
+    pub allowed: Peers,
+    /// Whether its connections may begin with a PROXY header.
+    pub proxy_protocol: Option<ProxyProtocol>,
+}
+
+/// PROXY headers at the beginning of connections.
+#[derive(Clone, Debug)]
+pub struct ProxyProtocol {
+    /// Which are looked for.
+    pub versions: Versions,
+    /// Who may send them, of those who come by TCP.
+    pub allowed: Peers,
 }
 
 impl Front {
@@ -40,8 +56,22 @@ impl Front {
     pub(crate) fn codec(&self, limits: Limits) -> Codec {
         match self.wire {
             Wire::Http1 => Codec::Http1(http1::Codec::new(limits)),
+            Wire::Uwsgi => Codec::OneRequest(OneRequest::uwsgi(limits)),
+            Wire::Scgi => Codec::OneRequest(OneRequest::scgi(limits)),
+            Wire::Fastcgi => Codec::Fastcgi(Box::new(fastcgi::Codec::new(limits))),
         }
     }
+}
+
+/// The connection that a PROXY header speaks of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxied {
+    /// The client's address.
+    pub address: String,
+    /// The client's port.
+    pub port: u16,
+    /// What the client connected to.
+    pub server: SocketAddr,
 }
 
 /// A client connection.
@@ -51,9 +81,13 @@ pub(crate) struct Connection {
     /// Its place in the reactor's table.
     pub(crate) token: usize,
     pub(crate) front: Arc<Front>,
-    /// The client's address without the port; empty for a unix socket.
+    /// The peer's address without the port; empty for a unix socket.
     pub(crate) client_address: String,
     pub(crate) client_port: u16,
+    /// What a PROXY header has said.
+    pub(crate) proxied: Option<Box<Proxied>>,
+    /// Nothing has been received yet, and it may be a PROXY header.
+    pub(crate) awaits_proxy: bool,
     pub(crate) codec: Codec,
     /// The socket may hold bytes that have not been read: readiness is reported only once.
     pub(crate) readable: bool,
@@ -74,6 +108,7 @@ pub(crate) struct Connection {
 impl Connection {
     pub(crate) fn new(arrival: Arrival, token: usize, limits: Limits) -> Connection {
         let codec = arrival.front.codec(limits);
+        let awaits_proxy = arrival.front.proxy_protocol.is_some();
         Connection {
             stream: arrival.stream,
             token,
@@ -83,6 +118,8 @@ impl Connection {
                 .map(|address| plain_ip(&address))
                 .unwrap_or_default(),
             client_port: arrival.address.map_or(0, |address| address.port()),
+            proxied: None,
+            awaits_proxy,
             codec,
             readable: false,
             peer_closed: false,
@@ -92,6 +129,40 @@ impl Connection {
             queued: false,
             served: false,
         }
+    }
+
+    /// Looks for a PROXY header at the front of the first bytes, and takes over what it says: how long it is, `None` while
+    /// that is not known.
+    ///
+    /// # Errors
+    /// When it is malformed, or its sender may not send one.
+    pub(crate) fn take_proxy_header(&mut self, input: &[u8]) -> Result<Option<usize>, Refusal> {
+        let Some(expected) = &self.front.proxy_protocol else {
+            self.awaits_proxy = false;
+            return Ok(Some(0));
+        };
+        let (used, ends) = match proxy::read(input, expected.versions)? {
+            Opening::NeedMore => return Ok(None),
+            Opening::Absent => (0, None),
+            Opening::Header { used, ends } => (used, ends),
+        };
+        let may_send = self.front.is_unix
+            || self
+                .client_address
+                .parse()
+                .is_ok_and(|address| expected.allowed.include(address));
+        if used > 0 && !may_send {
+            return Err(Refusal::ProxyNotAllowed);
+        }
+        self.awaits_proxy = false;
+        self.proxied = ends.map(|(client, server)| {
+            Box::new(Proxied {
+                address: client.ip().to_string(),
+                port: client.port(),
+                server,
+            })
+        });
+        Ok(Some(used))
     }
 
     /// Reads once: how many bytes, 0 at the end of the stream, `None` when there is nothing now.

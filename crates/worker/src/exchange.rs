@@ -7,6 +7,7 @@
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use mio::{Registry, Token};
 use protocol::{BodyLength, Event, Finished, Refusal, RequestHead, ResponseFault, ResponseHead};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::connection::{Connection, Ending, Front, Stage, Workspace};
+use crate::connection::{Connection, Ending, Front, Proxied, Stage, Workspace};
 use crate::gather::QUICK;
 use crate::outbox::{COPY_LIMIT, Flushed, Following};
 use crate::reactor::Readiness;
@@ -105,10 +106,24 @@ impl Exchange {
 
     /// The client's address without the port; empty for a unix socket.
     pub fn client_address(&self) -> &str {
-        match &self.work.forwarded_client {
-            Some(address) => address,
-            None => &self.connection.client_address,
-        }
+        let (connection, work) = (&self.connection, &self.work);
+        let proxied = || {
+            connection
+                .proxied
+                .as_ref()
+                .map(|proxied| proxied.address.as_str())
+        };
+        let named = work
+            .forwarded_client
+            .as_deref()
+            .or_else(|| work.head.client_address())
+            .or_else(proxied);
+        named.unwrap_or(&connection.client_address)
+    }
+
+    /// What a PROXY header has said of the connection.
+    pub fn proxied(&self) -> Option<&Proxied> {
+        self.connection.proxied.as_deref()
     }
 
     /// The address of whoever has connected, a proxy perhaps; empty for a unix socket.
@@ -139,9 +154,12 @@ impl Exchange {
 
     /// The client's port; 0 for a unix socket, and for a client that a proxy has named.
     pub fn client_port(&self) -> u16 {
-        match &self.work.forwarded_client {
-            Some(_) => 0,
-            None => self.connection.client_port,
+        let (connection, work) = (&self.connection, &self.work);
+        match (&work.forwarded_client, &connection.proxied) {
+            (Some(_), _) => 0,
+            _ if work.head.client_address().is_some() => work.head.client_port(),
+            (None, Some(proxied)) => proxied.port,
+            (None, None) => connection.client_port,
         }
     }
 
@@ -214,8 +232,19 @@ impl Exchange {
                     work.body.extend_from_slice(&work.inbox[range]);
                     true
                 }
+                Event::Kept => {
+                    connection.codec.take_kept(&mut work.body);
+                    true
+                }
                 Event::End => true,
                 Event::Refused(refusal) => return Err(BodyError::Malformed(refusal)),
+                Event::Aborted => return Err(BodyError::Gone),
+                Event::Reply => {
+                    // Others of the connection's requests; this one is not finished, so the connection stays.
+                    let _ = connection.codec.reply(work.outbox.tail());
+                    work.inbox.drain(..received.used);
+                    continue;
+                }
                 Event::NeedMore | Event::Head => false,
             };
             work.inbox.drain(..received.used);
@@ -279,10 +308,12 @@ impl Exchange {
     pub fn write(&mut self, piece: &[u8]) {
         let Exchange { connection, work } = self;
         let out = work.outbox.tail();
-        let allowed = connection.codec.begin_data(piece.len(), out);
-        out.extend_from_slice(&piece[..allowed]);
-        connection.codec.end_data(out);
-        work.body_bytes += allowed as u64;
+        for piece in piece.chunks(connection.codec.longest_piece()) {
+            let allowed = connection.codec.begin_data(piece.len(), out);
+            out.extend_from_slice(&piece[..allowed]);
+            connection.codec.end_data(out);
+            work.body_bytes += allowed as u64;
+        }
     }
 
     /// Queues a piece of the answer's body; a large one as `shared` gives it, without copying it.
@@ -291,24 +322,36 @@ impl Exchange {
             return self.write(piece);
         }
         let Exchange { connection, work } = self;
-        let allowed = connection.codec.begin_data(piece.len(), work.outbox.tail());
-        if allowed > 0 {
-            work.outbox.push_bytes(shared().slice(..allowed));
+        let mut shared = shared();
+        while !shared.is_empty() {
+            let mut piece = shared.split_to(shared.len().min(connection.codec.longest_piece()));
+            let allowed = connection.codec.begin_data(piece.len(), work.outbox.tail());
+            piece.truncate(allowed);
+            if allowed > 0 {
+                work.outbox.push_bytes(piece);
+            }
+            connection.codec.end_data(work.outbox.tail());
+            work.body_bytes += allowed as u64;
         }
-        connection.codec.end_data(work.outbox.tail());
-        work.body_bytes += allowed as u64;
     }
 
     /// Queues a part of a file as the next piece of the answer's body.
-    pub fn write_file(&mut self, file: OwnedFd, offset: u64, length: u64) {
+    pub fn write_file(&mut self, file: OwnedFd, mut offset: u64, length: u64) {
         let Exchange { connection, work } = self;
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let allowed = connection.codec.begin_data(length, work.outbox.tail());
-        if allowed > 0 {
-            work.outbox.push_file(file, offset, allowed as u64);
+        let file = Arc::new(file);
+        let end = offset.saturating_add(length);
+        while offset < end {
+            let piece = usize::try_from(end - offset)
+                .unwrap_or(usize::MAX)
+                .min(connection.codec.longest_piece());
+            let allowed = connection.codec.begin_data(piece, work.outbox.tail());
+            if allowed > 0 {
+                work.outbox.push_file(Arc::clone(&file), offset, allowed as u64);
+            }
+            connection.codec.end_data(work.outbox.tail());
+            work.body_bytes += allowed as u64;
+            offset += piece as u64;
         }
-        connection.codec.end_data(work.outbox.tail());
-        work.body_bytes += allowed as u64;
     }
 
     /// Hands what is queued to the network, as much as it takes now.
@@ -541,6 +584,13 @@ impl Exchange {
         let Exchange { connection, work } = self;
         let fits = work.bounds.body_buffer as u64;
         let mut used = 0;
+        if connection.awaits_proxy {
+            match connection.take_proxy_header(input) {
+                Ok(None) => return (0, Step::NeedMore),
+                Ok(Some(length)) => used = length,
+                Err(refusal) => return (input.len(), Step::Refused(refusal)),
+            }
+        }
         loop {
             let rest = &input[used..];
             let received = connection.codec.receive(rest, &mut work.head);
@@ -581,6 +631,30 @@ impl Exchange {
                     if work.body.len() >= work.bounds.body_buffer {
                         work.stage = Stage::Serving;
                         return (used, Step::Ready);
+                    }
+                }
+                Event::Kept => {
+                    connection.codec.take_kept(&mut work.body);
+                    if work.body.len() >= work.bounds.body_buffer {
+                        work.stage = Stage::Serving;
+                        return (used, Step::Ready);
+                    }
+                }
+                Event::Reply => {
+                    if connection.codec.reply(work.outbox.tail()) == Finished::Close {
+                        connection.ending = Ending::Flush;
+                        return (used, Step::NeedMore);
+                    }
+                }
+                // The application has not seen it: there is nothing to take back.
+                Event::Aborted => {
+                    let finished = connection
+                        .codec
+                        .finish_with(&ResponseHead::default(), work.outbox.tail());
+                    work.next_request();
+                    if finished == Finished::Close {
+                        connection.ending = Ending::Flush;
+                        return (used, Step::NeedMore);
                     }
                 }
                 // Reported late when the application itself read the body to its end.

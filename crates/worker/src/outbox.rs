@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -24,7 +25,11 @@ const SLICES: usize = 64;
 #[derive(Debug)]
 enum Segment {
     Bytes(Bytes),
-    File { file: OwnedFd, offset: u64, length: u64 },
+    File {
+        file: Arc<OwnedFd>,
+        offset: u64,
+        length: u64,
+    },
 }
 
 /// What follows the bytes being flushed.
@@ -82,7 +87,7 @@ impl Outbox {
     }
 
     /// Queues a part of a file, sent by the kernel without passing through this process.
-    pub(crate) fn push_file(&mut self, file: OwnedFd, offset: u64, length: u64) {
+    pub(crate) fn push_file(&mut self, file: Arc<OwnedFd>, offset: u64, length: u64) {
         self.seal_tail();
         self.queued += length;
         self.segments.push_back(Segment::File { file, offset, length });

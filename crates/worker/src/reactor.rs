@@ -6,6 +6,7 @@
 //! application and the kernel costs both their caches; but nothing ready waits for an application that is slow.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -239,6 +240,10 @@ pub(crate) struct Reactor {
     pub(crate) leaving: Option<Leaving>,
     pub(crate) accept_again: Option<Instant>,
     pub(crate) complained: Option<Instant>,
+    /// When somebody was last turned away, and the log was told.
+    pub(crate) turned_away: Option<Instant>,
+    /// The log has been told of variables that would instruct uWSGI.
+    pub(crate) told_of_instructions: bool,
     /// A signal has come while it waited.
     pub(crate) interrupted: bool,
 }
@@ -308,6 +313,7 @@ impl Reactor {
                 fields: settings.limits.fields,
                 field_size: settings.limits.field_size,
                 head: settings.limits.head,
+                block: settings.limits.block,
                 body: settings.limits.body,
             },
             conditions,
@@ -332,6 +338,8 @@ impl Reactor {
             leaving: None,
             accept_again: None,
             complained: None,
+            turned_away: None,
+            told_of_instructions: false,
             interrupted: false,
         })
     }
@@ -493,6 +501,11 @@ impl Reactor {
     }
 
     fn welcome(&mut self, arrival: Arrival) {
+        if let Some(address) = arrival.address
+            && !arrival.front.allowed.include(address.ip())
+        {
+            return self.turn_away(&arrival.front, address.ip());
+        }
         let entry = self.slots.vacant_entry();
         let token = entry.key();
         let mut connection = Box::new(Connection::new(arrival, token, self.limits));
@@ -505,6 +518,23 @@ impl Reactor {
             entry.insert(Slot::Idle(connection));
             self.deadlines.wait(token, Wait::Head, self.clock.now);
         }
+    }
+
+    /// The peer may not connect: the socket closes, and the log says so, once a minute.
+    fn turn_away(&mut self, front: &Front, address: IpAddr) {
+        let now = self.clock.now;
+        if self
+            .turned_away
+            .is_some_and(|then| now - then < COMPLAINT_INTERVAL)
+        {
+            return;
+        }
+        self.turned_away = Some(now);
+        let shown = &front.shown;
+        self.conditions.error_log.warning(format_args!(
+            "{address} may not connect to {shown} and has been turned away (said once a minute): web servers that may \
+             are listed with uwsgi-allow-from in the gunicorn dialect, gateway-allow-from in the native one"
+        ));
     }
 
     /// Out of descriptors or memory: come back a little later rather than spin.

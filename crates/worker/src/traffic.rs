@@ -131,7 +131,8 @@ impl Reactor {
                 Ending::Lingering => return self.discard(exchange),
                 Ending::Now | Ending::Flush | Ending::FlushAndLinger => break,
             }
-            let has_input = exchange.work.unparsed || exchange.connection.readable;
+            let has_event = exchange.connection.codec.has_event();
+            let has_input = exchange.work.unparsed || exchange.connection.readable || has_event;
             if !has_input || exchange.work.outbox.pending() > stalled {
                 break;
             }
@@ -140,7 +141,7 @@ impl Reactor {
                 break;
             }
             let submit;
-            if exchange.work.unparsed {
+            if exchange.work.unparsed || has_event {
                 (exchange, submit) = self.consume_inbox(exchange, &mut requests);
             } else {
                 reads -= 1;
@@ -259,6 +260,16 @@ impl Reactor {
         exchange.work.called = self.clock.now;
         exchange.work.close =
             self.leaving.is_some() || self.conditions.settings.timeouts.keep_alive.is_zero();
+        if let Some(name) = exchange.work.head.instruction()
+            && !self.told_of_instructions
+        {
+            self.told_of_instructions = true;
+            self.conditions.error_log.warning(format_args!(
+                "the web server sends the variable {}: uWSGI would load or set something at its word, here it is only \
+                 shown to the application (said once)",
+                name.escape_ascii()
+            ));
+        }
     }
 
     /// Has the application answer on this very thread.
@@ -326,7 +337,7 @@ impl Reactor {
         if exchange.connection.ending == Ending::No && exchange.connection.codec.body_complete() {
             exchange.work.next_request();
             // A body served before its end was noted: the codec has to note it to be between requests.
-            if !exchange.connection.codec.awaiting_request() {
+            if exchange.connection.codec.end_unnoted() {
                 exchange.parse(&[]);
             }
         }
@@ -510,7 +521,7 @@ impl Reactor {
                 return self.discard(exchange);
             }
         }
-        if exchange.work.unparsed || exchange.connection.readable {
+        if exchange.work.unparsed || exchange.connection.readable || exchange.connection.codec.has_event() {
             // It was stopped by a full outbox or by the turn's end.
             self.come_back(&mut exchange.connection);
         }

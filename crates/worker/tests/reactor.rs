@@ -96,6 +96,11 @@ fn settings(threads: u32, patience: Duration) -> Settings {
         file_wrapper: true,
         script_name: String::new(),
         forwarded_allow_ips: Vec::new(),
+        gateways: config::Gateways {
+            allow_from: Vec::new(),
+            fastcgi_stderr: false,
+        },
+        proxy_protocol: config::ProxyProtocol::default(),
         interface: Interface::Auto,
         asgi: Asgi::default(),
         reload_watch: config::ReloadWatch::default(),
@@ -129,6 +134,8 @@ impl Running {
             index: 0,
             shown: format!("http://{address}"),
             wire: config::Wire::Http1,
+            allowed: worker::Peers::new(&["*".to_owned()]),
+            proxy_protocol: None,
         };
         let (ready, is_ready) = mpsc::channel();
         let conditions = Conditions {

@@ -9,13 +9,15 @@ mod protocols;
 
 use super::kind::Kind;
 use crate::option::Status;
-use crate::{Environment, RawValue, Settings};
+use crate::{Environment, RawValue, Settings, Wire};
 
 /// What the settings are being turned into.
 #[derive(Debug)]
 pub(super) struct Draft<'a> {
     /// The settings so far.
     pub(super) settings: Settings,
+    /// What sockets speak whose address does not say.
+    pub(super) wire: Wire,
     /// Notices so far.
     pub(super) notices: Vec<String>,
     /// The surroundings.

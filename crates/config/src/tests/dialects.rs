@@ -386,7 +386,7 @@ fn uwsgi_refuses_and_names_file_and_line() {
     let directory = Directory::with(&[
         ("strict.ini", "[uwsgi]\nstrict = true\nharakari = 3\n"),
         ("nested.ini", "[uwsgi]\nif-env = PATH\nif-env = PATH\n"),
-        ("socket.ini", "[uwsgi]\nhttp = :1\nsocket = /tmp/x.sock\n"),
+        ("socket.ini", "[uwsgi]\nsocket = /tmp/x.sock\nprotocol = raw\n"),
         ("loop.ini", "[uwsgi]\nini = loop.ini\n"),
         ("zero.ini", "[uwsgi]\nhttp = :1\nprocesses = $(NONE)\n"),
     ]);
@@ -398,7 +398,7 @@ fn uwsgi_refuses_and_names_file_and_line() {
         ("--ini nested.ini", "nested.ini:3: if-env: recursive logic"),
         (
             "--ini socket.ini",
-            "socket.ini:3: socket: the uwsgi protocol is not there yet",
+            "socket.ini:3: protocol: the protocol raw is not there: uwsgi, http, fastcgi and scgi are",
         ),
         ("--ini loop.ini", "loop.ini:2: ini: files include each other"),
         ("--ini zero.ini", "zero.ini:3: processes: '$(NONE)' is no number"),
@@ -473,4 +473,43 @@ fn the_native_command_line_has_good_defaults() {
         assert!(error.message.contains(part), "{line}: {error}");
     }
     assert!(matches!(here(""), Ok(Outcome::Print { text }) if text.contains("penstock gunicorn")));
+}
+
+#[test]
+fn sockets_for_web_servers_are_written_in_each_dialect() {
+    let bind = |address: Address, wire| Bind { address, wire };
+    let tcp = |port| Address::Tcp("127.0.0.1".to_owned(), port);
+    let unix = || Address::Unix(PathBuf::from("/run/x.sock"));
+    for (text, expected) in [
+        ("uwsgi://127.0.0.1:1", bind(tcp(1), Wire::Uwsgi)),
+        ("fastcgi://127.0.0.1:1", bind(tcp(1), Wire::Fastcgi)),
+        ("scgi://127.0.0.1:1", bind(tcp(1), Wire::Scgi)),
+        ("http://127.0.0.1:1/", bind(tcp(1), Wire::Http1)),
+        ("uwsgi://unix:/run/x.sock", bind(unix(), Wire::Uwsgi)),
+        ("scgi:unix:/run/x.sock", bind(unix(), Wire::Scgi)),
+        ("unix:/run/x.sock", bind(unix(), Wire::Http1)),
+        ("uwsgi:1", bind(Address::Tcp("uwsgi".to_owned(), 1), Wire::Http1)),
+    ] {
+        assert_eq!(crate::address::bind(text, Wire::Http1), Ok(expected), "{text}");
+    }
+    let directory = Directory::with(&[]);
+    let line = "--socket 127.0.0.1:1 --fastcgi-socket /run/x.sock --scgi-socket 127.0.0.1:2 --http-socket 127.0.0.1:3 \
+                --uwsgi-socket 127.0.0.1:4 --buffer-size 32768 -w a:b";
+    let settings = served(line, uwsgi_here(&directory, line, &[])).settings;
+    assert_eq!(
+        settings.binds,
+        [
+            bind(tcp(1), Wire::Uwsgi),
+            bind(unix(), Wire::Fastcgi),
+            bind(tcp(2), Wire::Scgi),
+            bind(tcp(3), Wire::Http1),
+            bind(tcp(4), Wire::Uwsgi)
+        ]
+    );
+    assert_eq!(settings.limits.block, 32768);
+    let line = "--protocol uwsgi --uwsgi-allow-from 10.0.0.0/8,::1 --proxy-protocol -b 127.0.0.1:1 a";
+    let settings = served(line, gunicorn_here(&directory, line, &[], &[])).settings;
+    assert_eq!(settings.binds, [bind(tcp(1), Wire::Uwsgi)]);
+    assert_eq!(settings.gateways.allow_from, ["10.0.0.0/8", "::1"]);
+    assert!(settings.proxy_protocol.v1 && settings.proxy_protocol.v2);
 }

@@ -15,7 +15,7 @@ use super::known::{self, is_on, leading_number};
 use crate::address::host_and_port;
 use crate::defaults::{count, size, unless_zero};
 use crate::option::Status;
-use crate::{Address, Daemonize, Environment, LogTarget, Settings, glob};
+use crate::{Address, Daemonize, Environment, LogTarget, Settings, Wire, glob};
 
 /// What the options are being turned into.
 #[derive(Debug)]
@@ -55,8 +55,8 @@ pub(super) struct Draft<'a> {
 pub(super) struct Listener {
     /// Where it listens.
     pub(super) address: Address,
-    /// Whether it speaks what `protocol` says instead of HTTP.
-    pub(super) plain: bool,
+    /// What it speaks; `None`: what `protocol` says.
+    pub(super) wire: Option<Wire>,
 }
 
 /// Acts on a value; the error is a sentence.
@@ -148,7 +148,7 @@ pub(super) fn is_builtin_plugin(name: &str) -> bool {
         )
 }
 
-fn listener(draft: &mut Draft<'_>, text: &str, plain: bool) -> Result<(), String> {
+fn listener(draft: &mut Draft<'_>, text: &str, wire: Option<Wire>) -> Result<(), String> {
     let address = if let Some(number) = text.strip_prefix("fd://") {
         crate::address::descriptor(number)
             .ok_or_else(|| format!("'{number}' is not a file descriptor: write fd://N"))?
@@ -167,7 +167,7 @@ fn listener(draft: &mut Draft<'_>, text: &str, plain: bool) -> Result<(), String
     } else {
         host_and_port(text, None)?
     };
-    draft.listeners.push(Listener { address, plain });
+    draft.listeners.push(Listener { address, wire });
     Ok(())
 }
 
@@ -232,22 +232,42 @@ const ENTRIES: &[Entry] = &[
     does(
         &["http"],
         "Listen here and speak HTTP: HOST:PORT, :PORT (all IPv4 addresses), a path, fd://N.",
-        |d, v| listener(d, v, false),
+        |d, v| listener(d, v, Some(Wire::Http1)),
     ),
     does(
         &["http-socket"],
         "As http: there is no separate router process.",
-        |d, v| listener(d, v, false),
+        |d, v| listener(d, v, Some(Wire::Http1)),
     ),
-    does(&["http11-socket"], "As http.", |d, v| listener(d, v, false)),
+    does(&["http11-socket"], "As http.", |d, v| {
+        listener(d, v, Some(Wire::Http1))
+    }),
     does(
-        &["socket", "uwsgi-socket"],
-        "Listen here and speak what protocol says. The uwsgi protocol is not there yet and refused.",
-        |d, v| listener(d, v, true),
+        &["socket"],
+        "Listen here and speak what protocol says.",
+        |d, v| listener(d, v, None),
+    ),
+    does(&["uwsgi-socket"], "Listen here and speak uwsgi.", |d, v| {
+        listener(d, v, Some(Wire::Uwsgi))
+    }),
+    does(&["fastcgi-socket"], "Listen here and speak FastCGI.", |d, v| {
+        listener(d, v, Some(Wire::Fastcgi))
+    }),
+    does(&["scgi-socket"], "Listen here and speak SCGI.", |d, v| {
+        listener(d, v, Some(Wire::Scgi))
+    }),
+    does(
+        &["http-enable-proxy-protocol", "enable-proxy-protocol"],
+        "Connections to HTTP sockets may begin with a PROXY header, version 1 or 2.",
+        |d, v| {
+            let on = is_on(v);
+            (d.settings.proxy_protocol.v1, d.settings.proxy_protocol.v2) = (on, on);
+            Ok(())
+        },
     ),
     does(
         &["protocol", "socket-protocol"],
-        "What socket speaks: http.",
+        "What socket speaks: uwsgi (the default), http, fastcgi or scgi.",
         |d, v| {
             v.clone_into(&mut d.protocol);
             Ok(())
@@ -291,11 +311,12 @@ const ENTRIES: &[Entry] = &[
     ),
     does(
         &["buffer-size"],
-        "Room for a request's line and headers: raises the limits (8190 bytes a line, 64 KiB in all), never lowers \
-         them.",
+        "Room for a gateway request's variables, 4096 bytes if not set; over HTTP it raises the limits of a head (8190 \
+         bytes a line, 64 KiB in all) and never lowers them.",
         |d, v| {
             let bytes = size(natural(v)?.min(65_535));
             let limits = &mut d.settings.limits;
+            limits.block = bytes;
             limits.request_line = limits.request_line.max(bytes);
             limits.field_size = limits.field_size.max(bytes);
             limits.head = limits.head.max(bytes.saturating_mul(2));

@@ -184,13 +184,16 @@ impl Scopes {
 
     /// Takes over what a trusted proxy says of the client; true when the client came by TLS.
     fn believe_proxy(&self, exchange: &mut Exchange) -> bool {
-        if self.proxy_headers == ProxyHeaders::Nothing || !self.trust.includes(exchange) {
-            return false;
-        }
-        let is_secure = exchange
+        // A web server on the other side of a gateway says itself how its client came.
+        let by_tls = exchange
             .head()
-            .field("x-forwarded-proto")
-            .is_some_and(|scheme| matches!(scheme, b"https" | b"wss"));
+            .variable("HTTPS")
+            .is_some_and(|value| value.starts_with(b"on"));
+        if self.proxy_headers == ProxyHeaders::Nothing || !self.trust.includes(exchange) {
+            return by_tls;
+        }
+        let forwarded = exchange.head().field("x-forwarded-proto");
+        let is_secure = forwarded.map_or(by_tls, |scheme| matches!(scheme, b"https" | b"wss"));
         if self.proxy_headers == ProxyHeaders::SchemeAndClient
             && let Some(list) = exchange.head().field("x-forwarded-for")
             && let Some(client) = self.trust.client(list).map(str::to_owned)
@@ -202,6 +205,16 @@ impl Scopes {
 
     fn set_path(&self, py: Python<'_>, scope: &Bound<'_, PyDict>, head: &RequestHead) -> PyResult<()> {
         let (path, keys) = (head.path(), &self.keys);
+        if head.has_variables() {
+            let mut decoded = self.root_path.clone().into_bytes();
+            head.decoded_path(&mut decoded);
+            scope.set_item(&keys.raw_path, PyBytes::new(py, path))?;
+            if !head.script_name().is_empty() {
+                let root = [self.root_path.as_bytes(), head.script_name()].concat();
+                scope.set_item("root_path", String::from_utf8_lossy(&root))?;
+            }
+            return scope.set_item(&keys.path, String::from_utf8_lossy(&decoded));
+        }
         if self.root_path.is_empty() {
             scope.set_item(&keys.raw_path, PyBytes::new(py, path))?;
         } else {

@@ -10,20 +10,22 @@ use config::{Dialect, Settings};
 use foldhash::fast::FixedState;
 use protocol::{RequestHead, Version, percent_decode};
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use telemetry::ErrorLog;
-use worker::{Exchange, Front};
+use worker::{Exchange, Front, Proxied};
 
 use super::errors::ErrorStream;
 use super::file_wrapper::FileWrapper;
 use super::transaction::Transaction;
+use super::variables::Variables;
 use crate::trust::Trust;
 
 /// Header names remembered; a client that invents names costs time, never memory.
-const NAMES: usize = 512;
+pub(super) const NAMES: usize = 512;
 /// Longer names are not remembered.
-const LONGEST_NAME: usize = 64;
+pub(super) const LONGEST_NAME: usize = 64;
 
 /// Makes environs.
 pub(super) struct Environs {
@@ -31,6 +33,7 @@ pub(super) struct Environs {
     templates: Vec<Template>,
     keys: Keys,
     names: Mutex<HashMap<Box<[u8]>, Name, FixedState>>,
+    variables: Variables,
     script_name: String,
     trust: Trust,
     /// The target as sent is `REQUEST_URI` to uWSGI's users, `RAW_URI` to gunicorn's.
@@ -101,6 +104,7 @@ impl Environs {
             templates,
             keys: Keys::new(py),
             names: Mutex::default(),
+            variables: Variables::new(),
             script_name: settings.script_name.clone(),
             trust: Trust::new(&settings.forwarded_allow_ips),
             dialect: settings.dialect,
@@ -119,6 +123,11 @@ impl Environs {
         let (head, front, keys) = (exchange.head(), exchange.front(), &self.keys);
         let template = &self.templates[front.index];
         let environ = template.environ.bind(py).copy()?;
+        if head.has_variables() {
+            environ.set_item(&keys.input, input)?;
+            self.set_variables(py, &environ, exchange)?;
+            return Ok(environ);
+        }
         // What the template says is what most requests say.
         if head.method() != b"GET" {
             environ.set_item(&keys.method, latin1(py, head.method()))?;
@@ -147,9 +156,42 @@ impl Environs {
         } else if let Some(host) = head.host() {
             self.set_server(py, &environ, host)?;
         }
+        if let Some(proxied) = exchange.proxied() {
+            self.set_proxied(py, &environ, proxied)?;
+        }
         environ.set_item(&keys.input, input)?;
         self.set_headers(py, &environ, exchange)?;
         Ok(environ)
+    }
+
+    fn set_variables(
+        &self,
+        py: Python<'_>,
+        environ: &Bound<'_, PyDict>,
+        exchange: &Exchange,
+    ) -> PyResult<()> {
+        // Behind uWSGI everybody is believed who may speak to it; that is what the allow list is for.
+        let believes = self.dialect == Dialect::Uwsgi || self.trust.includes(exchange);
+        if self.variables.fill(py, environ, exchange, believes)? {
+            self.tell_of_dropped(b"Proxy");
+        }
+        if self.dialect != Dialect::Uwsgi {
+            environ.set_item(&self.keys.raw_uri, latin1(py, exchange.head().target()))?;
+        }
+        Ok(())
+    }
+
+    /// gunicorn's names for what a PROXY header says.
+    fn set_proxied(&self, py: Python<'_>, environ: &Bound<'_, PyDict>, proxied: &Proxied) -> PyResult<()> {
+        environ.set_item(&self.keys.address, &proxied.address)?;
+        environ.set_item(&self.keys.port, proxied.port.to_string())?;
+        if self.dialect != Dialect::Uwsgi {
+            let family = if proxied.server.is_ipv4() { "TCP4" } else { "TCP6" };
+            environ.set_item(intern!(py, "PROXY_PROTOCOL"), family)?;
+            environ.set_item(intern!(py, "PROXY_ADDR"), proxied.server.ip().to_string())?;
+            environ.set_item(intern!(py, "PROXY_PORT"), proxied.server.port().to_string())?;
+        }
+        Ok(())
     }
 
     fn set_path(&self, py: Python<'_>, environ: &Bound<'_, PyDict>, head: &RequestHead) -> PyResult<()> {
@@ -289,7 +331,7 @@ fn meaning(py: Python<'_>, name: &[u8]) -> Name {
     }
 }
 
-fn format_joined<'py>(
+pub(super) fn format_joined<'py>(
     py: Python<'py>,
     first: &Bound<'py, PyAny>,
     joint: &[u8],
@@ -328,8 +370,12 @@ fn template(py: Python<'_>, settings: &Settings, front: &Front, log: &ErrorLog) 
         "SERVER_PORT",
         if front.is_unix { "80" } else { &front.server_port },
     )?;
-    environ.set_item("REMOTE_ADDR", "")?;
-    if !front.is_unix {
+    // A web server sends the client's address, and the target, itself.
+    let is_gateway = front.wire.is_gateway();
+    if !is_gateway {
+        environ.set_item("REMOTE_ADDR", "")?;
+    }
+    if !front.is_unix && !is_gateway {
         environ.set_item("REMOTE_PORT", "")?;
     }
     environ.set_item("wsgi.version", (1, 0))?;
@@ -349,7 +395,9 @@ fn template(py: Python<'_>, settings: &Settings, front: &Front, log: &ErrorLog) 
             environ.set_item("SERVER_SOFTWARE", "gunicorn/27.0.1")?;
         }
         Dialect::Uwsgi => {
-            environ.set_item("REQUEST_URI", "")?;
+            if !is_gateway {
+                environ.set_item("REQUEST_URI", "")?;
+            }
             environ.set_item("uwsgi.version", PyBytes::new(py, b"2.0.31"))?;
             environ.set_item(
                 "uwsgi.node",
@@ -358,7 +406,9 @@ fn template(py: Python<'_>, settings: &Settings, front: &Front, log: &ErrorLog) 
         }
         Dialect::Native | Dialect::Uvicorn => {
             environ.set_item("RAW_URI", "")?;
-            environ.set_item("REQUEST_URI", "")?;
+            if !is_gateway {
+                environ.set_item("REQUEST_URI", "")?;
+            }
             environ.set_item("SERVER_SOFTWARE", concat!("penstock/", env!("CARGO_PKG_VERSION")))?;
         }
     }

@@ -9,6 +9,7 @@ mod environ;
 mod errors;
 mod file_wrapper;
 mod transaction;
+mod variables;
 
 use std::sync::{Mutex, PoisonError};
 

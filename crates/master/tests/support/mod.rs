@@ -319,6 +319,11 @@ fn settings(directory: &Path) -> Settings {
         file_wrapper: true,
         script_name: String::new(),
         forwarded_allow_ips: vec![],
+        gateways: config::Gateways {
+            allow_from: Vec::new(),
+            fastcgi_stderr: false,
+        },
+        proxy_protocol: config::ProxyProtocol::default(),
         interface: config::Interface::Auto,
         asgi: config::Asgi::default(),
         reload_watch: config::ReloadWatch::default(),

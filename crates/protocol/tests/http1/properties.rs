@@ -10,6 +10,7 @@ const LIMITS: Limits = Limits {
     fields: 3,
     field_size: 32,
     head: 90,
+    block: 90,
     body: Some(40),
 };
 

@@ -10,6 +10,7 @@ const LIMITS: Limits = Limits {
     fields: 4,
     field_size: 48,
     head: 160,
+    block: 90,
     body: Some(1000),
 };
 

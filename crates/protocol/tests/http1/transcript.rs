@@ -71,6 +71,7 @@ impl Transcript {
                     assert!(range.end <= received.used, "a piece of the body is used up");
                     self.body.extend_from_slice(&buffer[range]);
                 }
+                Event::Kept | Event::Reply | Event::Aborted => panic!("HTTP/1 has no such events"),
                 Event::End => {
                     self.flush_body();
                     self.lines.push("end".to_owned());

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{Default, Draft, Entry};
 use crate::defaults::{count, size};
 use crate::gunicorn::kind::Kind;
-use crate::{Daemonize, Environment, RawValue};
+use crate::{Daemonize, Environment, RawValue, Wire};
 
 /// What gunicorn caps the request line and a field at.
 const LARGEST_LINE: u64 = 8190;
@@ -306,29 +306,53 @@ pub(super) const ENTRIES: &[Entry] = &[
         "PROXY protocol: off, v1, v2 or auto.",
     )
     .argument(super::Argument::Optional("auto"))
-    .metavar("MODE"),
+    .metavar("MODE")
+    .honoured(|draft, value| {
+        let expected = &mut draft.settings.proxy_protocol;
+        let mode = value.text().unwrap_or_default();
+        expected.v1 = matches!(mode.as_str(), "v1" | "auto");
+        expected.v2 = matches!(mode.as_str(), "v2" | "auto");
+        Ok(())
+    }),
     mechanics(
         "proxy_allow_ips",
         &["--proxy-allow-from"],
         Kind::Addresses,
         Default::List(&["127.0.0.1", "::1"]),
         "Peers that may send PROXY headers.",
-    ),
+    )
+    .honoured(|draft, value| {
+        draft.settings.proxy_protocol.allow_from = value.texts();
+        Ok(())
+    }),
     mechanics(
         "protocol",
         &["--protocol"],
-        Kind::Choice(&["http", "uwsgi"]),
+        Kind::Choice(&["http", "uwsgi", "fastcgi", "scgi"]),
         Default::Text("http"),
         "http, or uwsgi for nginx's uwsgi_pass.",
     )
-    .refused("the uwsgi protocol is not there yet: use http, and proxy_pass in nginx"),
+    .note("fastcgi and scgi are Penstock's own.")
+    .honoured(|draft, value| {
+        draft.wire = match value.text().as_deref() {
+            Some("uwsgi") => Wire::Uwsgi,
+            Some("fastcgi") => Wire::Fastcgi,
+            Some("scgi") => Wire::Scgi,
+            _ => Wire::Http1,
+        };
+        Ok(())
+    }),
     mechanics(
         "uwsgi_allow_ips",
         &["--uwsgi-allow-from"],
         Kind::Addresses,
         Default::List(&["127.0.0.1", "::1"]),
         "Peers that may speak uwsgi.",
-    ),
+    )
+    .honoured(|draft, value| {
+        draft.settings.gateways.allow_from = value.texts();
+        Ok(())
+    }),
     mechanics(
         "raw_paste_global_conf",
         &["--paste-global"],

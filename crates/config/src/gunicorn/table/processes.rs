@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::{Default, Entry};
-use crate::address::url_like;
+use crate::address::bind;
 use crate::defaults::{count, unless_zero};
 use crate::gunicorn::kind::Kind;
-use crate::{Bind, Environment, ProxyHeaders, RawValue, Wire};
+use crate::{Environment, ProxyHeaders, RawValue, Wire};
 
 const fn under(
     section: &'static str,
@@ -107,7 +107,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         draft.settings.binds = value
             .texts()
             .iter()
-            .map(|text| url_like(text).map(|address| Bind { address, wire: Wire::Http1 }))
+            .map(|text| bind(text, Wire::Http1))
             .collect::<Result<_, _>>()?;
         Ok(())
     }),

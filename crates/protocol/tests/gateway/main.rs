@@ -1,0 +1,9 @@
+//! The gateway codecs from outside: bytes in, events out, and back.
+
+mod answers;
+mod fastcgi;
+mod properties;
+mod proxy;
+mod scgi;
+mod transcript;
+mod uwsgi;
