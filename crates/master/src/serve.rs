@@ -88,6 +88,8 @@ struct Master<'a> {
     /// The one that a reload tries.
     next_era: Option<Era>,
     processes: BTreeMap<u32, Process>,
+    /// A worker has been ready: from then on the dialect says which files stay.
+    has_served: bool,
     scoreboard: Scoreboard,
     /// Workers write a byte here when their row has changed.
     wake: OwnedFd,
@@ -141,6 +143,7 @@ impl<'a> Master<'a> {
             },
             next_era: None,
             processes: BTreeMap::new(),
+            has_served: false,
             scoreboard,
             wake,
             wake_sender: Arc::new(wake_sender),
@@ -296,7 +299,9 @@ impl<'a> Master<'a> {
         while matches!(rustix::io::read(&self.wake, &mut [0_u8; 256]), Ok(256)) {}
         for process in self.processes.values() {
             let age = process.view.age;
-            match process.row.state() {
+            let state = process.row.state();
+            self.has_served |= !matches!(state, WorkerState::Free | WorkerState::Booting);
+            match state {
                 WorkerState::Ready => self.inbox.push_back(Input::Ready { age }),
                 WorkerState::WantsRetirement => {
                     self.inbox.push_back(Input::Ready { age });
@@ -570,7 +575,7 @@ impl<'a> Master<'a> {
 
     fn remove_files(&self) {
         self.remove_socket_files();
-        if self.era.settings.remove_files_at_exit
+        if !self.leaves_files()
             && let Some(path) = self.pidfile()
             && pidfile::remove(&path)
         {
@@ -578,9 +583,14 @@ impl<'a> Master<'a> {
         }
     }
 
+    /// Whether pidfile and socket files stay at the end, as uWSGI's do. A start that failed leaves nothing behind.
+    fn leaves_files(&self) -> bool {
+        self.has_served && !self.era.settings.remove_files_at_exit
+    }
+
     fn remove_socket_files(&self) {
         let shared = self.successor.is_some() || self.inheritance.predecessor.is_some();
-        if shared || !self.era.settings.remove_files_at_exit {
+        if shared || self.leaves_files() {
             return;
         }
         let next = self.next_era.iter().flat_map(|era| &era.listeners);
