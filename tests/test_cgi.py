@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -338,6 +340,54 @@ def test_a_program_behind_our_own_cgi_host(site: Path, start_server: StartServer
     server = start_server("cgi", "-b", "{tcp}", "scripts", cwd=site)
     answer = server.request("POST", "/app.cgi/x?y", body=b"hello")
     assert answer.body == b"POST\n/app.cgi|/x\ny\nhello"
+
+
+def fastcgi_request(parameters: dict[str, str], body: bytes) -> bytes:
+    """A request of the FastCGI specification, as one application: FCGI_BEGIN_REQUEST, FCGI_PARAMS, FCGI_STDIN."""
+
+    def record(kind: int, content: bytes) -> bytes:
+        return struct.pack("!BBHHBx", 1, kind, 1, len(content), 0) + content
+
+    pairs = b"".join(
+        struct.pack("!BB", len(name), len(value)) + name.encode() + value.encode() for name, value in parameters.items()
+    )
+    return (
+        record(1, struct.pack("!HB5x", 1, 0)) + record(4, pairs) + record(4, b"") + record(5, body) + record(5, b"")
+    )
+
+
+def fastcgi_output(answer: bytes) -> bytes:
+    """What an answer has on FCGI_STDOUT."""
+    output = b""
+    while answer:
+        _, kind, _, length, padding = struct.unpack("!BBHHBx", answer[:8])
+        output += answer[8 : 8 + length] if kind == 6 else b""
+        answer = answer[8 + length + padding :]
+    return output
+
+
+def test_a_program_with_a_listening_socket_for_its_input_speaks_fastcgi(site: Path, tmp_path: Path) -> None:
+    path = str(tmp_path / "fastcgi.sock")
+    command = [str(Path(sys.executable).parent / "penstock"), "run-cgi", "demo:app"]
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        program = subprocess.Popen(command, cwd=site, stdin=listener, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(SAFETY_SECONDS)
+            client.connect(path)
+            client.sendall(fastcgi_request({**REQUEST, "REQUEST_URI": "/cgi-bin/app/a%20b?x=1"}, b"hello"))
+            answer = b""
+            while piece := client.recv(65536):
+                answer += piece
+        head, _, body = fastcgi_output(answer).partition(b"\r\n\r\n")
+        assert head.startswith(b"Status: 200 OK\r\n"), answer
+        assert body == b"POST\n/cgi-bin/app|/a b\nx=1\nhello"
+    finally:
+        program.terminate()
+        _, log = program.communicate(timeout=SAFETY_SECONDS)
+    assert program.returncode == 0, log.decode()
 
 
 def test_two_hundred_scripts_at_once_are_all_answered(site: Path, start_server: StartServer) -> None:

@@ -15,6 +15,7 @@ use telemetry::{AccessLog, ErrorLog, LogOpenError};
 use worker::Departure;
 
 use crate::application;
+use crate::cgi_program;
 use crate::hooks::Hooks;
 use crate::host::{Interpreter, report};
 use crate::python_config::{self, Functions};
@@ -128,6 +129,7 @@ impl Command {
         let mut functions = Functions::new();
         match self.evaluate(py, &mut functions).map_err(|error| error.message)? {
             Outcome::Serve(plan) => Ok((plan, functions)),
+            Outcome::RunCgi(plan) => Ok((cgi_program::as_fastcgi(plan), functions)),
             _ => Err(String::from("the configuration no longer asks for a server")),
         }
     }
@@ -165,7 +167,10 @@ impl Command {
                 print(&text);
                 check(py, &plan)
             }
-            Outcome::RunCgi(plan) => crate::cgi_program::run(py, &plan.settings),
+            Outcome::RunCgi(plan) if cgi_program::is_fastcgi() => {
+                self.serve(py, cgi_program::as_fastcgi(plan), functions, signals)
+            }
+            Outcome::RunCgi(plan) => cgi_program::run(py, &plan.settings),
             Outcome::Print { text } => {
                 print(&text);
                 Ok(0)
