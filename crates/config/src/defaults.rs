@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     AddedHeaders, Asgi, Cgi, Dialect, Gateways, Interface, Level, Limits, Loading, LogTarget, Logs,
-    ProxyProtocol, ReloadWatch, Settings, StaticFiles, Timeouts, UnixSocketRights,
+    ProxyProtocol, ReloadWatch, Routes, Settings, StaticFiles, Timeouts, UnixSocketRights,
 };
 
 /// The access log format of Apache's "combined" log, in gunicorn's notation: gunicorn's default, and the native one.
@@ -80,6 +80,7 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
         added_headers: AddedHeaders::default(),
         static_files: StaticFiles::default(),
         loading: Loading::default(),
+        routes: Routes::default(),
         cgi: Cgi::default(),
     }
 }

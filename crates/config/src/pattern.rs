@@ -27,6 +27,15 @@ impl Pattern {
         })
     }
 
+    /// What the whole and each group match, in order; nothing where a group takes no part. `None` without a match.
+    pub fn groups(&self, text: &str) -> Option<Vec<String>> {
+        let found = self.0.captures(text)?;
+        let groups = found
+            .iter()
+            .map(|group| group.map_or("", |group| group.as_str()).to_owned());
+        Some(groups.collect())
+    }
+
     /// Whether it matches anywhere in the text.
     pub fn matches(&self, text: &str) -> bool {
         self.0.is_match(text)

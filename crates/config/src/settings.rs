@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Loading, StaticFiles};
+use crate::{Loading, Routes, StaticFiles};
 
 /// Which server the user thinks they are talking to: decides log wording, exit codes and the meaning of signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +113,8 @@ pub struct Settings {
     pub added_headers: AddedHeaders,
     /// Requests that are answered from files, before the application.
     pub static_files: StaticFiles,
+    /// Rules that look at a request before anything answers it.
+    pub routes: Routes,
     /// What is set up around the application, and applications beside it.
     pub loading: Loading,
     /// CGI scripts that are served beside the application.

@@ -14,6 +14,7 @@ mod logic;
 #[cfg(test)]
 mod page;
 mod reader;
+mod routes;
 mod source;
 mod table;
 mod xml;
@@ -321,6 +322,9 @@ fn finish(draft: &mut Draft<'_>, given: &[Given]) -> Result<(), ConfigError> {
         .collect();
     draft.settings.application = application(draft);
     table::loading::finish(draft);
+    if let Err(reason) = routes::check(&draft.settings.routes) {
+        return Err(ConfigError::new(format!("route: {reason}")));
+    }
     if let (1, Some(threads)) = (draft.settings.threads, draft.greenlets) {
         draft.settings.threads = threads;
     }

@@ -174,6 +174,22 @@ impl ResponseHead {
         });
     }
 
+    /// Takes every field of this name out again, in any case.
+    pub fn remove(&mut self, name: &[u8]) {
+        if !self.fields().any(|(found, _)| found.eq_ignore_ascii_case(name)) {
+            return;
+        }
+        let old = std::mem::take(self);
+        // Whatever stands in a head has been accepted once.
+        let _ = self.set_status(old.status_line());
+        for (found, value) in old
+            .fields()
+            .filter(|(found, _)| !found.eq_ignore_ascii_case(name))
+        {
+            let _ = self.push(found, value);
+        }
+    }
+
     /// The status code, 0 while there is none.
     pub fn status(&self) -> u16 {
         self.status

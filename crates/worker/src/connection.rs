@@ -19,6 +19,7 @@ use crate::acceptor::Arrival;
 use crate::gather::Gatherer;
 use crate::outbox::Outbox;
 use crate::peers::Peers;
+use crate::routes::Routed;
 use crate::stream::Stream;
 
 /// What all connections of one listening socket share.
@@ -273,6 +274,8 @@ pub(crate) struct Workspace {
     pub(crate) called: Instant,
     /// When the last block of a streamed answer was handed to the network.
     pub(crate) block_at: Option<Instant>,
+    /// What routing has decided about this request and its answer.
+    pub(crate) routed: Routed,
     /// The thread that called it, from 0.
     pub(crate) thread: u32,
     pub(crate) bounds: Arc<Bounds>,
@@ -301,6 +304,7 @@ impl Workspace {
             head_bytes: 0,
             called: now,
             block_at: None,
+            routed: Routed::default(),
             thread: 0,
             bounds,
         }
@@ -322,6 +326,7 @@ impl Workspace {
         self.body_bytes = 0;
         self.head_bytes = 0;
         self.block_at = None;
+        self.routed = Routed::default();
     }
 
     /// Makes ready for another connection.

@@ -296,6 +296,13 @@ impl Exchange {
                 .codec
                 .body_remaining()
                 .is_some_and(|rest| rest > DRAIN_LIMIT as u64);
+        for name in work.routed.removed.drain(..) {
+            work.response.remove(name.as_bytes());
+        }
+        for (name, value) in work.routed.added.drain(..) {
+            // What has turned out to be no valid field is left away.
+            let _ = work.response.push(name.as_bytes(), value.as_bytes());
+        }
         let out = work.outbox.tail();
         let before = out.len();
         connection

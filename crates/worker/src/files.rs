@@ -11,6 +11,7 @@ use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use config::{Compressed, ExpirySubject, StaticFiles, StaticMapping};
@@ -200,6 +201,25 @@ impl Files {
             rule.seconds.min(100 * 365 * 86_400),
         ))
     }
+}
+
+/// Answers with one file; false when it cannot be read.
+pub(crate) fn answer_with(exchange: &mut Exchange, path: &Path) -> bool {
+    static MEDIA_TYPES: LazyLock<MediaTypes> = LazyLock::new(|| MediaTypes::new(&[]));
+    let Some((file, metadata)) = path.canonicalize().ok().and_then(|path| open_file(&path)) else {
+        return false;
+    };
+    let media_type = MEDIA_TYPES.of(path).map(str::to_owned);
+    let found = Found {
+        file,
+        metadata,
+        media_type,
+        coding: None,
+        varies: false,
+        expires: None,
+    };
+    answer::send(exchange, found);
+    true
 }
 
 /// Opens a regular file. Whatever else has taken its place meanwhile is neither waited for nor followed.

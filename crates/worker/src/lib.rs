@@ -20,6 +20,7 @@ mod outbox;
 mod peers;
 mod pool;
 mod reactor;
+mod routes;
 mod signals;
 mod stream;
 mod traffic;

@@ -31,6 +31,7 @@ use crate::files::Files;
 use crate::gateway::Gateway;
 use crate::gather::Gatherer;
 use crate::pool::Pool;
+use crate::routes::Router;
 use crate::signals::{Request, Signals};
 
 /// What one read may bring.
@@ -231,6 +232,8 @@ pub(crate) struct Reactor {
     pub(crate) distrust: u32,
     pub(crate) desk: Desk,
     pub(crate) answering: Answering,
+    /// Rules that look at each request, before anything else.
+    pub(crate) router: Option<Router>,
     /// What is answered from files, before that.
     pub(crate) files: Option<Files>,
     pub(crate) scripts: Scripts,
@@ -281,6 +284,7 @@ impl Reactor {
             )?),
             Some(gateway) => Answering::Here(Arc::clone(gateway)),
         };
+        let router = Router::new(&settings.routes);
         let files = Files::new(&settings.static_files);
         let timeouts = settings.timeouts.clone();
         let websocket = settings.asgi.websocket.clone();
@@ -331,6 +335,7 @@ impl Reactor {
             desk: desk(0),
             answering,
             files,
+            router,
             scripts: Scripts::default(),
             served: Vec::new(),
             requests: 0,

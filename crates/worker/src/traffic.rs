@@ -208,12 +208,9 @@ impl Reactor {
                 Step::Ready => {
                     *requests -= 1;
                     self.prepare(&mut exchange);
-                    let from_file = self
-                        .files
-                        .as_ref()
-                        .is_some_and(|files| files.answer(&mut exchange));
+                    let answered = self.answer_here(&mut exchange);
                     let elsewhere =
-                        !from_file && (self.answering.elsewhere() || self.is_for_script(&exchange));
+                        !answered && (self.answering.elsewhere() || self.is_for_script(&exchange));
                     if elsewhere || exchange.body_arriving() {
                         // Whoever serves it may want to read on from what has been received.
                         exchange.work.inbox.extend_from_slice(&input[used..]);
@@ -222,7 +219,7 @@ impl Reactor {
                     if elsewhere {
                         return (exchange, done(used, true, true));
                     }
-                    if from_file {
+                    if answered {
                         self.desk.count();
                         self.answered(&mut exchange);
                     } else {
@@ -250,6 +247,22 @@ impl Reactor {
                     return (exchange, done(input.len(), false, false));
                 }
             }
+        }
+    }
+
+    /// Answers by a rule or from a file, if there is one for the request.
+    fn answer_here(&self, exchange: &mut Exchange) -> bool {
+        let routed = self.router.as_ref().and_then(|router| {
+            let decision = router.decide(exchange);
+            for line in &decision.lines {
+                self.conditions.error_log.info(line);
+            }
+            exchange.work.routed = decision.routed;
+            decision.outcome
+        });
+        match routed {
+            Some(outcome) => outcome.answer(exchange),
+            None => self.files.as_ref().is_some_and(|files| files.answer(exchange)),
         }
     }
 
@@ -308,8 +321,9 @@ impl Reactor {
         let (number, requests, now) = (self.conditions.number, self.requests, self.clock.now);
         let (client, client_port) = (exchange.client_address(), exchange.client_port());
         // uvicorn tells of a WebSocket in its error log, when it begins and when it ends.
-        let is_told =
-            exchange.work.response.status() != 101 || self.conditions.settings.dialect != Dialect::Uvicorn;
+        let is_told = !exchange.work.routed.unlogged
+            && (exchange.work.response.status() != 101
+                || self.conditions.settings.dialect != Dialect::Uvicorn);
         if let Some(log) = self.conditions.access_log.as_mut().filter(|_| is_told) {
             let board = &self.conditions.scoreboard;
             // Only uWSGI's line has the number of all workers' requests.

@@ -108,6 +108,7 @@ fn settings(threads: u32, patience: Duration) -> Settings {
         added_headers: config::AddedHeaders::default(),
         static_files: config::StaticFiles::default(),
         loading: config::Loading::default(),
+        routes: config::Routes::default(),
         cgi: config::Cgi::default(),
     }
 }

@@ -5,6 +5,7 @@ mod cgi;
 pub(super) mod families;
 pub(super) mod loading;
 mod more;
+mod routes;
 mod static_files;
 
 use std::path::PathBuf;
@@ -133,6 +134,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
     ENTRIES
         .iter()
         .chain(loading::ENTRIES)
+        .chain(routes::ENTRIES)
         .chain(cgi::ENTRIES)
         .chain(static_files::ENTRIES)
         .chain(more::ENTRIES)

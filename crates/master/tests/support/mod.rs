@@ -331,6 +331,7 @@ fn settings(directory: &Path) -> Settings {
         added_headers: config::AddedHeaders::default(),
         static_files: config::StaticFiles::default(),
         loading: config::Loading::default(),
+        routes: config::Routes::default(),
         cgi: config::Cgi::default(),
     }
 }

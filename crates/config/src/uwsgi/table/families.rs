@@ -226,7 +226,7 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "Details of logs.",
     ),
     coming(
-        "route* final-route* response-route* error-route* error-page-* del-header rem-header collect-header \
+        "route-status route-remote-user final-route* response-route* error-route* error-page-* del-header rem-header collect-header \
          response-header-collect pull-header inject-* file-serve-mode fileserve-mode",
         "Internal routing, and what answers are made to be.",
     ),
