@@ -1,11 +1,13 @@
 """Penstock: an application server for Python, written in Rust.
 
-Put ``penstock`` in front of the command you already run: ``penstock gunicorn -w 4 demo:app``.
+Put ``penstock`` in front of the command you already run: ``penstock gunicorn -w 4 demo:app``. Or start it from Python:
+``penstock.run("main:app", port=8000)``.
 """
 
 from penstock._core import __version__
+from penstock._run import run
 
-__all__ = ["__version__", "offer_gunicorn"]
+__all__ = ["__version__", "offer_gunicorn", "run"]
 
 
 def offer_gunicorn() -> None:

@@ -224,7 +224,7 @@ class Lifespan:
             self._stopped.set()
 
     def _raised(self, error: BaseException) -> None:
-        traceback = _traceback(error)
+        traceback = "Exception in 'lifespan' protocol\n" + _traceback(error)
         if self._started.is_set():
             if self._failure is not None:
                 # It has said so already.

@@ -58,13 +58,13 @@ def load_module(module_name: str, expression: str, interface: str) -> Loaded:
     `interface` is the one it must have, or "auto".
     """
     module = _import(module_name)
-    return _checked(_evaluate(module, module_name, expression), f"{module_name}:{expression}", interface)
+    return checked(_evaluate(module, module_name, expression), f"{module_name}:{expression}", interface)
 
 
 def load_file(path: str, name: str, interface: str) -> Loaded:
     """The application called `name` in a Python file."""
     module = load_file_module(path)
-    return _checked(_evaluate(module, path, name), f"{path}:{name}", interface)
+    return checked(_evaluate(module, path, name), f"{path}:{name}", interface)
 
 
 def load_file_module(path: str) -> ModuleType:
@@ -145,12 +145,13 @@ def _guarded(work: Callable[[], Any], what: str, module_name: str = "") -> Any:
                 f"{what}: there is no module named {error.name!r} in {os.getcwd()} or on sys.path ({places}, ...)",
                 IMPORT_FAILED,
             ) from None
-        raise LoadError(_where(what, error), IMPORT_FAILED, _users_traceback(error)) from None
+        raise LoadError(where(what, error), IMPORT_FAILED, users_traceback(error)) from None
     except (Exception, SystemExit) as error:
-        raise LoadError(_where(what, error), IMPORT_FAILED, _users_traceback(error)) from None
+        raise LoadError(where(what, error), IMPORT_FAILED, users_traceback(error)) from None
 
 
-def _where(what: str, error: BaseException) -> str:
+def where(what: str, error: BaseException) -> str:
+    """`what`, the exception, and the user's file and line that raised it."""
     reason = f"{type(error).__name__}: {error}"
     if isinstance(error, SyntaxError) and error.filename:
         return f"{what}: {type(error).__name__}: {error.msg} ({error.filename}:{error.lineno})"
@@ -166,7 +167,8 @@ def _users_frames(error: BaseException) -> traceback.StackSummary:
     return traceback.StackSummary.from_list([frame for frame in frames if not frame.filename.startswith(own)])
 
 
-def _users_traceback(error: BaseException) -> str:
+def users_traceback(error: BaseException) -> str:
+    """The traceback from the first frame that is neither ours nor the import system's."""
     entry: TracebackType | None = error.__traceback__
     own = (os.path.dirname(__file__), "<frozen importlib", os.path.dirname(importlib.__file__))
     while entry is not None and entry.tb_frame.f_code.co_filename.startswith(own):
@@ -221,7 +223,8 @@ def _attribute(module: ModuleType, module_name: str, name: str) -> Any:
 _USUAL_NAMES = ("app", "application", "wsgi", "create_app", "make_app")
 
 
-def _checked(application: Any, spec: str, interface: str) -> Loaded:
+def checked(application: Any, spec: str, interface: str) -> Loaded:
+    """An application and its interface, which must be `interface` unless that is "auto"."""
     if application is None:
         raise LoadError(f"{spec} is None: a factory must return the application", NO_APPLICATION)
     if not callable(application):

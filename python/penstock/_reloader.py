@@ -18,19 +18,21 @@ NEVER = (".*", "*.py[cod]", ".sw.*", "~*", "__pycache__")
 
 
 def start(
-    changed: Callable[[str], None],
+    changed: Callable[[list[str]], None],
     since: float,
     interval: float = 1.0,
     directories: tuple[str, ...] = (),
     include: tuple[str, ...] = (),
     exclude: tuple[str, ...] = (),
 ) -> None:
-    """Watch from a thread; `changed` is called with each file that is written after `since`, a time in Unix seconds.
+    """Watch from a thread; `changed` is called with the files that are written after `since`, a time in Unix seconds.
 
     `since` is when the worker began to import: a change between that and the first look is not lost.
     """
     if include and not directories:
-        directories = (os.getcwd(),)
+        directories = (".",)
+    # The paths of imported modules are absolute too: a file shall have one name.
+    directories = tuple(os.path.abspath(directory) for directory in directories)
 
     def files() -> Iterator[str]:
         yield from _imported_files(exclude)
@@ -42,10 +44,13 @@ def start(
     thread.start()
 
 
-def _watch(files: Callable[[], Iterator[str]], changed: Callable[[str], None], since: float, interval: float) -> None:
+def _watch(
+    files: Callable[[], Iterator[str]], changed: Callable[[list[str]], None], since: float, interval: float
+) -> None:
     known: dict[str, float] = {}
     pause = threading.Event()
     while True:
+        found = []
         for path in files():
             try:
                 modified = os.stat(path).st_mtime
@@ -55,7 +60,9 @@ def _watch(files: Callable[[], Iterator[str]], changed: Callable[[str], None], s
             known[path] = modified
             # Seen for the first time, only a time between the import and now is a sign of a change.
             if before != modified if before is not None else since <= modified <= time.time():
-                changed(path)
+                found.append(path)
+        if found:
+            changed(found)
         pause.wait(interval)
 
 

@@ -54,6 +54,7 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
             in_python: false,
             capture_output: false,
             colors: None,
+            processes: crate::Processes::Several,
         },
         process_name: None,
         process_titles: true,

@@ -276,6 +276,7 @@ impl<'a> Values<'a> {
         Ok(Plan {
             settings,
             notices,
+            remarks: Vec::new(),
             hooks: self.hooks(),
             values: self.all(),
         })

@@ -691,6 +691,7 @@ pub fn native(args: &[String], environment: &Environment) -> Result<Outcome, Con
         return Ok(Outcome::RunCgi(Plan {
             settings,
             notices: Vec::new(),
+            remarks: Vec::new(),
             hooks: Vec::new(),
             values,
         }));
@@ -701,6 +702,7 @@ pub fn native(args: &[String], environment: &Environment) -> Result<Outcome, Con
     Ok(Outcome::Serve(Plan {
         settings,
         notices: Vec::new(),
+        remarks: Vec::new(),
         hooks: Vec::new(),
         values,
     }))

@@ -68,6 +68,8 @@ pub struct Plan {
     /// Lines to log at start, complete and in order: options that are not there yet or have no effect here, unknown
     /// keys with the nearest known name, comments cut off values.
     pub notices: Vec<String>,
+    /// Lines to log at start after them that need nobody's attention: what uvicorn says it has read and will watch.
+    pub remarks: Vec<String>,
     /// Hooks that the configuration file sets and that are honoured, by the dialect's name (`post_fork`).
     pub hooks: Vec<String>,
     /// Every option's effective value under the dialect's own name, for objects that show the configuration to

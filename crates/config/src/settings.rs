@@ -106,8 +106,9 @@ pub struct Settings {
     pub asgi: Asgi,
     /// What is watched for a reload besides the modules that were imported.
     pub reload_watch: ReloadWatch,
-    /// Configuration of Python's `logging`, applied in each process before the application is imported: a file that ends in
-    /// `.json`, `.yaml`, `.yml`, or is in `logging.config.fileConfig`'s format.
+    /// Configuration of Python's `logging`, which then gets the server's lines too: a file that ends in `.json`, `.yaml`,
+    /// `.yml`, or is in `logging.config.fileConfig`'s format. An empty path configures nothing: whoever starts the server
+    /// from Python has done that.
     pub log_config: Option<PathBuf>,
     /// Headers that every answer gets.
     pub added_headers: AddedHeaders,
@@ -537,6 +538,19 @@ pub struct Logs {
     pub capture_output: bool,
     /// Colour the lines, where the dialect's have colours; `None`: where standard output is a terminal.
     pub colors: Option<bool>,
+    /// Which processes the lines speak of.
+    pub processes: Processes,
+}
+
+/// The processes that users of a dialect expect, which decides what is said of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Processes {
+    /// A server that is one process (uvicorn without `--workers`): the master is not mentioned, and TERM is what ends it.
+    One,
+    /// A parent and its children.
+    Several,
+    /// A parent that watches files (uvicorn `--reload`).
+    Reloader,
 }
 
 /// Where log lines go.

@@ -2,6 +2,7 @@
 
 mod dialects;
 mod pages;
+mod uvicorn;
 mod uwsgi_grammar;
 mod uwsgi_shapes;
 

@@ -13,8 +13,8 @@ use lexopt::{Arg, Parser};
 use crate::defaults::settings;
 use crate::option::{Origin, Status, nearest};
 use crate::{
-    Address, Application, Bind, ConfigError, Dialect, Environment, Interface, LogTarget, Outcome, Plan,
-    RawValue, Settings, Wire,
+    Address, Application, Bind, ConfigError, Dialect, Environment, Interface, Level, LogTarget, Outcome,
+    Plan, Processes, RawValue, Settings, Wire,
 };
 
 #[cfg(test)]
@@ -38,6 +38,7 @@ struct Draft {
     interface: Interface,
     env_file: Option<PathBuf>,
     notices: Vec<String>,
+    remarks: Vec<String>,
 }
 
 /// A value that was given, and where.
@@ -57,7 +58,7 @@ pub fn uvicorn(args: &[String], environment: &Environment) -> Result<Outcome, Co
     let mut parser = Parser::from_args(args);
     let usage = |message: String| refuse(&environment.program, &message);
     let mut positional = Vec::new();
-    while let Some(argument) = parser.next().map_err(|error| usage(error.to_string()))? {
+    while let Some(argument) = parser.next().map_err(without_usage)? {
         match argument {
             Arg::Long("help") => {
                 return Ok(Outcome::Print {
@@ -74,8 +75,16 @@ pub fn uvicorn(args: &[String], environment: &Environment) -> Result<Outcome, Co
             }
             Arg::Long(name) => {
                 let name = name.to_owned();
-                let (entry, value) = option(&name, &mut parser).map_err(usage)?;
-                check(entry, &value).map_err(usage)?;
+                let (entry, given_as) = entry_called(&name).map_err(usage)?;
+                let value = match given_as {
+                    Some(value) => value.to_owned(),
+                    None => parser
+                        .value()
+                        .map_err(without_usage)?
+                        .to_string_lossy()
+                        .into_owned(),
+                };
+                check(entry, &value, environment).map_err(usage)?;
                 given.push(Given {
                     entry,
                     value,
@@ -86,8 +95,12 @@ pub fn uvicorn(args: &[String], environment: &Environment) -> Result<Outcome, Co
             Arg::Value(value) => positional.push(value.to_string_lossy().into_owned()),
         }
     }
-    if let Some(extra) = positional.get(1) {
-        return Err(usage(format!("Got unexpected extra argument ({extra})")));
+    if let [_, extra @ ..] = &positional[..]
+        && !extra.is_empty()
+    {
+        let ending = if extra.len() > 1 { "s" } else { "" };
+        let extra = extra.join(" ");
+        return Err(usage(format!("Got unexpected extra argument{ending} ({extra})")));
     }
     if let Some(first) = positional.first() {
         specification = Some(first.clone());
@@ -96,38 +109,54 @@ pub fn uvicorn(args: &[String], environment: &Environment) -> Result<Outcome, Co
     plan(&given, &specification, environment)
 }
 
-/// The option called `--name`, and its value where it has one.
-fn option(name: &str, parser: &mut Parser) -> Result<(&'static Entry, String), String> {
+/// The option called `--name`, and the value that its name alone gives it.
+fn entry_called(name: &str) -> Result<(&'static Entry, Option<&'static str>), String> {
     for entry in entries() {
         if entry.name == name {
-            return match entry.kind {
-                Kind::Flag | Kind::Switch => Ok((entry, "true".to_owned())),
-                _ => {
-                    let value = parser.value();
-                    let value = value.map_err(|_| format!("Option '--{name}' requires an argument."))?;
-                    Ok((entry, value.to_string_lossy().into_owned()))
-                }
-            };
+            let value = matches!(entry.kind, Kind::Flag | Kind::Switch).then_some("true");
+            return Ok((entry, value));
         }
         if let (Kind::Switch, Some(positive)) = (entry.kind, name.strip_prefix("no-"))
             && entry.name == positive
         {
-            return Ok((entry, "false".to_owned()));
+            return Ok((entry, Some("false")));
         }
     }
-    let near = nearest(name, entries().map(|entry| entry.name));
-    let near = near.map_or_else(String::new, |near| format!(" Did you mean '--{near}'?"));
+    let positive = name.strip_prefix("no-");
+    let known = entries().filter(|entry| positive.is_none() || matches!(entry.kind, Kind::Switch));
+    let near = nearest(positive.unwrap_or(name), known.map(|entry| entry.name));
+    let near = near.map_or_else(String::new, |near| {
+        let no = positive.map_or("", |_| "no-");
+        format!(" Did you mean '--{no}{near}'?")
+    });
     Err(format!("No such option '--{name}'.{near}"))
 }
 
-/// What stands in `UVICORN_*` variables, and in the two that uvicorn reads beside them.
+/// What click says without a line about usage: a value that is missing, or one too many.
+fn without_usage(error: lexopt::Error) -> ConfigError {
+    let message = match error {
+        lexopt::Error::MissingValue { option: Some(option) } => {
+            format!("Option '{option}' requires an argument.")
+        }
+        lexopt::Error::UnexpectedValue { option, .. } => format!("Option '{option}' does not take a value."),
+        other => other.to_string(),
+    };
+    ConfigError {
+        message: format!("Error: {message}"),
+        exit_code: 2,
+    }
+}
+
+/// What stands in `UVICORN_*` variables, and in the two that uvicorn reads beside them; the later ones count.
 fn from_variables(environment: &Environment) -> Result<Vec<Given>, ConfigError> {
     let mut given = Vec::new();
     for entry in entries() {
         let own = format!("UVICORN_{}", entry.name.to_uppercase().replace('-', "_"));
         let names = match entry.name {
             "workers" => vec![String::from("WEB_CONCURRENCY"), own],
-            "forwarded-allow-ips" => vec![String::from("FORWARDED_ALLOW_IPS")],
+            "forwarded-allow-ips" => vec![String::from("FORWARDED_ALLOW_IPS"), own],
+            // uvicorn's own name for what may be given several times is the plural.
+            _ if entry.is_multiple => vec![format!("{own}S"), own],
             _ => vec![own],
         };
         for name in names {
@@ -140,7 +169,7 @@ fn from_variables(environment: &Environment) -> Result<Vec<Given>, ConfigError> 
                 vec![value]
             };
             for value in values {
-                check(entry, value).map_err(|message| {
+                check(entry, value, environment).map_err(|message| {
                     refuse(
                         &environment.program,
                         &format!("{message} (environment variable {name})"),
@@ -158,9 +187,12 @@ fn from_variables(environment: &Environment) -> Result<Vec<Given>, ConfigError> 
 }
 
 /// Whether a value is of its option's kind; the error in click's words.
-fn check(entry: &Entry, value: &str) -> Result<(), String> {
+fn check(entry: &Entry, value: &str, environment: &Environment) -> Result<(), String> {
     let problem = match entry.kind {
-        Kind::Text | Kind::Path => None,
+        Kind::Text => None,
+        // An empty path is for a `--log-config` that configures nothing.
+        Kind::Path => (!value.is_empty() && !environment.directory.join(value).exists())
+            .then(|| format!("Path '{value}' does not exist.")),
         Kind::Integer => value
             .parse::<i64>()
             .is_err()
@@ -169,9 +201,12 @@ fn check(entry: &Entry, value: &str) -> Result<(), String> {
             .parse::<f64>()
             .is_err()
             .then(|| format!("'{value}' is not a valid float.")),
-        Kind::Boolean | Kind::Flag | Kind::Switch => table::boolean(value)
-            .is_none()
-            .then(|| format!("'{value}' is not a valid boolean.")),
+        Kind::Boolean | Kind::Flag | Kind::Switch => table::boolean(value).is_none().then(|| {
+            format!(
+                "'{value}' is not a valid boolean. Recognized values: {}",
+                table::BOOLEANS
+            )
+        }),
         Kind::Choice(choices) => (!choices.contains(&value)).then(|| {
             let choices: Vec<_> = choices.iter().map(|choice| format!("'{choice}'")).collect();
             format!("'{value}' is not one of {}.", choices.join(", "))
@@ -209,6 +244,7 @@ fn plan(given: &[Given], specification: &str, environment: &Environment) -> Resu
     Ok(Outcome::Serve(Plan {
         settings: draft.settings,
         notices: draft.notices,
+        remarks: draft.remarks,
         hooks: Vec::new(),
         values,
     }))
@@ -253,6 +289,7 @@ impl Draft {
             interface: Interface::Auto,
             env_file: None,
             notices: Vec::new(),
+            remarks: Vec::new(),
         }
     }
 
@@ -272,18 +309,55 @@ impl Draft {
             self.notices
                 .push("\"workers\" flag is ignored when reloading is enabled.".to_owned());
         }
-        if self.settings.reload_on_change && self.settings.reload_watch.directories.is_empty() {
-            self.settings.reload_watch.directories.push(PathBuf::from("."));
-        }
+        self.settle_reload(environment);
+        self.settings.logs.processes = match self.settings.workers {
+            _ if self.settings.reload_on_change => Processes::Reloader,
+            1 => Processes::One,
+            _ => Processes::Several,
+        };
         self.settings.interface = self.interface;
-        // uvicorn's access lines have the level info.
-        if self.settings.logs.level > crate::Level::Info {
+        if self.settings.log_config.is_some() {
+            // What is written is decided by the loggers.
+            self.settings.logs.level = Level::Debug;
+        } else if self.settings.logs.level > Level::Info {
+            // uvicorn's access lines have the level info.
             self.settings.logs.access = None;
         }
         if self.settings.forwarded_allow_ips.iter().any(|peer| peer == "*") {
             self.settings.forwarded_allow_ips = vec!["*".to_owned()];
         }
         self.read_env_file(environment)
+    }
+
+    /// What is watched: the working directory, unless directories are named.
+    fn settle_reload(&mut self, environment: &Environment) {
+        let watch = &mut self.settings.reload_watch;
+        let patterns = [&watch.include, &watch.exclude];
+        if !self.settings.reload_on_change {
+            if !watch.directories.is_empty() || patterns.iter().any(|patterns| !patterns.is_empty()) {
+                self.notices.push(
+                    "Current configuration will not reload as not all conditions are met, please refer to documentation."
+                        .to_owned(),
+                );
+            }
+            return;
+        }
+        if watch.directories.is_empty() {
+            watch.directories.push(PathBuf::from("."));
+        }
+        let absolute = |path: &PathBuf| std::fs::canonicalize(environment.directory.join(path));
+        let mut watched: Vec<String> = watch
+            .directories
+            .iter()
+            .filter_map(|path| absolute(path).ok())
+            .map(|path| format!("'{}'", path.display()))
+            .collect();
+        watched.sort();
+        watched.dedup();
+        self.remarks.push(format!(
+            "Will watch for changes in these directories: [{}]",
+            watched.join(", ")
+        ));
     }
 
     /// Variables of a `.env` file; what the environment has already stays.
@@ -299,7 +373,7 @@ impl Draft {
                 self.settings.env.push((name, value));
             }
         }
-        self.notices
+        self.remarks
             .push(format!("Loading environment from '{}'", path.display()));
         Ok(())
     }

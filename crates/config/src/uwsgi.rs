@@ -166,6 +166,7 @@ fn plan(reader: Reader<'_>, environment: &Environment) -> Result<Plan, ConfigErr
     Ok(Plan {
         settings: draft.settings,
         notices,
+        remarks: Vec::new(),
         hooks: Vec::new(),
         values: values(&given),
     })

@@ -56,11 +56,6 @@ pub(crate) fn load(py: Python<'_>, settings: &Settings) -> Result<Loaded, LoadFa
             .as_ref()
             .map(|path| path.to_string_lossy().into_owned());
         loader.call_method1("prepare_path", (directories, virtualenv))?;
-        if let Some(path) = &settings.log_config {
-            let path = path.to_string_lossy();
-            py.import("penstock._logging")?
-                .call_method1("configure", (path,))?;
-        }
         let wanted = match settings.interface {
             Interface::Auto => "auto",
             Interface::Wsgi => "wsgi",
@@ -73,6 +68,9 @@ pub(crate) fn load(py: Python<'_>, settings: &Settings) -> Result<Loaded, LoadFa
             (loading.arguments.clone(), loading.imports.clone()),
         )?;
         let one = |application: &Application| match application {
+            Application::Module { module, callable, .. } if settings.dialect == Dialect::Uvicorn => py
+                .import("penstock._uvicorn")?
+                .call_method1("load", (module, callable, wanted)),
             Application::Module { module, callable, .. } => {
                 loader.call_method1("load_module", (module, callable, wanted))
             }
@@ -107,19 +105,7 @@ pub(crate) fn load(py: Python<'_>, settings: &Settings) -> Result<Loaded, LoadFa
             };
             Ok(Loaded { callable, interface })
         })
-        .map_err(|error| in_dialect(settings.dialect, failure(py, &error)))
-}
-
-/// uvicorn has its own beginning of the message, and one exit code for whatever it is.
-fn in_dialect(dialect: Dialect, failure: LoadFailure) -> LoadFailure {
-    if dialect != Dialect::Uvicorn {
-        return failure;
-    }
-    LoadFailure {
-        message: format!("Error loading ASGI app. {}", failure.message),
-        exit_code: 3,
-        ..failure
-    }
+        .map_err(|error| failure(py, &error))
 }
 
 /// The failure that an exception of `penstock._loader` tells of.

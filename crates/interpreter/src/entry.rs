@@ -235,6 +235,9 @@ impl Command {
         for notice in &plan.notices {
             log.warning(notice);
         }
+        for remark in &plan.remarks {
+            log.info(remark);
+        }
         let hooks = Hooks::new(py, &plan, functions, &log, logger.as_ref(), None)
             .map_err(|error| ConfigError::new(error.to_string()))?;
         let mut host = Interpreter {
@@ -247,8 +250,23 @@ impl Command {
         };
         let settings = plan.settings;
         // The master waits without the interpreter: a preloaded application may have threads.
-        Ok(py.detach(|| master::serve(settings, signals, inheritance, log, &mut host)))
+        let code = py.detach(|| master::serve(settings, signals, inheritance, log, &mut host));
+        if code == master::ENDED_BY_TERM {
+            end_by_term(py)?;
+        }
+        Ok(code)
     }
+}
+
+/// Ends this process by the signal that has stopped the server, as uvicorn's own process ends.
+fn end_by_term(py: Python<'_>) -> Result<(), ConfigError> {
+    let ended = (|| {
+        let signal = py.import("signal")?;
+        let term = signal.getattr("SIGTERM")?;
+        signal.call_method1("signal", (&term, signal.getattr("SIG_DFL")?))?;
+        signal.call_method1("raise_signal", (term,)).map(drop)
+    })();
+    ended.map_err(|error| ConfigError::new(error.to_string()))
 }
 
 fn unusable_log(error: LogOpenError) -> ConfigError {

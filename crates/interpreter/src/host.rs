@@ -1,7 +1,7 @@
 //! What the master asks of the interpreter: forking, running workers, hooks, reading the configuration again.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
 use pyo3::types::PyTuple;
 use sys::Fork;
-use telemetry::{AccessLog, ErrorLog, Event, ExitStatus};
+use telemetry::{AccessLog, ErrorLog, Event, ExitStatus, LifespanStep};
 use worker::{Conditions, Departure, Front, Gateway, Peers, ProxyProtocol};
 
 use crate::application::{self, LoadFailure, Loaded};
@@ -159,13 +159,17 @@ impl Interpreter {
         let begun = Instant::now();
         let (pid, number) = (std::process::id(), seat.number);
         self.log.event(&Event::WorkerBooting { pid, number });
-        let code = match open_logs(&seat).and_then(|access_log| Ok((self.boot(py, &seat)?, access_log))) {
-            Ok((application, access_log)) => self.serve(py, seat, application, access_log, begun),
-            Err(code) => code,
+        let booted = open_logs(&seat).and_then(|access_log| Ok((self.boot(py, &seat)?, access_log)));
+        let (code, served) = match booted {
+            Ok((application, access_log)) => {
+                let code = self.serve(py, seat, application, access_log, begun);
+                (code, code == 0)
+            }
+            Err(code) => (code, false),
         };
         self.hooks
             .call(py, "worker_exit", &[Argument::Server, Argument::ThisWorker]);
-        self.log.event(&Event::WorkerExiting { pid });
+        self.log.event(&Event::WorkerExiting { pid, served });
         code
     }
 
@@ -256,6 +260,12 @@ impl Interpreter {
         if let Some(failure) = failure {
             report(&self.log, &failure);
             code = failure.exit_code;
+        }
+        let is_wrong_setting = code == WRONG_SETTING && settings.dialect != Dialect::Uvicorn;
+        if settings.reload_on_change && generation == 1 && !is_wrong_setting {
+            self.log
+                .error("There is no application yet: requests get 500 until a change brings one");
+            return Ok(None);
         }
         // A reload must fail if it can do no better than what is there.
         let may_go_on = settings.dialect == Dialect::Uwsgi && generation == 1;
@@ -358,12 +368,15 @@ impl Interpreter {
         let (log, dialect) = (self.log.clone(), self.log.dialect());
         let started = (|| {
             let changed = PyCFunction::new_closure(py, None, None, move |arguments, _| -> PyResult<()> {
-                let (file,): (String,) = arguments.extract()?;
+                let (files,): (Vec<String>,) = arguments.extract()?;
                 match dialect {
-                    Dialect::Uvicorn => {
-                        log.warning(format_args!("Detected changes in '{file}'. Reloading..."));
-                    }
-                    _ => log.info(format_args!("Worker reloading: {file} modified")),
+                    Dialect::Uvicorn => log.warning(format_args!(
+                        "Penstock detected changes in {}. Reloading...",
+                        shown_paths(&files)
+                    )),
+                    Dialect::Gunicorn | Dialect::Native | Dialect::Uwsgi => files
+                        .iter()
+                        .for_each(|file| log.info(format_args!("Worker reloading: {file} modified"))),
                 }
                 if let Some(master) = rustix::process::Pid::from_raw(master.cast_signed()) {
                     rustix::process::kill_process(master, rustix::process::Signal::HUP)
@@ -398,13 +411,26 @@ impl Interpreter {
     }
 }
 
+/// Paths as uvicorn shows them: in quotes, and relative where they are below the working directory.
+fn shown_paths(paths: &[String]) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let shown = |path: &String| {
+        let path = Path::new(path);
+        format!("'{}'", path.strip_prefix(&here).unwrap_or(path).display())
+    };
+    paths.iter().map(shown).collect::<Vec<_>>().join(", ")
+}
+
 /// Opens the worker's access log, while it still has the master's rights; an exit code when it cannot be written. The
 /// files go to the user that the worker will be, so that it can open them again.
 fn open_logs(seat: &WorkerSeat) -> Result<Option<AccessLog>, i32> {
     let (logs, dialect) = (&seat.settings.logs, seat.settings.dialect);
     let opened = match seat.log.relay() {
-        Some(relay) => AccessLog::relayed(logs, dialect, relay).map(Some),
-        None => AccessLog::open(logs, dialect),
+        // uvicorn's logger says by having no handlers that it wants none; it need not be called to find out.
+        Some(relay) if dialect != Dialect::Uvicorn || logs.access.is_some() => {
+            AccessLog::relayed(logs, dialect, relay).map(Some)
+        }
+        _ => AccessLog::open(logs, dialect),
     };
     let access_log = opened.map_err(|error| {
         seat.log.error(error);
@@ -455,6 +481,11 @@ fn serve_wsgi(
     mut equipment: Equipment,
 ) -> PyResult<Ended> {
     let settings = Arc::clone(&seat.settings);
+    if settings.dialect == Dialect::Uvicorn && application.is_some() {
+        // To uvicorn it is an application without a lifespan.
+        seat.log.event(&Event::Lifespan(LifespanStep::Starting));
+        seat.log.event(&Event::Lifespan(LifespanStep::Unsupported));
+    }
     let fronts: Vec<Front> = fronts(&seat);
     let gateway: Arc<dyn Gateway> = Arc::new(Wsgi::new(
         py,
@@ -500,6 +531,7 @@ fn conditions(mut seat: WorkerSeat, fronts: Vec<Front>, equipment: Equipment) ->
     let hook_log = seat.log.clone();
     let settings = Arc::clone(&seat.settings);
     let (number, threads) = (seat.number, settings.threads);
+    let mut addresses: Vec<String> = fronts.iter().map(|front| front.shown.clone()).collect();
     let lifeline = seat.lifeline.try_clone()?;
     let listeners = std::mem::take(&mut seat.listeners)
         .into_iter()
@@ -528,6 +560,7 @@ fn conditions(mut seat: WorkerSeat, fronts: Vec<Front>, equipment: Equipment) ->
                 number,
                 threads,
                 boot: begun.elapsed(),
+                addresses: std::mem::take(&mut addresses),
             });
             ready.ready();
         }),

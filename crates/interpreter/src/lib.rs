@@ -16,6 +16,7 @@ mod python_config;
 mod python_logger;
 mod traceback;
 mod trust;
+mod uvicorn_logging;
 mod wsgi;
 
 #[pyo3::pymodule]

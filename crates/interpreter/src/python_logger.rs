@@ -3,7 +3,7 @@
 //! Only where a configuration asks for it: each line then takes the interpreter. What the logger raises is written to
 //! standard error as the logging module would, and the line is written by the server itself.
 
-use config::{Level, Plan};
+use config::{Dialect, Level, Plan};
 use pyo3::prelude::*;
 use telemetry::{ErrorLog, Relay};
 
@@ -77,6 +77,9 @@ pub(crate) fn install(
     log: &ErrorLog,
     before: Option<&Py<PyAny>>,
 ) -> Result<Option<Py<PyAny>>, String> {
+    if plan.settings.dialect == Dialect::Uvicorn {
+        return crate::uvicorn_logging::install(py, plan, log).map(|()| None);
+    }
     if !plan.settings.logs.in_python {
         log.set_relay(None);
         return Ok(None);

@@ -25,3 +25,4 @@ pub use seat::{ReadyPipe, WorkerSeat};
 pub use serve::serve;
 pub use signals::Signals;
 pub use start::StartError;
+pub use supervisor::ENDED_BY_TERM;

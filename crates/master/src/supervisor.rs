@@ -21,7 +21,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use config::{Dialect, Settings};
+use config::{Dialect, Processes, Settings};
 use rustix::process::Signal;
 use telemetry::{Event, ExitStatus, StopKind};
 
@@ -38,6 +38,8 @@ const MARGIN_MS: u64 = 500;
 const ENDING_MS: u64 = 5000;
 /// Has a worker write where each of its threads is into the error log.
 const SAY_WHERE: Signal = Signal::VTALARM;
+/// A server of one process under uvicorn's command has itself ended by the TERM that stopped it.
+pub const ENDED_BY_TERM: i32 = 128 + Signal::TERM.as_raw();
 /// From ABRT, which lets the worker say where it hangs, to KILL.
 const ABORT_MS: u64 = 1000;
 
@@ -51,6 +53,8 @@ pub(crate) struct Plan {
     pub(crate) term_reloads: bool,
     /// WINCH sends the workers home.
     pub(crate) daemonized: bool,
+    /// The exit code of a stop by TERM.
+    pub(crate) code_after_term: i32,
 }
 
 impl Plan {
@@ -61,6 +65,10 @@ impl Plan {
             graceful_ms: u64::try_from(settings.timeouts.graceful.as_millis()).unwrap_or(u64::MAX / 2),
             term_reloads: settings.term_reloads,
             daemonized: settings.daemonize.is_some(),
+            code_after_term: match settings.dialect {
+                Dialect::Uvicorn if settings.logs.processes == Processes::One => ENDED_BY_TERM,
+                Dialect::Gunicorn | Dialect::Native | Dialect::Uvicorn | Dialect::Uwsgi => 0,
+            },
         }
     }
 }
@@ -317,7 +325,9 @@ impl Supervisor {
         match signal {
             Hup => self.begin_reload(),
             Term if self.plan.term_reloads => self.begin_reload(),
-            Term => self.stop(now_ms, StopKind::Graceful, Some(0)),
+            Term => self.stop(now_ms, StopKind::Graceful, Some(self.plan.code_after_term)),
+            // uvicorn is in no hurry before the second one.
+            Int if self.plan.dialect == Dialect::Uvicorn => self.stop(now_ms, StopKind::Graceful, Some(0)),
             Int | Quit => self.stop(now_ms, StopKind::Quick, Some(0)),
             Usr1 if uwsgi => self.actions.push(Action::LogStatistics),
             Usr2 if uwsgi => self.actions.push(Action::LogStatus),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use config::{Dialect, Logs};
-use protocol::{RequestHead, ResponseHead};
+use protocol::{RequestHead, ResponseHead, Version};
 
 pub use format::{AccessFormat, FormatError};
 use line::Scratch;
@@ -52,6 +52,39 @@ pub struct AccessRecord<'a> {
     pub requests_of_worker: u64,
     /// Requests all workers have answered, this one included.
     pub requests_total: u64,
+}
+
+/// What uvicorn's logger is told of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessedRequest<'a> {
+    /// The client's address; empty on a unix socket.
+    pub client: &'a str,
+    /// The client's port; 0 on a unix socket.
+    pub client_port: u16,
+    /// The method as it was sent.
+    pub method: &'a [u8],
+    /// The target as it was sent.
+    pub target: &'a [u8],
+    /// `1.1`
+    pub http_version: &'static str,
+    /// The status code sent.
+    pub status: u16,
+}
+
+impl<'a> AccessedRequest<'a> {
+    fn of(record: &AccessRecord<'a>) -> AccessedRequest<'a> {
+        AccessedRequest {
+            client: record.client,
+            client_port: record.client_port,
+            method: record.head.method(),
+            target: record.head.target(),
+            http_version: match record.head.version() {
+                Version::Http10 => "1.0",
+                Version::Http11 => "1.1",
+            },
+            status: record.status,
+        }
+    }
 }
 
 /// The access log of one process.
@@ -114,6 +147,11 @@ impl AccessLog {
 
     /// Adds the request's line. It is written with the next [`AccessLog::flush`], or when many have gathered.
     pub fn record(&mut self, record: &AccessRecord<'_>) {
+        if let Some(relay) = &self.relay
+            && relay.request(&AccessedRequest::of(record))
+        {
+            return;
+        }
         self.format
             .push_line(&mut self.buffer, &mut self.scratch, record, SystemTime::now());
         self.lines += 1;

@@ -9,8 +9,9 @@ use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
-use config::{Dialect, Level, Logs};
+use config::{Dialect, Level, Logs, Processes};
 
+use crate::access::AccessedRequest;
 use crate::clock::{LocalClock, unix_seconds};
 use crate::colors;
 use crate::escape::push_text;
@@ -30,6 +31,10 @@ pub trait Relay: Send + Sync + std::fmt::Debug {
     fn line(&self, level: Level, text: &str, details: &str) -> bool;
     /// Takes a line of the access log.
     fn access(&self, text: &str);
+    /// Takes a request that was answered; false where it wants the line.
+    fn request(&self, _request: &AccessedRequest<'_>) -> bool {
+        false
+    }
     /// Opens its files anew.
     fn reopen(&self);
 }
@@ -39,6 +44,7 @@ struct Inner {
     /// Writes the lines instead of us.
     relay: RwLock<Option<Arc<dyn Relay>>>,
     dialect: Dialect,
+    processes: Processes,
     level: Level,
     /// Whether standard output and error shall follow the file.
     capture_output: bool,
@@ -63,6 +69,7 @@ impl ErrorLog {
         let inner = Inner {
             relay: RwLock::new(None),
             dialect,
+            processes: logs.processes,
             level: logs.level,
             capture_output: logs.capture_output,
             prefix: Prefix::of(dialect, logs),
@@ -111,6 +118,7 @@ impl ErrorLog {
                 unix_seconds: now,
                 ctime,
                 pid,
+                processes: self.inner.processes,
             },
         );
         let mut text = Vec::new();

@@ -40,6 +40,8 @@ pub enum Event {
         number: u32,
         threads: u32,
         boot: Duration,
+        /// Where it listens, as in [`Event::Listening`].
+        addresses: Vec<String>,
     },
     /// How far the application's lifespan has come (ASGI; logged by the worker).
     Lifespan(LifespanStep),
@@ -47,8 +49,8 @@ pub enum Event {
     WebSocketAccepted { client: String, target: String },
     /// An accepted WebSocket's connection has ended.
     WebSocketClosed,
-    /// The worker leaves of its own accord (logged by the worker).
-    WorkerExiting { pid: u32 },
+    /// The worker leaves of its own accord (logged by the worker). `served`: it had come to that.
+    WorkerExiting { pid: u32, served: bool },
     /// The worker has served its `max_requests`.
     WorkerRecycling { pid: u32, requests: u64 },
     /// The worker found that its master is gone.

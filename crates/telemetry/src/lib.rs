@@ -13,7 +13,7 @@ mod event;
 mod sink;
 mod words;
 
-pub use access::{AccessFormat, AccessLog, AccessRecord, FormatError};
+pub use access::{AccessFormat, AccessLog, AccessRecord, AccessedRequest, FormatError};
 pub use clock::{DateClock, http_date};
 pub use error_log::{ErrorLog, Relay};
 pub use event::{Event, ExitStatus, LifespanStep, StopKind};

@@ -8,7 +8,7 @@ mod native;
 mod uvicorn;
 mod uwsgi;
 
-use config::{Dialect, Level};
+use config::{Dialect, Level, Processes};
 
 use crate::event::{Event, LifespanStep};
 
@@ -24,6 +24,8 @@ pub(crate) struct Moment {
     pub(crate) ctime: String,
     /// The process that tells it.
     pub(crate) pid: u32,
+    /// Which processes may be spoken of.
+    pub(crate) processes: Processes,
 }
 
 /// The lines of `event` in the words of `dialect`.
@@ -32,7 +34,7 @@ pub(crate) fn lines(dialect: Dialect, event: &Event, moment: &Moment) -> Lines {
         Dialect::Native => native::lines(event),
         Dialect::Gunicorn => gunicorn::lines(event),
         Dialect::Uwsgi => uwsgi::lines(event, moment),
-        Dialect::Uvicorn => uvicorn::lines(event),
+        Dialect::Uvicorn => uvicorn::lines(event, moment),
     }
 }
 

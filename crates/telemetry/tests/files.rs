@@ -40,6 +40,7 @@ fn logs(path: &Path) -> Logs {
         in_python: false,
         capture_output: false,
         colors: None,
+        processes: config::Processes::Several,
     }
 }
 

@@ -120,6 +120,7 @@ impl Driven {
             self.reactor.welcome_back(exchange);
         }
         self.reactor.flush_dirty();
+        self.reactor.flush_access_log();
         self.reactor.farewell()
     }
 

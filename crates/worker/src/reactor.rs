@@ -256,7 +256,7 @@ impl Reactor {
     pub(crate) fn new(mut conditions: Conditions, gateway: Option<&Arc<dyn Gateway>>) -> io::Result<Reactor> {
         let poll = Poll::new()?;
         let registry = poll.registry();
-        let mut signals = Signals::install()?;
+        let mut signals = Signals::install(conditions.settings.dialect)?;
         registry.register(&mut signals.wake, SIGNALS, Interest::READABLE)?;
         let lifeline = conditions.lifeline.as_raw_fd();
         registry.register(&mut SourceFd(&lifeline), LIFELINE, Interest::READABLE)?;
@@ -430,11 +430,16 @@ impl Reactor {
         result
     }
 
-    /// Takes what is ready, after at most `timeout`.
-    pub(crate) fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+    /// Writes the access lines that have gathered: before whatever comes next may take long.
+    pub(crate) fn flush_access_log(&mut self) {
         if let Some(log) = self.conditions.access_log.as_mut().filter(|log| log.pending()) {
             log.flush();
         }
+    }
+
+    /// Takes what is ready, after at most `timeout`.
+    pub(crate) fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+        self.flush_access_log();
         match self.poll.poll(events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 self.interrupted = true;

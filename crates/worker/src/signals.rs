@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use config::Dialect;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
 
 /// The flags and the pipe that wakes the reactor.
@@ -19,7 +20,7 @@ pub(crate) struct Signals {
 /// What signals have asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// Finish what is in progress, then leave (TERM, HUP).
+    /// Finish what is in progress, then leave (TERM, HUP; INT under uvicorn).
     Leave,
     /// Leave at once (INT, QUIT).
     LeaveNow,
@@ -28,7 +29,9 @@ pub(crate) enum Request {
 }
 
 impl Signals {
-    pub(crate) fn install() -> io::Result<Signals> {
+    /// Installs the handlers. Under uvicorn INT is as gentle as TERM: a Ctrl-C reaches all processes of the terminal, and
+    /// the master has the word on whether there is haste.
+    pub(crate) fn install(dialect: Dialect) -> io::Result<Signals> {
         let (wake, sender) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         sender.set_nonblocking(true)?;
@@ -38,10 +41,14 @@ impl Signals {
             leave_now: Arc::default(),
             reopen: Arc::default(),
         };
+        let interrupted = match dialect {
+            Dialect::Uvicorn => &signals.leave,
+            Dialect::Gunicorn | Dialect::Native | Dialect::Uwsgi => &signals.leave_now,
+        };
         let table = [
             (SIGTERM, &signals.leave),
             (SIGHUP, &signals.leave),
-            (SIGINT, &signals.leave_now),
+            (SIGINT, interrupted),
             (SIGQUIT, &signals.leave_now),
             (SIGUSR1, &signals.reopen),
         ];

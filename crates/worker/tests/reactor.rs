@@ -85,6 +85,7 @@ fn settings(threads: u32, patience: Duration) -> Settings {
             in_python: false,
             capture_output: false,
             colors: None,
+            processes: config::Processes::Several,
         },
         process_name: None,
         process_titles: false,

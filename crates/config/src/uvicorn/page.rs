@@ -31,7 +31,8 @@ pub(crate) fn page() -> String {
             Status::NotYet => ("not there yet", ""),
             Status::Refused(reason) => ("refused", *reason),
         };
-        let remarks = [entry.help, reason].join(" ");
+        let full_stop = if entry.help.ends_with('.') { "" } else { "." };
+        let remarks = format!("{}{full_stop} {reason}", entry.help);
         out.push_str(&format!(
             "| `{}` | {status} | {} |\n",
             flags(entry),

@@ -12,6 +12,7 @@ use crate::{Interface, Level, Lifespan, ProxyHeaders};
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
     Text,
+    /// A path of something that exists.
     Path,
     Integer,
     Float,
@@ -48,6 +49,9 @@ const TLS: &str =
 pub(super) fn entries() -> impl Iterator<Item = &'static Entry> {
     OPTIONS.iter()
 }
+
+/// What [`boolean`] reads, as click lists it.
+pub(super) const BOOLEANS: &str = "0, 1, f, false, n, no, off, on, t, true, y, yes";
 
 /// A boolean in click's spellings.
 pub(super) fn boolean(text: &str) -> Option<bool> {
@@ -117,6 +121,24 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 fn on(text: &str) -> bool {
     boolean(text).unwrap_or(true)
+}
+
+/// uvicorn can be given implementations by name, or by import string.
+fn another_implementation(
+    draft: &mut Draft,
+    option: &str,
+    value: &str,
+    known: &[&str],
+) -> Result<(), String> {
+    if !known.contains(&value) && !value.contains(':') {
+        return Err(format!(
+            "Import string \"{value}\" must be in format \"<module>:<attribute>\"."
+        ));
+    }
+    draft.notices.push(format!(
+        "accepted without effect: --{option} {value}, because there is one implementation here, in Rust"
+    ));
+    Ok(())
 }
 
 const OPTIONS: &[Entry] = &[
@@ -194,13 +216,8 @@ const OPTIONS: &[Entry] = &[
         Kind::Integer,
         "1, or $WEB_CONCURRENCY",
         "Number of worker processes. Not valid with --reload.",
-        |d, v| match natural(v)? {
-            0 => Err("without workers nobody answers: at least 1".to_owned()),
-            number => {
-                d.settings.workers = count(number);
-                Ok(())
-            }
-        },
+        // As in uvicorn, 0 is the default.
+        store!(|d, v| d.settings.workers => count(natural(v)?).max(1)),
     ),
     honoured(
         "loop",
@@ -224,20 +241,29 @@ const OPTIONS: &[Entry] = &[
             )),
         },
     ),
-    option(
+    honoured(
         "http",
         Kind::Text,
         "auto",
-        "HTTP protocol implementation.",
-        Status::NoEffect("there is one implementation of HTTP here, in Rust"),
+        "HTTP protocol implementation. There is one here, in Rust: another name is accepted without effect.",
+        |d, v| match v {
+            "auto" => Ok(()),
+            _ => another_implementation(d, "http", v, &["h11", "httptools", "zttp"]),
+        },
     ),
     option("http2", Kind::Flag, "", "Enable HTTP/2 support.", Status::NotYet),
     honoured(
         "ws",
         Kind::Text,
         "auto",
-        "WebSocket protocol implementation. There is one here, in Rust; 'none' refuses WebSockets.",
-        store!(|d, v| d.settings.asgi.websocket.enabled => v != "none"),
+        "WebSocket protocol implementation. 'none' refuses WebSockets. There is one here, in Rust: another name is accepted without effect.",
+        |d, v| match v {
+            "auto" | "none" => {
+                d.settings.asgi.websocket.enabled = v != "none";
+                Ok(())
+            }
+            _ => another_implementation(d, "ws", v, &["websockets", "websockets-sansio", "wsproto"]),
+        },
     ),
     honoured(
         "ws-max-size",
@@ -401,7 +427,13 @@ const OPTIONS: &[Entry] = &[
         Kind::Integer,
         "",
         "Maximum number of requests to service before a new process takes the place of this one.",
-        store!(|d, v| d.settings.max_requests => Some(natural(v)?).filter(|number| *number > 0)),
+        |d, v| match natural(v)? {
+            0 => Err("no process could answer a request: leave the option away for no limit".to_owned()),
+            number => {
+                d.settings.max_requests = Some(number);
+                Ok(())
+            }
+        },
     ),
     honoured(
         "limit-max-requests-jitter",

@@ -623,11 +623,14 @@ impl Driver {
             "stop-failed" => LifespanStep::StopFailed,
             _ => return Err(PyValueError::new_err(format!("no step of a lifespan: {what}"))),
         };
-        if !details.is_empty() {
-            self.log
-                .error_with_details("The application's lifespan:", details);
+        match details.split_once('\n') {
+            Some((first, rest)) => self.log.error_with_details(first, rest),
+            None if details.is_empty() => {}
+            None => self.log.error(details),
         }
-        self.log.event(&Event::Lifespan(step));
+        if step != LifespanStep::Broke {
+            self.log.event(&Event::Lifespan(step));
+        }
         Ok(())
     }
 }

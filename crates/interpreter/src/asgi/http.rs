@@ -426,9 +426,10 @@ impl HttpRequest {
         let py = error.py();
         let error = PyErr::from_value(error.clone());
         if !self.driver.get().ends_with_worker(py, &error) && !because_client_left(py, &error) {
-            let what = format!("Error handling request {}", super::scope::request_line(scope));
+            let log = self.driver.get().log();
+            let what = super::failure(log, "request", &super::scope::request_line(scope));
             let traceback = crate::traceback::text(py, &error);
-            self.driver.get().log().error_with_details(what, &traceback);
+            log.error_with_details(what, &traceback);
         }
         self.cut(py)
     }

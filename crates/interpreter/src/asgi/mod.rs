@@ -15,7 +15,7 @@ mod websocket;
 
 use std::sync::Arc;
 
-use config::{Interface, Settings};
+use config::{Dialect, Interface, Settings};
 use pyo3::prelude::*;
 use telemetry::ErrorLog;
 use worker::{Conditions, Departure, Driven, Exchange, Front};
@@ -68,6 +68,15 @@ pub(crate) fn serve(
         departure: driver.get().departure().unwrap_or(Departure::Quick),
         exit_code,
     })
+}
+
+/// How the log begins to tell that an application has raised: `what` has failed, for the request of `line`.
+fn failure(log: &ErrorLog, what: &str, line: &str) -> String {
+    let words = match log.dialect() {
+        Dialect::Uvicorn => "Exception in ASGI application".to_owned(),
+        Dialect::Gunicorn | Dialect::Native | Dialect::Uwsgi => format!("Error handling {what}"),
+    };
+    format!("{words} {}", line.trim_start())
 }
 
 /// Method and target for the log, made harmless.

@@ -23,6 +23,7 @@ impl World {
             graceful_ms: 30_000,
             term_reloads: false,
             daemonized: false,
+            code_after_term: 0,
         };
         World::with(plan)
     }

@@ -308,6 +308,7 @@ fn settings(directory: &Path) -> Settings {
             in_python: false,
             capture_output: false,
             colors: None,
+            processes: config::Processes::Several,
         },
         process_name: None,
         process_titles: true,

@@ -29,7 +29,7 @@ pub(super) fn lines(event: &Event) -> Lines {
         }
         Event::Lifespan(step) => vec![super::lifespan(*step)],
         Event::WebSocketAccepted { .. } | Event::WebSocketClosed => vec![],
-        Event::WorkerExiting { pid } => vec![(Info, format!("Worker exiting (pid: {pid})"))],
+        Event::WorkerExiting { pid, .. } => vec![(Info, format!("Worker exiting (pid: {pid})"))],
         Event::WorkerRecycling { .. } => {
             vec![(Info, "Autorestarting worker after current request.".to_owned())]
         }

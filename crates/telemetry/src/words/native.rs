@@ -35,6 +35,7 @@ pub(super) fn lines(event: &Event) -> Lines {
             number,
             threads,
             boot,
+            ..
         } => vec![(
             Info,
             format!(
@@ -45,7 +46,7 @@ pub(super) fn lines(event: &Event) -> Lines {
         )],
         Event::Lifespan(step) => vec![super::lifespan(*step)],
         Event::WebSocketAccepted { .. } | Event::WebSocketClosed => vec![],
-        Event::WorkerExiting { pid } => vec![(Debug, format!("Worker with pid {pid} is leaving"))],
+        Event::WorkerExiting { pid, .. } => vec![(Debug, format!("Worker with pid {pid} is leaving"))],
         Event::WorkerRecycling { pid, requests } => vec![(
             Info,
             format!(

@@ -3,10 +3,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use config::Dialect::{Gunicorn, Native, Uvicorn, Uwsgi};
+use config::Dialect::{self, Gunicorn, Native, Uvicorn, Uwsgi};
+use config::Processes::{One, Reloader, Several};
 
 use super::{Moment, lines};
-use crate::event::{Event, ExitStatus, StopKind};
+use crate::event::{Event, ExitStatus, LifespanStep, StopKind};
+
+fn told(dialect: Dialect, event: &Event, moment: &Moment) -> String {
+    let lines = lines(dialect, event, moment);
+    let told: Vec<String> = lines
+        .iter()
+        .map(|(level, text)| format!("{level:?} {text}"))
+        .collect();
+    told.join("|")
+}
 
 fn exited(status: ExitStatus, expected: bool) -> Event {
     Event::WorkerExited {
@@ -43,6 +53,7 @@ fn each_event_has_the_words_of_its_dialect() {
         number: 1,
         threads: 1,
         boot: Duration::from_millis(40),
+        addresses: vec!["http://127.0.0.1:8000".to_owned()],
     };
     let socket = Event::FileRemoved {
         path: PathBuf::from("/run/a.sock"),
@@ -131,7 +142,10 @@ fn each_event_has_the_words_of_its_dialect() {
         ),
         (
             Gunicorn,
-            Event::WorkerExiting { pid: 20 },
+            Event::WorkerExiting {
+                pid: 20,
+                served: true,
+            },
             "Info Worker exiting (pid: 20)",
         ),
         (
@@ -306,13 +320,111 @@ fn each_event_has_the_words_of_its_dialect() {
         unix_seconds: 1000,
         ctime: "Sun Nov 22 09:33:39 2026".to_owned(),
         pid: 10,
+        processes: Several,
     };
     for (dialect, event, expected) in table {
-        let lines = lines(dialect, &event, &moment);
-        let told: Vec<String> = lines
-            .iter()
-            .map(|(level, text)| format!("{level:?} {text}"))
-            .collect();
-        assert_eq!(told.join("|"), expected, "{dialect:?} {event:?}");
+        assert_eq!(told(dialect, &event, &moment), expected, "{dialect:?} {event:?}");
+    }
+}
+
+#[test]
+fn uvicorn_speaks_of_the_processes_that_its_users_know() {
+    let addresses = vec!["http://127.0.0.1:8000".to_owned(), "unix:/run/a.sock".to_owned()];
+    let running = "Info Uvicorn running on http://127.0.0.1:8000 (Press CTRL+C to quit)|\
+                   Info Uvicorn running on unix socket /run/a.sock (Press CTRL+C to quit)";
+    let listening = Event::Listening {
+        addresses: addresses.clone(),
+        pid: 10,
+    };
+    let ready = Event::WorkerReady {
+        pid: 20,
+        number: 1,
+        threads: 1,
+        boot: Duration::from_millis(40),
+        addresses,
+    };
+    let exiting = |served| Event::WorkerExiting { pid: 20, served };
+    let retiring = Event::WorkerRetiring {
+        pid: 20,
+        number: 1,
+        kind: StopKind::Graceful,
+    };
+    let stopping = Event::Stopping {
+        kind: StopKind::Graceful,
+    };
+    let recycling = Event::WorkerRecycling { pid: 20, requests: 9 };
+    let parent = Event::MasterSpawned { pid: 10 };
+    let stopped = Event::Stopped { pid: 10 };
+    let signal = |name| Event::SignalHandled { name };
+    let table = [
+        (One, listening.clone(), ""),
+        (Several, listening.clone(), running),
+        (Reloader, listening, running),
+        (One, ready.clone(), running),
+        (Several, ready, ""),
+        (One, parent.clone(), "Debug Started parent process [10]"),
+        (Several, parent.clone(), "Info Started parent process [10]"),
+        (
+            Reloader,
+            parent,
+            "Info Started reloader process [10] using Penstock",
+        ),
+        (
+            One,
+            Event::WorkerBooting { pid: 20, number: 1 },
+            "Info Started server process [20]",
+        ),
+        (One, exiting(true), "Info Finished server process [20]"),
+        (One, exiting(false), ""),
+        (One, signal("term"), "Debug Received SIGTERM, exiting."),
+        (Several, signal("term"), "Info Received SIGTERM, exiting."),
+        (One, signal("hup"), "Info Received SIGHUP, restarting processes."),
+        (One, stopping.clone(), "Info Shutting down"),
+        (Several, stopping, ""),
+        (Several, retiring.clone(), "Info Terminated child process [20]"),
+        (One, retiring, "Debug Terminated child process [20]"),
+        (Several, stopped.clone(), "Info Stopping parent process [10]"),
+        (Reloader, stopped.clone(), "Info Stopping reloader process [10]"),
+        (One, stopped, "Debug Stopping parent process [10]"),
+        (One, exited(ExitStatus::Code(3), false), ""),
+        (
+            Several,
+            exited(ExitStatus::Code(3), false),
+            "Error Child process [20] failed to start, stopping the parent process.",
+        ),
+        (
+            Several,
+            exited(ExitStatus::Signal(9), false),
+            "Info Child process [20] died of SIGKILL",
+        ),
+        (Several, exited(ExitStatus::Signal(9), true), ""),
+        (
+            Several,
+            recycling,
+            "Info Maximum request limit of 9 exceeded. Terminating process.",
+        ),
+        (
+            One,
+            Event::Lifespan(LifespanStep::Unsupported),
+            "Info ASGI 'lifespan' protocol appears unsupported.|Info Application startup complete.",
+        ),
+        (
+            One,
+            Event::Lifespan(LifespanStep::Started),
+            "Info Application startup complete.",
+        ),
+    ];
+    for (processes, event, expected) in table {
+        let moment = Moment {
+            unix_seconds: 1000,
+            ctime: String::new(),
+            pid: 10,
+            processes,
+        };
+        assert_eq!(
+            told(Uvicorn, &event, &moment),
+            expected,
+            "{processes:?} {event:?}"
+        );
     }
 }

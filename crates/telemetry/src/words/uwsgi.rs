@@ -35,6 +35,7 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
             number,
             threads,
             boot,
+            ..
         } => vec![
             (Info, application_ready(*pid, boot.as_secs())),
             (

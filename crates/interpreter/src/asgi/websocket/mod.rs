@@ -370,9 +370,10 @@ impl WebSocketSession {
         let py = error.py();
         let error = PyErr::from_value(error.clone());
         if !self.driver().ends_with_worker(py, &error) && !because_client_left(py, &error) {
-            let what = format!("Error handling WebSocket{}", super::scope::request_line(scope));
+            let log = self.driver().log();
+            let what = super::failure(log, "WebSocket", &super::scope::request_line(scope));
             let traceback = crate::traceback::text(py, &error);
-            self.driver().log().error_with_details(what, &traceback);
+            log.error_with_details(what, &traceback);
         }
         self.end(py, INTERNAL_ERROR, 500)
     }

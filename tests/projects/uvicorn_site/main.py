@@ -1,0 +1,64 @@
+"""Applications that the tests of uvicorn's command serve."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+
+async def index(request: Request) -> Response:
+    return PlainTextResponse("hello")
+
+
+async def log(request: Request) -> Response:
+    logging.getLogger("uvicorn.error").info("from %s", "the application")
+    logging.getLogger("uvicorn").warning("something to look at")
+    return PlainTextResponse("logged")
+
+
+async def slow(request: Request) -> Response:
+    logging.getLogger("uvicorn.error").info("slow begins")
+    await asyncio.sleep(1)
+    return PlainTextResponse("slow")
+
+
+async def scope(request: Request) -> Response:
+    keys = ("path", "root_path", "scheme", "client")
+    return JSONResponse(
+        {key: request.scope[key] for key in keys} | {"pid": os.getpid(), "set": os.environ.get("FROM_FILE")}
+    )
+
+
+async def broken(request: Request) -> Response:
+    raise RuntimeError("on purpose")
+
+
+@asynccontextmanager
+async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    yield
+
+
+def create_app() -> Starlette:
+    handlers = (index, log, slow, scope, broken)
+    routes = [Route("/" if handler is index else f"/{handler.__name__}", handler) for handler in handlers]
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+app = create_app()
+
+
+@asynccontextmanager
+async def no_start(app: Starlette) -> AsyncIterator[None]:
+    raise RuntimeError("the database is down")
+    yield
+
+
+failing = Starlette(lifespan=no_start)
