@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(shell find crates python -name '*.rs' -o -name '*.py' -o -name '*.toml' -o -name '*.tsv' -o -name '*.pyi' -o -name '*.md') Cargo.toml Cargo.lock pyproject.toml
 
-.PHONY: serve test build check autobahn clean
+.PHONY: serve test build check autobahn clean web-servers
 
 serve: build
 	$(BIN)/penstock gunicorn --chdir examples hello:app
@@ -24,7 +24,16 @@ $(VENV)/.built: $(VENV)/.tools $(SOURCES)
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --quiet
 	touch $@
 
-test: check build $(VENV)/.test-tools
+# The tests behind real web servers need nginx and Apache: installed where that is allowed, named otherwise.
+WEB_SERVERS := nginx apache2 libapache2-mod-proxy-uwsgi
+
+web-servers:
+	@if PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null && [ -e /usr/lib/apache2/modules/mod_proxy_uwsgi.so ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && { apt-get update -qq; DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq $(WEB_SERVERS); } >/dev/null 2>&1; then :; \
+	else echo "tests/test_gateways.py is skipped: install $(WEB_SERVERS)"; fi
+
+test: check build web-servers $(VENV)/.test-tools
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace --exclude penstock-interpreter; \
 	else cargo test --workspace --exclude penstock-interpreter; fi
 	$(BIN)/python -m pytest tests

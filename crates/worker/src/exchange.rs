@@ -311,6 +311,13 @@ impl Exchange {
         work.head_bytes = (out.len() - before) as u64;
     }
 
+    /// Queues text for the web server's error log: false where the wire has no place for it, or as much is queued as may be.
+    pub fn write_stderr(&mut self, text: &[u8]) -> bool {
+        let Exchange { connection, work } = self;
+        work.outbox.pending() < work.bounds.response_buffer
+            && connection.codec.send_stderr(text, work.outbox.tail())
+    }
+
     /// Queues a piece of the answer's body, by copying it.
     pub fn write(&mut self, piece: &[u8]) {
         let Exchange { connection, work } = self;

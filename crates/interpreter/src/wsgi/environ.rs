@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use config::{Dialect, Settings};
+use config::{Dialect, Settings, Wire};
 use foldhash::fast::FixedState;
 use protocol::{RequestHead, Version, percent_decode};
 use pyo3::ffi;
@@ -34,6 +34,8 @@ pub(super) struct Environs {
     keys: Keys,
     names: Mutex<HashMap<Box<[u8]>, Name, FixedState>>,
     variables: Variables,
+    /// `wsgi.errors` goes to the web server where the wire has a place for it.
+    errors_to_web_server: bool,
     script_name: String,
     trust: Trust,
     /// The target as sent is `REQUEST_URI` to uWSGI's users, `RAW_URI` to gunicorn's.
@@ -105,6 +107,7 @@ impl Environs {
             keys: Keys::new(py),
             names: Mutex::default(),
             variables: Variables::new(),
+            errors_to_web_server: settings.gateways.fastcgi_stderr,
             script_name: settings.script_name.clone(),
             trust: Trust::new(&settings.forwarded_allow_ips),
             dialect: settings.dialect,
@@ -125,6 +128,10 @@ impl Environs {
         let environ = template.environ.bind(py).copy()?;
         if head.has_variables() {
             environ.set_item(&keys.input, input)?;
+            if self.errors_to_web_server && front.wire == Wire::Fastcgi {
+                let errors = ErrorStream::to_web_server(self.log.clone(), input.clone().unbind());
+                environ.set_item(intern!(py, "wsgi.errors"), Bound::new(py, errors)?)?;
+            }
             self.set_variables(py, &environ, exchange)?;
             return Ok(environ);
         }

@@ -1,17 +1,33 @@
-//! `wsgi.errors`: text from the application goes into the error log as it is.
+//! `wsgi.errors`: text from the application goes into the error log as it is, or, over FastCGI and if that is wanted, to
+//! the web server, which has an error log too.
 
 use pyo3::prelude::*;
 use telemetry::ErrorLog;
+
+use super::transaction::Transaction;
 
 /// A text stream that can only be written to.
 #[pyclass(frozen, module = "penstock")]
 pub(crate) struct ErrorStream {
     log: ErrorLog,
+    /// The request whose web server is told instead.
+    transaction: Option<Py<Transaction>>,
 }
 
 impl ErrorStream {
     pub(crate) fn new(log: ErrorLog) -> ErrorStream {
-        ErrorStream { log }
+        ErrorStream {
+            log,
+            transaction: None,
+        }
+    }
+
+    /// A stream to the web server of one request; once that is over, to the log.
+    pub(crate) fn to_web_server(log: ErrorLog, transaction: Py<Transaction>) -> ErrorStream {
+        ErrorStream {
+            log,
+            transaction: Some(transaction),
+        }
     }
 }
 
@@ -20,7 +36,16 @@ impl ErrorStream {
     /// Writes `text` and returns its length.
     fn write(&self, text: &Bound<'_, pyo3::types::PyString>) -> PyResult<usize> {
         // Lone surrogates cannot be written; a replacement character says that something stood there.
-        self.log.raw(text.to_string_lossy().as_bytes());
+        let bytes = text.to_string_lossy();
+        let told = self.transaction.as_ref().is_some_and(|transaction| {
+            let told = transaction
+                .get()
+                .with(|exchange| exchange.write_stderr(bytes.as_bytes()));
+            told.unwrap_or(false)
+        });
+        if !told {
+            self.log.raw(bytes.as_bytes());
+        }
         text.len()
     }
 

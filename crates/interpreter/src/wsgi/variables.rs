@@ -127,6 +127,8 @@ impl Variable {
             b"UWSGI_SCHEME" => Variable::Scheme(key, Hint::UwsgiScheme),
             b"HTTP_X_FORWARDED_PROTO" => Variable::Scheme(key, Hint::ForwardedProto),
             b"HTTPS" | b"HTTP_X_FORWARDED_SSL" => Variable::Scheme(key, Hint::Switch),
+            // Configurations of web servers add one of their own to one that is there.
+            b"HTTP_HOST" => Variable::Plain(key),
             b"HTTP_COOKIE" => Variable::Header(key, b"; "),
             _ if name.starts_with(b"HTTP_") => Variable::Header(key, b","),
             _ => Variable::Plain(key),

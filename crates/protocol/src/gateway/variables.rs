@@ -126,8 +126,12 @@ fn push_field(head: &mut RequestHead, name: Span, value: Span) -> Result<(), Ref
         };
     }
     let name = Span::new(start, length);
-    if length == 4 && name.of(&head.text) == b"host" {
-        head.host = Some(value);
+    if name.of(&head.text) == b"host" {
+        // Web servers' configurations add a HTTP_HOST of their own to one that is there: the last one counts.
+        if head.host.replace(value).is_some() {
+            let text = &head.text;
+            head.fields.retain(|field| field.name.of(text) != b"host");
+        }
     }
     head.fields.push(FieldSpan { name, value });
     Ok(())

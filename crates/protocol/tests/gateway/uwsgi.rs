@@ -88,6 +88,16 @@ fn variables_become_method_path_query_and_fields() {
             ],
             "GET /2 []",
         ),
+        (
+            &[
+                ("REQUEST_METHOD", "GET"),
+                ("PATH_INFO", "/"),
+                ("HTTP_HOST", "a"),
+                ("HTTP_A", "1"),
+                ("HTTP_HOST", "b"),
+            ],
+            "GET / [a=1, host=b]",
+        ),
         // What frames the web server's other side is no field here, and Proxy none anywhere.
         (
             &[

@@ -1,0 +1,531 @@
+"""Penstock behind the distribution's real nginx and Apache: uwsgi, FastCGI, SCGI and HTTP, by TCP and unix sockets.
+
+One Penstock serves all eight sockets; one nginx and one Apache have a site for each, made of the files in ``examples/``.
+What the application sees by each way is held against what it sees over HTTP; the differences that are left are listed
+here, in ``DIFFERENCES``, and explained in docs/gateways.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import RawClient, Response, Server
+from harness.processes import free_port, wait_until
+from harness.webservers import Apache, Nginx, Site, WebServer, missing
+
+WIRES = ("uwsgi", "fastcgi", "scgi", "http")
+TRANSPORTS = ("tcp", "unix")
+SERVERS = ("nginx", "apache")
+
+if absent := missing():
+    pytest.skip(absent, allow_module_level=True)
+
+
+class Way:
+    """One way from a client to the application: a web server's site."""
+
+    def __init__(self, server: WebServer, site: Site, penstock: Server) -> None:
+        self.server = server
+        self.site = site
+        self.penstock = penstock
+
+    def connect(self) -> RawClient:
+        return RawClient(("127.0.0.1", self.site.port))
+
+    def request(self, method: str, target: str, *fields: str, body: bytes | None = None) -> Response:
+        with self.connect() as client:
+            return client.request(method, target, "Connection: close", *fields, body=body)
+
+    def get(self, target: str, *fields: str) -> Response:
+        return self.request("GET", target, *fields)
+
+
+@pytest.fixture(scope="module")
+def sockets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, str], Any]]:
+    """Where Penstock listens, by wire and transport; Apache's workers must get through to the unix sockets."""
+    directory = Path("/tmp") / f"penstock-{uuid.uuid4().hex[:12]}"
+    directory.mkdir(mode=0o755)
+    directory.chmod(0o755)
+    found: dict[tuple[str, str], Any] = {}
+    for wire in WIRES:
+        found[wire, "tcp"] = ("127.0.0.1", free_port())
+        found[wire, "unix"] = str(directory / f"{wire}.sock")
+    yield found
+    for path in directory.iterdir():
+        path.unlink()
+    directory.rmdir()
+
+
+@pytest.fixture(scope="module")
+def penstock(sockets: dict[tuple[str, str], Any]) -> Iterator[Server]:
+    options = []
+    for (wire, _), address in sockets.items():
+        text = address if isinstance(address, str) else f"{address[0]}:{address[1]}"
+        options += [f"--{wire}-socket", text]
+    with Server(
+        *("uwsgi", "--http-socket", "{tcp}", "--vacuum", "--chmod-socket=666", "--buffer-size=65535"),
+        *("--processes=2", "--threads=4", "--wsgi-file=gateways.py", *options),
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def web_servers(penstock: Server, sockets: dict[tuple[str, str], Any]) -> Iterator[dict[str, WebServer]]:
+    def sites() -> list[Site]:
+        return [Site(wire, sockets[wire, transport]) for wire in WIRES for transport in TRANSPORTS]
+
+    with Nginx(sites()) as nginx, Apache(sites()) as apache:
+        yield {"nginx": nginx, "apache": apache}
+
+
+@pytest.fixture(params=[(s, w, t) for s in SERVERS for w in WIRES for t in TRANSPORTS], ids="-".join)
+def way(
+    request: pytest.FixtureRequest,
+    web_servers: dict[str, WebServer],
+    sockets: dict[tuple[str, str], Any],
+    penstock: Server,
+) -> Way:
+    server, wire, transport = request.param
+    backend = sockets[wire, transport]
+    site = next(site for site in web_servers[server].sites if site.backend == backend)
+    return Way(web_servers[server], site, penstock)
+
+
+# What the application sees.
+
+# Different by their nature, whatever the request: which connection, which server, which object.
+BY_NATURE = {"REMOTE_ADDR", "REMOTE_PORT", "SERVER_PORT", "SERVER_NAME", "uwsgi.core", "wsgi.input", "wsgi.errors"}
+
+NGINX = {
+    "CONTENT_TYPE",
+    "CONTENT_LENGTH",
+    "DOCUMENT_ROOT",
+    "REQUEST_SCHEME",
+    "HTTP_CONTENT_TYPE",
+    "HTTP_CONTENT_LENGTH",
+}
+NGINX_CGI = {"DOCUMENT_URI", "GATEWAY_INTERFACE", "SERVER_SOFTWARE", "REMOTE_USER", "SERVER_ADDR", "REDIRECT_STATUS"}
+APACHE = {
+    "PATH",
+    "SERVER_SIGNATURE",
+    "SERVER_SOFTWARE",
+    "SERVER_ADDR",
+    "DOCUMENT_ROOT",
+    "REQUEST_SCHEME",
+    "CONTEXT_PREFIX",
+}
+APACHE |= {"CONTEXT_DOCUMENT_ROOT", "SERVER_ADMIN", "SCRIPT_FILENAME", "GATEWAY_INTERFACE"}
+FORWARDED = {"HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO"}
+
+# What each way may add to the environ that the same request has over HTTP. Explained in docs/gateways.md.
+ADDED: dict[tuple[str, str], set[str]] = {
+    ("nginx", "uwsgi"): NGINX,
+    ("nginx", "fastcgi"): NGINX | NGINX_CGI,
+    ("nginx", "scgi"): NGINX | NGINX_CGI | {"SCGI"},
+    ("nginx", "http"): FORWARDED,
+    ("apache", "uwsgi"): APACHE,
+    ("apache", "fastcgi"): APACHE,
+    ("apache", "scgi"): APACHE | {"SCGI", "CONTENT_LENGTH"},
+    ("apache", "http"): FORWARDED | {"HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_SERVER"},
+}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_environ_is_that_of_http_but_for_what_is_listed(way: Way, method: str) -> None:
+    body = b"hello" if method == "POST" else None
+    fields = ("Cookie: a=b", "User-Agent: tester", "X-Two-Words: z", "Accept: */*")
+    environ = way.request(method, "/environ?a=1", *fields, body=body).json()
+    plain = way.penstock.request(method, "/environ?a=1", *fields, body=body).json()
+    wanted = set(plain) - {"HTTP_CONNECTION"} - BY_NATURE
+    assert wanted <= set(environ)
+    assert {key: environ[key] for key in wanted} == {key: plain[key] for key in wanted}
+    added = set(environ) - set(plain) - BY_NATURE - {"HTTP_CONNECTION"}
+    assert added <= ADDED[way.server.name, way.site.wire]
+    if way.site.wire != "http":
+        assert environ["REMOTE_ADDR"] == "127.0.0.1"
+
+
+def test_odd_targets_reach_the_application_as_they_were_sent(way: Way) -> None:
+    for target, path, query in [
+        ("/plain", "/plain", ""),
+        ("/with%20space?x=%20&y=1", "/with space", "x=%20&y=1"),
+        ("/%C3%A9t%C3%A9", "/\u00c3\u00a9t\u00c3\u00a9", ""),
+        ("/a;b=c/d,e", "/a;b=c/d,e", ""),
+        ("/trailing/", "/trailing/", ""),
+        ("/q??", "/q", "?"),
+        ("/?only=query", "/", "only=query"),
+        ("/%7Etilde", "/~tilde", ""),
+    ]:
+        environ = way.get(target).json()
+        assert (environ["PATH_INFO"], environ["QUERY_STRING"], environ["SCRIPT_NAME"]) == (path, query, ""), target
+        assert environ["REQUEST_URI"] == target
+
+
+def test_an_encoded_slash_reaches_the_application(way: Way) -> None:
+    answer = way.get("/a%2Fb")
+    if (way.server.name, way.site.wire) == ("apache", "uwsgi"):
+        # mod_proxy_uwsgi's own answer: AH10100, unable to decode uwsgi uri.
+        assert answer.status == 500 and "AH10100" in way.server.log
+        return
+    environ = answer.json()
+    # Apache does not decode it, so that it stays apart from a real one.
+    gateway_of_apache = way.server.name == "apache" and way.site.wire != "http"
+    assert environ["PATH_INFO"] == ("/a%2Fb" if gateway_of_apache else "/a/b")
+    assert environ["REQUEST_URI"] == "/a%2Fb"
+
+
+@pytest.mark.parametrize("size", [0, 1, 4 << 10, 1 << 20, 64 << 20], ids=["0B", "1B", "4KiB", "1MiB", "64MiB"])
+def test_uploads_arrive_whole(way: Way, size: int) -> None:
+    body = os.urandom(min(size, 1 << 20)) * max(1, size >> 20) if size else b""
+    answer = way.request("POST", "/digest", body=body)
+    assert answer.json() == {"sha256": hashlib.sha256(body).hexdigest(), "length": size}
+
+
+def test_chunked_uploads_arrive_whole(way: Way) -> None:
+    with way.connect() as client:
+        client.send(b"POST /digest HTTP/1.1\r\nHost: test\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n")
+        block = os.urandom(1000)
+        for _ in range(20):
+            client.send_and_ignore_failure(b"3e8\r\n" + block + b"\r\n")
+        client.send_and_ignore_failure(b"0\r\n\r\n")
+        answer = client.read_response("POST")
+    if way.server.name == "apache" and way.site.wire in ("uwsgi", "scgi"):
+        # mod_proxy_uwsgi and mod_proxy_scgi take none: AH01593.
+        assert answer.status == 411
+        return
+    assert answer.json() == {"sha256": hashlib.sha256(block * 20).hexdigest(), "length": 20_000}
+
+
+def test_streamed_blocks_arrive_as_they_are_produced(way: Way, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    with way.connect() as client:
+        client.send(f"GET /stream?{seen} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n".encode())
+        client.read_until(b"first\n")
+        seen.write_text("")
+        assert client.read_until(b"second\n")
+
+
+def test_head_and_status_without_a_body(way: Way) -> None:
+    answer = way.request("HEAD", "/environ")
+    assert (answer.status, answer.body) == (200, b"")
+    for status in (204, 304):
+        answer = way.get(f"/status/{status}")
+        assert (answer.status, answer.body, answer.value("ETag")) == (status, b"", '"x"')
+    for status in (201, 404, 500):
+        answer = way.get(f"/status/{status}")
+        assert (answer.status, answer.body) == (status, b"so\n")
+
+
+def test_large_headers_pass_both_ways(way: Way) -> None:
+    value = "v" * 3000
+    environ = way.get("/environ", f"X-One: {value}", f"X-Two: {value}").json()
+    assert (environ["HTTP_X_ONE"], environ["HTTP_X_TWO"]) == (value, value)
+    assert len(way.get("/large-head").values("X-Large-2")[0]) == 1000
+
+
+def test_a_client_that_goes_away_ends_its_answer(way: Way, tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    with way.connect() as client:
+        client.send(f"GET /endless?{note} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+        client.read_until(b"x" * 1000)
+        client.reset()
+    assert wait_until(note.exists, 60), "the application was not told"
+    assert way.get("/status/201").status == 201
+
+
+def test_two_hundred_clients_at_once_all_get_their_own_answer(way: Way) -> None:
+    def ask(number: int) -> str:
+        return str(way.get(f"/environ?number={number}").json()["QUERY_STRING"])
+
+    with ThreadPoolExecutor(200) as pool:
+        assert list(pool.map(ask, range(200))) == [f"number={number}" for number in range(200)]
+
+
+def test_static_files_and_upload_limits_are_the_web_servers(way: Way) -> None:
+    assert way.get("/static/hello.txt").body == b"a static file\n"
+    with way.connect() as client:
+        client.send(f"POST /digest HTTP/1.1\r\nHost: test\r\nContent-Length: {101 << 20}\r\n\r\n".encode())
+        assert client.read_response("POST").status == 413
+
+
+def test_a_proxy_header_does_not_become_a_setting(way: Way) -> None:
+    assert "HTTP_PROXY" not in way.get("/environ", "Proxy: http://evil").json()
+
+
+def test_an_underscore_does_not_pose_as_a_dash(way: Way) -> None:
+    environ = way.get("/environ", "X_Forwarded_For: 6.6.6.6").json()
+    assert "6.6.6.6" not in environ.get("HTTP_X_FORWARDED_FOR", "")
+
+
+# Connections to the application.
+
+
+class Relay:
+    """Counts the connections to an address by standing in front of it."""
+
+    def __init__(self, behind: tuple[str, int]) -> None:
+        self.behind = behind
+        self.connections = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = self.listener.getsockname()
+        self.sockets: list[socket.socket] = [self.listener]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self) -> None:
+        while True:
+            try:
+                near, _ = self.listener.accept()
+                far = socket.create_connection(self.behind)
+            except OSError:
+                return
+            self.connections += 1
+            self.sockets += [near, far]
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self.pump, args=(source, sink), daemon=True).start()
+
+    def pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def __enter__(self) -> Relay:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one in self.sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+
+@pytest.mark.parametrize("server", [Nginx, Apache])
+@pytest.mark.parametrize("wire", ["fastcgi", "http"])
+def test_connections_to_the_application_are_kept(
+    server: type[WebServer], wire: str, penstock: Server, sockets: dict[tuple[str, str], Any]
+) -> None:
+    with Relay(sockets[wire, "tcp"]) as relay, server([site := Site(wire, relay.address)]):
+        with RawClient(("127.0.0.1", site.port)) as client:
+            for number in range(20):
+                answer = client.request("POST", f"/environ?{number}", body=b"x" * number)
+                assert answer.json()["QUERY_STRING"] == str(number)
+        # Apache keeps one for each of its processes.
+        assert relay.connections <= (1 if server is Nginx else 8)
+
+
+# Speaking to it without a web server.
+
+KEEP, RESPONDER = 1, 1
+BEGIN, ABORT, END, PARAMS, STDIN, STDOUT, STDERR = range(1, 8)
+
+
+def record(kind: int, request: int, content: bytes = b"", padding: int = 0) -> bytes:
+    head = bytes([1, kind, *request.to_bytes(2, "big"), *len(content).to_bytes(2, "big"), padding, 0])
+    return head + content + bytes(padding)
+
+
+def pairs(variables: dict[str, str]) -> bytes:
+    block = b""
+    for name, value in variables.items():
+        for text in (name, value):
+            block += bytes([len(text)]) if len(text) < 128 else (len(text) | 1 << 31).to_bytes(4, "big")
+        block += name.encode() + value.encode()
+    return block
+
+
+def begin(request: int, path: str, **more: str) -> bytes:
+    variables = {"REQUEST_METHOD": "GET", "PATH_INFO": path, **more}
+    head = record(BEGIN, request, bytes([0, RESPONDER, KEEP, 0, 0, 0, 0, 0]))
+    return head + record(PARAMS, request, pairs(variables), 3) + record(PARAMS, request)
+
+
+def read_record(client: RawClient) -> tuple[int, int, bytes]:
+    head = client.read_exactly(8)
+    assert len(head) == 8 and head[0] == 1, head
+    content = client.read_exactly(int.from_bytes(head[4:6], "big"))
+    client.read_exactly(head[6])
+    return head[1], int.from_bytes(head[2:4], "big"), content
+
+
+def read_answers(client: RawClient, count: int) -> dict[int, dict[int, bytes]]:
+    """The streams of so many requests, by request id and kind of record."""
+    streams: dict[int, dict[int, bytes]] = {}
+    ended = 0
+    while ended < count:
+        kind, request, content = read_record(client)
+        mine = streams.setdefault(request, {})
+        mine[kind] = mine.get(kind, b"") + content
+        ended += kind == END
+    return streams
+
+
+def test_multiplexed_fastcgi_requests_all_get_their_own_answer(
+    penstock: Server, sockets: dict[tuple[str, str], Any]
+) -> None:
+    sent = {request: os.urandom(30_000 + request) for request in range(1, 21)}
+    with RawClient(sockets["fastcgi", "tcp"]) as client:
+        for request, body in sent.items():
+            client.send(begin(request, "/digest", REQUEST_METHOD="POST", CONTENT_LENGTH=str(len(body))))
+        for start in range(0, 40_000, 5000):
+            for request, body in sent.items():
+                if piece := body[start : start + 5000]:
+                    client.send(record(STDIN, request, piece))
+        client.send(b"".join(record(STDIN, request) for request in sent))
+        answers = read_answers(client, len(sent))
+    for request, body in sent.items():
+        assert answers[request][END] == bytes(8)
+        assert hashlib.sha256(body).hexdigest().encode() in answers[request][STDOUT]
+
+
+def test_an_aborted_fastcgi_request_leaves_the_connection_to_the_others(
+    penstock: Server, sockets: dict[tuple[str, str], Any]
+) -> None:
+    with RawClient(sockets["fastcgi", "unix"]) as client:
+        client.send(begin(1, "/digest", REQUEST_METHOD="POST", CONTENT_LENGTH="10") + record(STDIN, 1, b"half"))
+        client.send(record(ABORT, 1) + begin(2, "/status/201") + record(STDIN, 2))
+        answers = read_answers(client, 2)
+    assert STDOUT not in answers[1]
+    assert answers[2][STDOUT].startswith(b"Status: 201 Said So\r\n")
+
+
+def test_wsgi_errors_goes_to_the_web_server_where_that_is_wanted() -> None:
+    with Server(
+        *("--bind", "{tcp}", "--bind", "fastcgi://{tcp2}", "--fastcgi-stderr", "gateways:application")
+    ) as server:
+        with server.connect("tcp2") as client:
+            client.send(begin(1, "/errors") + record(STDIN, 1))
+            answers = read_answers(client, 1)
+        assert answers[1][STDERR] == b"told the error stream\n"
+        assert "told the error stream" not in server.log
+        server.get("/errors")
+        server.wait_for_log("told the error stream")
+
+
+def packet(variables: dict[str, str], modifier: int = 0) -> bytes:
+    block = b""
+    for text in (part.encode() for pair in variables.items() for part in pair):
+        block += len(text).to_bytes(2, "little") + text
+    return bytes([modifier, *len(block).to_bytes(2, "little"), 0]) + block
+
+
+GET = {"REQUEST_METHOD": "GET", "PATH_INFO": "/environ"}
+
+
+def test_a_ping_is_answered_and_other_modifiers_are_refused(
+    penstock: Server, sockets: dict[tuple[str, str], Any]
+) -> None:
+    for transport in TRANSPORTS:
+        with RawClient(sockets["uwsgi", transport]) as client:
+            client.send(bytes([100, 0, 0, 0]))
+            assert client.read_to_end() == bytes([100, 0, 0, 1])
+        with RawClient(sockets["uwsgi", transport]) as client:
+            client.send(packet(GET, modifier=22))
+            assert client.read_response().status == 501
+    penstock.wait_for_log("unavailable modifier requested: 22")
+
+
+def test_what_would_have_uwsgi_load_code_is_only_shown(penstock: Server, sockets: dict[tuple[str, str], Any]) -> None:
+    orders = {"UWSGI_FILE": "/etc/passwd", "UWSGI_SETENV": "A=b", "UWSGI_CHDIR": "/", "UWSGI_SCHEME": "https"}
+    with RawClient(sockets["uwsgi", "tcp"]) as client:
+        client.send(packet({**GET, **orders}))
+        environ = client.read_response().json()
+    assert environ["UWSGI_FILE"] == "/etc/passwd" and environ["wsgi.url_scheme"] == "https"
+    penstock.wait_for_log("uWSGI would load or set something at its word")
+
+
+def test_a_client_that_vanishes_at_any_byte_is_only_noted(
+    penstock: Server, sockets: dict[tuple[str, str], Any]
+) -> None:
+    post = {"REQUEST_METHOD": "POST", "PATH_INFO": "/digest", "CONTENT_LENGTH": "5"}
+    scgi = "CONTENT_LENGTH\x005\x00SCGI\x001\x00REQUEST_METHOD\x00POST\x00PATH_INFO\x00/digest\x00"
+    wholes = {
+        "uwsgi": packet(post) + b"hello",
+        "scgi": f"{len(scgi)}:{scgi},hello".encode(),
+        "fastcgi": begin(1, "/digest", REQUEST_METHOD="POST", CONTENT_LENGTH="5") + record(STDIN, 1, b"hello", 2),
+    }
+    for wire, whole in wholes.items():
+        for cut in range(len(whole)):
+            with RawClient(sockets[wire, "tcp"]) as client:
+                client.send(whole[:cut])
+                if cut % 2:
+                    client.reset()
+        with RawClient(sockets[wire, "tcp"]) as client:
+            client.send(whole)
+            client.read_until(hashlib.sha256(b"hello").hexdigest().encode())
+
+
+def test_a_block_that_is_too_large_is_refused_with_the_remedy() -> None:
+    with Server("uwsgi", "--http-socket", "{tcp}", "--socket", "{tcp2}", "--wsgi-file=gateways.py") as server:
+        with server.connect("tcp2") as client:
+            client.send(packet({**GET, "HTTP_X": "x" * 5000}))
+            assert client.read_response().status == 431
+        server.wait_for_log("(max 4096)...skip. uWSGI's option buffer-size sets the limit")
+        with server.connect("tcp2") as client:
+            client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.read_response().status == 400
+
+
+def test_only_listed_peers_may_connect_by_tcp() -> None:
+    for allowed, is_served in (("127.0.0.0/8", True), ("10.0.0.0/8,::1", False)):
+        with Server(
+            *("gunicorn", "--protocol", "uwsgi", "-b", "{tcp}", "-b", "unix:{unix}", "gateways:application"),
+            *("--uwsgi-allow-from", allowed),
+            wait="accept",
+        ) as server:
+            with server.connect("tcp") as client:
+                client.send_and_ignore_failure(packet(GET))
+                assert client.read_to_end().startswith(b"HTTP/1.1 200") is is_served
+            with server.connect("unix") as client:
+                client.send(packet(GET))
+                assert client.read_response().status == 200
+            assert ("may not connect" in server.log) is not is_served
+
+
+# The PROXY protocol.
+
+V1 = b"PROXY TCP4 192.0.2.1 198.51.100.7 4711 443\r\n"
+V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([192, 0, 2, 1, 198, 51, 100, 7, 18, 103, 1, 187])
+
+
+@pytest.mark.parametrize("header", [V1, V2], ids=["v1", "v2"])
+def test_a_proxy_header_names_the_client(header: bytes) -> None:
+    options = ("--bind", "{tcp}", "--bind", "unix:{unix}", "--proxy-protocol", "auto", "gateways:application")
+    with Server(*options) as server:
+        for address in ("tcp", "unix"):
+            with server.connect(address) as client:
+                for piece in header:
+                    client.send(bytes([piece]))
+                for _ in range(2):
+                    environ = client.get("/environ").json()
+                    assert (environ["REMOTE_ADDR"], environ["REMOTE_PORT"]) == ("192.0.2.1", "4711")
+                    assert (environ["PROXY_ADDR"], environ["PROXY_PORT"]) == ("198.51.100.7", "443")
+        environ = server.get("/environ").json()
+        assert environ["REMOTE_ADDR"] == "127.0.0.1" and "PROXY_ADDR" not in environ
+
+
+def test_a_proxy_header_is_refused_where_it_does_not_belong() -> None:
+    for options, status in [
+        ((), 400),
+        (("--proxy-protocol", "v2"), 400),
+        (("--proxy-protocol", "v1", "--proxy-allow-from", "10.0.0.0/8"), 403),
+    ]:
+        with Server("gunicorn", "-b", "{tcp}", *options, "gateways:application") as server, server.connect() as client:
+            client.send(V1 + b"GET /environ HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.read_response().status == status
+
+
+def test_uwsgi_takes_a_proxy_header_in_front_of_http() -> None:
+    options = ("--http-socket", "{tcp}", "--http-enable-proxy-protocol", "--wsgi-file=gateways.py")
+    with Server("uwsgi", *options) as server, server.connect() as client:
+        client.send(V1)
+        assert client.get("/environ").json()["REMOTE_ADDR"] == "192.0.2.1"
