@@ -7,6 +7,7 @@ use std::os::fd::BorrowedFd;
 
 use bytes::Bytes;
 use pyo3::exceptions::{PyAssertionError, PyTypeError};
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList, PyTuple};
@@ -64,8 +65,7 @@ fn send_known<'py, Blocks: Iterator<Item = Bound<'py, PyAny>>>(
 
 fn send_iterable(answer: &Bound<'_, PyAny>, transaction: &Transaction) -> PyResult<()> {
     let py = answer.py();
-    // Asking a generator for its length would make an exception for nothing.
-    let mut only_one = answer.hasattr(pyo3::intern!(py, "__len__"))? && answer.len()? == 1;
+    let mut only_one = knows_its_length(answer) && answer.len()? == 1;
     for block in answer.try_iter()? {
         let block = block?;
         let block = checked(&block)?;
@@ -85,6 +85,19 @@ fn send_iterable(answer: &Bound<'_, PyAny>, transaction: &Transaction) -> PyResu
         }
     }
     begin(transaction, Some(0))
+}
+
+/// Whether `len()` is worth asking for: of a generator or a framework's iterator it, and even a look for `__len__`,
+/// would make an exception for nothing.
+fn knows_its_length(answer: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: reads fields of the type of a live object, attached to the interpreter. The types of Python classes have
+    // both tables; those of C have null for one they lack.
+    unsafe {
+        let kind = ffi::Py_TYPE(answer.as_ptr());
+        let (sequence, mapping) = ((*kind).tp_as_sequence, (*kind).tp_as_mapping);
+        sequence.as_ref().is_some_and(|table| table.sq_length.is_some())
+            || mapping.as_ref().is_some_and(|table| table.mp_length.is_some())
+    }
 }
 
 /// Has the kernel send the rest of a regular file; anything else is read block by block.
