@@ -18,7 +18,8 @@ class ConfigFileError(Exception):
 
 
 def run_file(path: str) -> dict[str, Any]:
-    """Execute a file and return its globals."""
+    """Execute a file and return its globals. It may import what lies in the directory the server is started in."""
+    _look_here_first()
     if not os.path.exists(path):
         raise ConfigFileError(f"Error: {path!r} doesn't exist")
     module = ModuleType("__config__")
@@ -34,6 +35,7 @@ def run_file(path: str) -> dict[str, Any]:
 
 def run_module(name: str) -> dict[str, Any]:
     """Import a module and return its globals."""
+    _look_here_first()
     try:
         module = importlib.import_module(name)
         if name == EMBEDDED:
@@ -45,6 +47,12 @@ def run_module(name: str) -> dict[str, Any]:
         raise ConfigFileError(f"Failed to read config file: python:{name}\n{_own_part(error, '')}") from None
     finally:
         _SEEN.add(name)
+
+
+def _look_here_first() -> None:
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.insert(0, here)
 
 
 #: Modules that have been a configuration: a reload runs them again.

@@ -1,0 +1,434 @@
+"""Side by side with gunicorn itself: the same command line, configuration, request or signal for both, and one outcome.
+
+Where the outcome differs on purpose the row says why, and what is Penstock's; the compatibility page lists these
+differences. A row without a reason must come out the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import RawClient, Server
+from harness.client import ConnectionEnded, MalformedResponse
+from harness.command import Ended, run_command
+from harness.processes import free_port, wait_until
+from projects import copy_of
+
+GUNICORN = [str(Path(sys.executable).parent / "gunicorn")]
+PENSTOCK = [str(Path(sys.executable).parent / "penstock"), "gunicorn"]
+
+pytestmark = pytest.mark.skipif(
+    not Path(GUNICORN[0]).exists() or "PENSTOCK_COMMAND" in os.environ,
+    reason="gunicorn is not installed: pip install -r tests/requirements.txt",
+)
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> Path:
+    return copy_of("beside", tmp_path)
+
+
+# Commands that end.
+
+
+@dataclass
+class Ending:
+    """A command that ends by itself."""
+
+    line: str
+    # Content of conf.py.
+    conf: str = ""
+    # What both say, on either stream.
+    says: str = ""
+    # Penstock's exit code where it is another, and why.
+    ours: int | None = None
+    why: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        words = [f"{name}={value}" for name, value in self.environment.items()]
+        return " ".join([*words, self.line, self.conf.replace("\n", "; ")]).strip()[:70] or "nothing"
+
+
+ENDINGS = [
+    Ending("--version", says="gunicorn (version 27.0.1)"),
+    Ending("-v", says="gunicorn (version 27.0.1)"),
+    Ending("--help", says="usage: "),
+    Ending("-h", says="show this help message and exit"),
+    Ending("--no-such-option app:app", says="usage: "),
+    Ending("--workers=many app:app", says="invalid int value: 'many'"),
+    Ending("-w app:app", says="invalid int value"),
+    Ending("-w", says="expected one argument"),
+    Ending("--bind", says="expected one argument"),
+    Ending("--log-config-", says="usage: "),
+    Ending("--timeout 1.5 app:app", says="invalid int value: '1.5'"),
+    Ending("--st localhost app:app", says="ambiguous option"),
+    Ending("", says="No application module specified"),
+    Ending("--check-config app:app"),
+    Ending("--check-config app"),
+    Ending("--check-config app:factory()"),
+    Ending("--check-config app:factory('x',mark='?')"),
+    Ending("--check-config app:failing_factory()", says="the factory fails"),
+    Ending("--check-config app:missing", says="Failed to find attribute 'missing' in 'app'"),
+    Ending("--check-config app:none"),
+    Ending("--check-config app:not_callable"),
+    Ending("--check-config broken_import:app", says="missing_module_of_ours"),
+    Ending("--check-config broken_syntax:app", says="SyntaxError"),
+    Ending("--check-config nothing_there:app", says="nothing_there"),
+    Ending("--check-config raising:app", says="at import"),
+    Ending("--check-config app:app.app"),
+    Ending("--check-config app:factory(word)"),
+    Ending("--check-config app:factory(1,2,3)"),
+    Ending("--check --bind 127.0.0.1:0 app:app extra words"),
+    Ending("--check-config -c conf.py app:app", "workers = 2\nUNKNOWN = 3"),
+    Ending("--check-config -c conf.py", "wsgi_app = 'app:app'"),
+    Ending("--check-config -c conf.py", "wsgi_app = 'app:missing'", says="Failed to find attribute 'missing'"),
+    Ending("--check-config -c file:conf.py app:app", "workers = 2"),
+    Ending("--check-config -c python:conf app:app", "workers = 2"),
+    Ending("--check-config -c missing.py app:app", says="'missing.py' doesn't exist"),
+    Ending("--check-config -c conf.py app:app", "workers = ", says="Failed to read config file: conf.py"),
+    Ending("--check-config -c conf.py app:app", "raise KeyError('x')", says="Failed to read config file: conf.py"),
+    Ending("--check-config -c conf.py app:app", "import nowhere_to_be_found", says="nowhere_to_be_found"),
+    Ending("--check-config -c conf.py app:app", "umask = '007'", says="Invalid value for umask: 007"),
+    Ending("--check-config -c conf.py app:app", "umask = 0o007"),
+    Ending("--check-config -c conf.py app:app", "on_exit = None", says="Value is not callable"),
+    Ending("--check-config -c conf.py app:app", "timeout = 30.5", says="Invalid value for timeout: 30.5"),
+    Ending("--check-config -c conf.py app:app", "timeout = -1", says="Value must be positive: -1"),
+    Ending("--check-config -c conf.py app:app", "forwarded_allow_ips = ['*']", says="forwarded_allow_ips"),
+    Ending("--check-config -c conf.py app:app", "reload = 'yes'", says="Invalid boolean: yes"),
+    Ending("--check-config -c conf.py app:app", "reload = 'True'"),
+    Ending("--check-config -c conf.py app:app", "workers = '4'"),
+    Ending("--check-config -c conf.py app:app", "workers = 'four'", says="Invalid value for workers: four"),
+    Ending("--check-config -c conf.py app:app", "user = None\ngroup = None"),
+    Ending("--check-config -c conf.py app:app", "loglevel = 'zzz'"),
+    Ending("--check-config -c conf.py app:app", "bind = 5", says="Invalid value for bind: 5"),
+    Ending("--check-config -c conf.py app:app", "bind = ['127.0.0.1:0', 'unix:x.sock']"),
+    Ending("--check-config -c conf.py app:app", "chdir = '/nowhere'", says="can't chdir to '/nowhere'"),
+    Ending("--check-config -c conf.py app:app", "def post_fork(server):\n    pass", says="arity of: 2"),
+    Ending("--check-config -c conf.py app:app", "def post_request(worker, req):\n    pass"),
+    Ending("--check-config -c conf.py app:app", "def post_request(worker):\n    pass", says="post_request"),
+    Ending("--check-config -c conf.py app:app", "post_fork = lambda server, worker: None"),
+    Ending("--check-config -c conf.py app:app", "statsd_host = 'a:b'", says="statsd_host"),
+    Ending("--check-config -c conf.py app:app", "proxy_protocol = 'v3'", says="proxy_protocol"),
+    Ending("--check-config -c conf.py app:app", "header_map = 'keep'", says="header_map"),
+    Ending("--check-config -c conf.py app:app", "raw_env = ['A=1']\nsecure_scheme_headers = {'X': 'y'}"),
+    Ending("--check-config -c conf.py app:app", "secure_scheme_headers = 'X'", says="secure_scheme_headers"),
+    Ending("--check-config -c conf.py app:app", "user = 'nobody-of-that-name'", ours=0, why="looked up at start"),
+    Ending("--check-config --reload-extra-file nowhere.txt app:app", says="nowhere.txt"),
+    Ending("--check-config --reload-extra-file app.py app:app"),
+    Ending("--check-config -c conf.py app:app", "from app import factory\nworkers = 1"),
+    Ending("-e NOTHING app:app", says="NOTHING"),
+    Ending("-c missing.py app:app", says="'missing.py' doesn't exist"),
+    Ending("--chdir /nowhere app:app", says="can't chdir to"),
+    Ending("-u nobody-of-that-name app:app", says="nobody-of-that-name"),
+    Ending("-g nobody-of-that-name app:app", says="nobody-of-that-name"),
+    Ending("-k no_such_worker app:app", says="no_such_worker"),
+    Ending("-k eventlet app:app", says="eventlet"),
+    Ending("--preload -b 127.0.0.1:0 broken_import:app", says="missing_module_of_ours"),
+    Ending("--preload -b 127.0.0.1:0 app:missing", says="Failed to find attribute 'missing'"),
+    Ending("-b 127.0.0.1:0 broken_import:app", says="Worker failed to boot."),
+    Ending("-b 127.0.0.1:0 broken_syntax:app", says="Worker failed to boot."),
+    Ending("-b 127.0.0.1:0 raising:app", says="Worker failed to boot."),
+    Ending("-b 127.0.0.1:0 app:missing", says="Failed to find attribute 'missing' in 'app'"),
+    Ending("-b 127.0.0.1:0 app:none", says="App failed to load."),
+    Ending("-b 127.0.0.1:0 app:not_callable", says="App failed to load."),
+    Ending("-b 127.0.0.1:0 app:failing_factory()", says="Worker failed to boot."),
+    Ending("-b 127.0.0.1:port app:app", says="'port' is not a valid port number"),
+    Ending("--log-file /nowhere/x.log -b 127.0.0.1:0 app:app", says="/nowhere/x.log"),
+    Ending("--access-logfile /nowhere/x.log -b 127.0.0.1:0 app:app", says="/nowhere/x.log"),
+    Ending("-p /nowhere/x.pid -b 127.0.0.1:0 app:app", says="/nowhere"),
+    Ending("--log-config nowhere.ini -b 127.0.0.1:0 app:app", says="log config 'nowhere.ini' not found"),
+    Ending("-b unix:app.py app:app", says="app.py"),
+    Ending("--check-config app:app", environment={"WEB_CONCURRENCY": "abc"}),
+    Ending("--check-config app:app", environment={"WEB_CONCURRENCY": "3"}),
+    Ending("app:app", environment={"GUNICORN_CMD_ARGS": "--check-config"}),
+    Ending("app:app", environment={"GUNICORN_CMD_ARGS": "--no-such"}, says="usage: "),
+    Ending("--check-config app:app", environment={"GUNICORN_CMD_ARGS": "-c missing.py"}, says="doesn't exist"),
+]
+
+
+def run_both(beside: Path, arguments: list[str], environment: dict[str, str] | None = None) -> tuple[Ended, Ended]:
+    """The same arguments for gunicorn and for Penstock."""
+    with ThreadPoolExecutor(2) as both:
+        runs = [
+            both.submit(run_command, *arguments, cwd=beside, environment=environment, command=command, timeout=90)
+            for command in (GUNICORN, PENSTOCK)
+        ]
+        return runs[0].result(), runs[1].result()
+
+
+@pytest.mark.parametrize("row", ENDINGS, ids=str)
+def test_a_command_ends_as_gunicorns_does(beside: Path, row: Ending) -> None:
+    if row.conf:
+        (beside / "conf.py").write_text(row.conf + "\n")
+    theirs, ours = run_both(beside, row.line.split(), row.environment)
+    if row.ours is None:
+        assert ours.exit_code == theirs.exit_code, f"{theirs}\n{ours}"
+    else:
+        assert (theirs.exit_code != row.ours, ours.exit_code) == (True, row.ours), f"{row.why}\n{theirs}\n{ours}"
+    for ended in (theirs, ours):
+        assert row.says in ended.text, f"{row.says!r}\n{ended}"
+
+
+# Configurations that are printed.
+
+PRINTED = [
+    "app:app",
+    "-w 4 --threads 8 -k gthread app:app",
+    "-b 127.0.0.1:1 -b [::1]:2 -b unix:/tmp/x --bind=localhost app:app",
+    "--bin :5 --workers 3 --keep 9 app:app",
+    "-t 5 --graceful-timeout 6 --keep-alive 7 --max-requests 8 --max-requests-jitter 9 app:app",
+    "-D -p run.pid -m 022 --umask 0x1f app:app",
+    "-e A=1 --env B=2 app:app",
+    "--access-logfile - --error-logfile e.log --log-level debug --capture-output app:app",
+    "--statsd-host localhost:8125 --statsd-prefix a.b --dogstatsd-tags c:d app:app",
+    "--statsd-host unix:///run/statsd app:app",
+    "--forwarded-allow-ips=* --proxy-allow-from 10.0.0.0/8,::1 app:app",
+    "app:app --proxy-protocol",
+    "--proxy-protocol v2 app:app",
+    "--header-map DANGEROUS --forwarder-headers A_B,C app:app",
+    "--no-sendfile --reuse-port --preload app:app",
+    "--reload --reload-engine poll --reload-extra-file app.py --reload-extra-file *.py app:app",
+    "-n name --pythonpath a,b --chdir /tmp app:app",
+    "--log-syslog --log-syslog-to tcp://x:1 --log-syslog-prefix p --log-syslog-facility local1 app:app",
+    "-u 0 -g 0 --initgroups app:app",
+    "--limit-request-line 0 --limit-request-fields 5 --limit-request-field_size 6 app:app",
+    "--ciphers X --cert-reqs 2 --ssl-version TLS app:app",
+    "--http-protocols h2,h1 --http2-cleartext both --http2-max-frame-size 20000 app:app",
+    "--asgi-loop uvloop --asgi-lifespan off --root-path /r app:app",
+    "--dirty-app a:b --dirty-workers 2 --control-socket c.ctl --no-control-socket app:app",
+    "--permit-obsolete-folding --strip-header-spaces --casefold-http-method app:app",
+]
+PRINTED_CONFIGURATIONS = [
+    "",
+    "bind = '0.0.0.0:99'\nworkers = 2 * 2 + 1\nthreads = 3",
+    "accesslog = errorlog = '-'\nloglevel = 'WARNING'\nproc_name = 'x'",
+    "def post_fork(server, worker):\n    pass\npre_request = lambda worker, req: None",
+    "import os\nraw_env = ['A=' + os.environ.get('B', 'c')]\nforwarded_allow_ips = '*'",
+    "logconfig_dict = {'version': 1, 'loggers': {}}\nsecure_scheme_headers = {'X-A': 'b'}",
+    "class H:\n    def __call__(self, server):\n        pass\non_exit = H()",
+    "keyfile = None\nworker_tmp_dir = '/dev/shm'\nworker_connections = 7\nmax_requests = '50'",
+]
+
+
+def settings_of(ended: Ended) -> dict[str, str]:
+    """What --print-config printed, by name."""
+    lines = [line for line in ended.stdout.splitlines() if " = " in line]
+    return {line[:34].strip(): line for line in lines}
+
+
+def assert_same_settings(theirs: Ended, ours: Ended) -> None:
+    assert ours.exit_code == theirs.exit_code == 0, f"{theirs}\n{ours}"
+    expected, printed = settings_of(theirs), settings_of(ours)
+    assert list(printed) == list(expected) and len(printed) == 120
+    different = {name: (line, printed[name]) for name, line in expected.items() if printed[name] != line}
+    assert different == {}
+
+
+@pytest.mark.parametrize("line", PRINTED)
+def test_the_printed_settings_are_gunicorns(beside: Path, line: str) -> None:
+    assert_same_settings(*run_both(beside, ["--print-config", *line.split()]))
+
+
+@pytest.mark.parametrize("text", PRINTED_CONFIGURATIONS)
+def test_the_printed_settings_of_a_file_are_gunicorns(beside: Path, text: str) -> None:
+    (beside / "gunicorn.conf.py").write_text(text + "\n")
+    assert_same_settings(*run_both(beside, ["--print-config", "app:app"]))
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"PORT": "5000"}, {"WEB_CONCURRENCY": "3"}, {"FORWARDED_ALLOW_IPS": "*"}, {"GUNICORN_CMD_ARGS": "-w 5 -t 6 other:app"}],
+    ids=str,
+)
+def test_variables_change_the_settings_as_gunicorns(beside: Path, environment: dict[str, str]) -> None:
+    assert_same_settings(*run_both(beside, ["--print-config", "-t", "9", "app:app"], environment))
+
+
+# Requests.
+
+
+@dataclass
+class Request:
+    """What is sent on a connection, and which parts of the answer must be the same."""
+
+    sent: bytes
+    # Of Penstock's answer, where it is another: the status, and why.
+    ours: int | None = None
+    why: str = ""
+    # Fields that must have the same value.
+    fields: tuple[str, ...] = ("content-type",)
+    body: bool = True
+
+    def __str__(self) -> str:
+        return self.sent.split(b"\r\n\r\n")[0].decode("latin-1").replace("\r\n", " | ")[:60]
+
+
+def get(target: str, *fields: str, version: str = "1.1", method: str = "GET", content: bytes = b"", **options: Any) -> Request:
+    lines = [f"{method} {target} HTTP/{version}", "Host: test:80", "Connection: close", *fields, "", ""]
+    return Request("\r\n".join(lines).encode("latin-1") + content, **options)
+
+
+def raw(text: str, **options: Any) -> Request:
+    return Request(text.encode("latin-1"), **options)
+
+
+STRICT = "an RFC 9112 server refuses it, as a proxy may see it otherwise"
+
+REQUESTS = [
+    get("/"),
+    get("/", version="1.0"),
+    get("/", method="HEAD"),
+    get("/", method="OPTIONS"),
+    get("/", method="DELETE"),
+    get("/", method="PROPFIND"),
+    get("/environ"),
+    get("/environ?a=b&c=%20d"),
+    get("/environ/%C3%A9%2F;x=y?"),
+    get("/environ", "X-One: a", "X-One: b", "Cookie: a=1"),
+    get("/environ", "Content-Type: text/x", "User-Agent: test/1", "Referer: http://r/"),
+    get("/environ", "X_Under: dropped"),
+    get("/environ", "X-Forwarded-Proto: https"),
+    get("/environ", "X-Forwarded-Ssl: on"),
+    get("/environ", "X-Forwarded-Proto: http"),
+    get("/environ", "SCRIPT_NAME: "),
+    get("/environ", "Accept: \t spaced \t"),
+    get("/environ", "Empty:"),
+    get("/types", body=False),
+    get("/echo", "Content-Length: 5", method="POST", content=b"hello"),
+    get("/echo", "Transfer-Encoding: chunked", method="POST", content=b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"),
+    get("/lines", "Content-Length: 7", method="PUT", content=b"a\nbb\nc\n"),
+    get("/echo", "Content-Length: 0", method="POST"),
+    get("/status?404%20Not%20Found"),
+    get("/status?204%20No%20Content"),
+    get("/status?304%20Not%20Modified"),
+    get("/status?299%20Own%20Words"),
+    get("/status?bad", fields=(), body=False),
+    get("/raise", fields=(), body=False),
+    get("/raise-after", fields=("content-length",)),
+    get("/exit", fields=(), body=False),
+    get("/chunks"),
+    get("/chunks", version="1.0"),
+    get("/empty"),
+    get("/many", fields=("set-cookie", "x-empty")),
+    get("/hop", fields=("connection", "keep-alive")),
+    get("/short", fields=("content-length",)),
+    get("/long", fields=("content-length",)),
+    get("/file"),
+    get("/bad-header", fields=(), body=False),
+    get("/twice", fields=(), body=False),
+    raw("GET http://other/environ HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n", body=False),
+    raw("\r\nGET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"),
+    raw("GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\nX : y\r\n\r\n", fields=(), body=False),
+    raw("GET / HTTP/1.1\r\nHost: t\r\nX: y\r\n folded\r\n\r\n", fields=(), body=False),
+    raw("GET / HTTP/1.1\r\nHost: t\r\nNo colon\r\n\r\n", fields=(), body=False),
+    raw("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", fields=(), body=False),
+    raw("GET / HTTP/1.1\r\nHost: t\r\nX: a\x00b\r\n\r\n", fields=(), body=False),
+    raw("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: -1\r\n\r\n", fields=(), body=False),
+    raw("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", fields=(), body=False),
+    raw("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", fields=(), body=False),
+    raw("POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked, chunked\r\n\r\n", fields=(), body=False),
+    raw("POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip\r\n\r\n", fields=(), body=False, ours=501, why="RFC 9112 6.1: 501 for a coding that is not known"),
+    raw("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", fields=(), body=False),
+    raw("GET / HTTP/1.1\nHost: t\n\n", fields=(), body=False),
+    raw("GET /\r\n\r\n", fields=(), body=False),
+    raw("GET noslash HTTP/1.1\r\nHost: t\r\n\r\n", fields=(), body=False),
+    raw("GET /a#b HTTP/1.1\r\nHost: t\r\n\r\n", fields=(), body=False, ours=400, why=STRICT),
+    raw("GET /\xe9 HTTP/1.1\r\nHost: t\r\n\r\n", fields=(), body=False),
+    raw("GET * HTTP/1.1\r\nHost: t\r\n\r\n", fields=(), body=False),
+    raw("GET /  HTTP/1.1\r\nHost: t\r\n\r\n", fields=(), body=False),
+    raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", fields=(), body=False),
+    raw("GET / HTTP/3.0\r\nHost: t\r\n\r\n", fields=(), body=False, ours=505, why="RFC 9110 15.6.6"),
+    raw("GET / HTTX/1.1\r\nHost: t\r\n\r\n", fields=(), body=False),
+    raw("GET / HTTP/1.1\r\nConnection: close\r\n\r\n", ours=400, why="RFC 9112 3.2: a 1.1 request names its host"),
+    raw("get / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n", fields=(), body=False),
+    raw("GET /" + "x" * 9000 + " HTTP/1.1\r\nHost: t\r\n\r\n", fields=(), body=False),
+    raw("GET / HTTP/1.1\r\nHost: t\r\nX: " + "y" * 9000 + "\r\n\r\n", fields=(), body=False),
+    raw("GET / HTTP/1.1\r\nHost: t\r\n" + "".join(f"X-{n}: y\r\n" for n in range(101)) + "\r\n", fields=(), body=False),
+    raw("GET / HTTP/1.1\r\nHost: t\r\nExpect: the-unexpected\r\n\r\n", fields=(), body=False),
+    raw("GET / HTTP/1.2\r\nHost: t\r\nConnection: close\r\n\r\n"),
+]
+
+
+class Both:
+    """gunicorn and Penstock with the same arguments."""
+
+    def __init__(self, beside: Path, *arguments: str, **options: Any) -> None:
+        self.theirs = Server(*arguments, cwd=beside, **options)
+        self.ours = Server(*arguments, cwd=beside, **options)
+        self.theirs.command = [*GUNICORN, *self.theirs.command[1:]]
+        self.ours.command = [*PENSTOCK, *self.ours.command[1:]]
+
+    def __enter__(self) -> Both:
+        self.theirs.start()
+        self.ours.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for server in (self.theirs, self.ours):
+            if server.is_running:
+                server.stop()
+
+    def each(self, what: Callable[[Server], Any]) -> tuple[Any, Any]:
+        return what(self.theirs), what(self.ours)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    beside = copy_of("beside", tmp_path_factory.mktemp("served"))
+    arguments = ("-b", "{tcp}", "--access-logfile", "-", "--no-control-socket", "app:app")
+    with Both(beside, *arguments) as both:
+        yield both
+
+
+@dataclass
+class Answer:
+    status: int | str
+    fields: dict[str, list[str]]
+    body: bytes
+
+
+def ask(server: Server, request: Request) -> Answer:
+    with server.connect() as client:
+        client.send(request.sent)
+        method = request.sent.split(b" ", 1)[0].decode("latin-1")
+        try:
+            response = client.read_response(method)
+        except ConnectionEnded as ended:
+            text = bytes(getattr(ended, "received", b""))
+            head, _, body = text.partition(b"\r\n\r\n")
+            status = int(head.split(b" ")[1]) if head.startswith(b"HTTP/") else "closed"
+            return Answer(status, {}, body)
+        except MalformedResponse:
+            return Answer("malformed", {}, b"")
+    names = request.fields
+    return Answer(response.status, {name: response.values(name) for name in names}, response.body)
+
+
+def comparable(server: Server, body: bytes) -> bytes:
+    """A body without what is different for every server: the port that it was given."""
+    port = str(server.address[1]).encode()
+    return re.sub(rb'"REMOTE_PORT": "\d+"', b'"REMOTE_PORT": "N"', body.replace(port, b"PORT"))
+
+
+@pytest.mark.parametrize("request_row", REQUESTS, ids=str)
+def test_a_request_is_answered_as_gunicorn_answers_it(served: Both, request_row: Request) -> None:
+    theirs, ours = served.each(lambda server: ask(server, request_row))
+    if request_row.ours is not None:
+        assert (theirs.status != request_row.ours, ours.status) == (True, request_row.ours), f"{theirs}\n{ours}"
+        return
+    assert ours.status == theirs.status, f"{theirs}\n{ours}"
+    assert ours.fields == theirs.fields
+    if request_row.body:
+        assert comparable(served.ours, ours.body) == comparable(served.theirs, theirs.body)
