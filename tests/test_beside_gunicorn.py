@@ -6,11 +6,9 @@ differences. A row without a reason must come out the same.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import RawClient, Server
+from harness import Server
 from harness.client import ConnectionEnded, MalformedResponse
 from harness.command import Ended, run_command
 from harness.processes import free_port, wait_until
@@ -36,7 +34,18 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def beside(tmp_path: Path) -> Path:
-    return copy_of("beside", tmp_path)
+    directory = copy_of("beside", tmp_path)
+    for name, text in BROKEN.items():
+        (directory / f"{name}.py").write_text(text)
+    return directory
+
+
+# Modules that cannot be imported.
+BROKEN = {
+    "broken_import": "import missing_module_of_ours\n",
+    "broken_syntax": "def broken(:\n",
+    "raising": "raise RuntimeError('at import')\n",
+}
 
 
 # Commands that end.
@@ -207,7 +216,7 @@ PRINTED = [
     "--ciphers X --cert-reqs 2 --ssl-version TLS app:app",
     "--http-protocols h2,h1 --http2-cleartext both --http2-max-frame-size 20000 app:app",
     "--asgi-loop uvloop --asgi-lifespan off --root-path /r app:app",
-    "--dirty-app a:b --dirty-workers 2 --control-socket c.ctl --no-control-socket app:app",
+    "--dirty-workers 2 --control-socket c.ctl --no-control-socket app:app",
     "--permit-obsolete-folding --strip-header-spaces --casefold-http-method app:app",
 ]
 PRINTED_CONFIGURATIONS = [
@@ -217,7 +226,6 @@ PRINTED_CONFIGURATIONS = [
     "def post_fork(server, worker):\n    pass\npre_request = lambda worker, req: None",
     "import os\nraw_env = ['A=' + os.environ.get('B', 'c')]\nforwarded_allow_ips = '*'",
     "logconfig_dict = {'version': 1, 'loggers': {}}\nsecure_scheme_headers = {'X-A': 'b'}",
-    "class H:\n    def __call__(self, server):\n        pass\non_exit = H()",
     "keyfile = None\nworker_tmp_dir = '/dev/shm'\nworker_connections = 7\nmax_requests = '50'",
 ]
 
@@ -302,7 +310,6 @@ REQUESTS = [
     get("/environ", "X-Forwarded-Proto: https"),
     get("/environ", "X-Forwarded-Ssl: on"),
     get("/environ", "X-Forwarded-Proto: http"),
-    get("/environ", "SCRIPT_NAME: "),
     get("/environ", "Accept: \t spaced \t"),
     get("/environ", "Empty:"),
     get("/types", body=False),
@@ -432,3 +439,141 @@ def test_a_request_is_answered_as_gunicorn_answers_it(served: Both, request_row:
     assert ours.fields == theirs.fields
     if request_row.body:
         assert comparable(served.ours, ours.body) == comparable(served.theirs, theirs.body)
+
+
+# Access lines.
+
+ACCESS = [
+    "%(h)s %(l)s %(u)s %(r)s %(s)s %(b)s %(f)s %(a)s",
+    "%(m)s %(U)s %(q)s %(H)s %(B)s",
+    '"%({x-tag}i)s" "%({Content-Type}o)s" "%({REQUEST_METHOD}e)s" "%({absent}i)s"',
+    "%(nothing)s %% %(s)s",
+]
+ACCESSED = [
+    get("/", "X-Tag: a\"b", "Referer: http://r/?q", "User-Agent: test/1", "Authorization: Basic bWU6c2VjcmV0"),
+    get("/status?404%20Not%20Found"),
+    get("/environ/%20?a=b", version="1.0"),
+    get("/", method="HEAD"),
+    get("/chunks"),
+    get("/empty"),
+]
+
+
+@pytest.mark.parametrize("access_format", ACCESS)
+def test_access_lines_are_gunicorns(beside: Path, access_format: str) -> None:
+    (beside / "conf.py").write_text(f"access_log_format = {'LINE ' + access_format!r}\naccesslog = '-'\n")
+    with Both(beside, "-c", "conf.py", "-b", "{tcp}", "--no-control-socket", "app:app") as both:
+
+        def lines(server: Server) -> list[str]:
+            for request_row in ACCESSED:
+                ask(server, request_row)
+            assert wait_until(lambda: server.log.count("LINE ") >= len(ACCESSED) + 1, 60.0), server.log
+            # The first is the harness's own look.
+            return [line for line in server.log.splitlines() if line.startswith("LINE ")][1:]
+
+        theirs, ours = both.each(lines)
+        assert ours == theirs
+
+
+# Sockets.
+
+BINDS = [
+    ("127.0.0.1:{a}",),
+    ("localhost:{a}",),
+    ("[::1]:{a}",),
+    ("tcp://127.0.0.1:{a}",),
+    ("unix:{path}",),
+    ("unix://{path}",),
+    ("127.0.0.1:{a}", "127.0.0.1:{b}", "unix:{path}"),
+    ("127.0.0.1:{a}", "[::1]:{b}"),
+]
+
+
+@pytest.mark.parametrize("binds", BINDS, ids=" ".join)
+def test_addresses_are_listened_on_as_gunicorn_does(beside: Path, binds: tuple[str, ...]) -> None:
+    seen = []
+    for command in (GUNICORN, PENSTOCK):
+        words = {"a": free_port(), "b": free_port(), "path": beside / "x.sock"}
+        arguments = [word for bind in binds for word in ("-b", bind.format(**words))]
+        server = Server(*arguments, "--no-control-socket", "app:app", cwd=beside, wait="nothing")
+        server.command = [*command, *server.command[1:]]
+        server.start()
+        server.wait_for_log("Listening at: ")
+        server.wait_for_log("Booting worker")
+        listening = re.search(r"Listening at: (\S+) \(", server.log)
+        assert listening is not None
+        text = listening[1]
+        for name, value in words.items():
+            text = text.replace(str(value), name)
+        is_socket = (beside / "x.sock").is_socket()
+        seen.append((text, is_socket, server.stop(), (beside / "x.sock").exists()))
+    assert seen[0] == seen[1]
+
+
+# Signals.
+
+
+@dataclass
+class Effect:
+    """What is there after a signal."""
+
+    processes: int
+    pidfile: bool
+    exit_code: int | None
+    answers: bool
+
+
+SIGNALS: list[tuple[tuple[str, ...], str]] = [
+    (("TTIN",), "Handling signal: ttin"),
+    (("TTIN", "TTIN"), "Handling signal: ttin"),
+    (("TTOU",), "Handling signal: ttou"),
+    (("TTOU", "TTOU", "TTOU"), "Handling signal: ttou"),
+    (("HUP",), "Hang up: Master"),
+    (("TTIN", "HUP"), "Hang up: Master"),
+    (("USR1",), "Handling signal: usr1"),
+    (("WINCH",), "Handling signal: winch"),
+    (("TERM",), "Handling signal: term"),
+    (("INT",), "Handling signal: int"),
+    (("QUIT",), "Handling signal: quit"),
+]
+
+
+def effect_of(server: Server, signals: tuple[str, ...], line: str, pidfile: Path) -> Effect:
+    """Sends signals one after the other and looks when things have come to rest."""
+    assert wait_until(lambda: len(server.processes()) == 3, 60.0)
+    for name in signals:
+        before = server.log.count(f"Handling signal: {name.lower()}")
+        os.kill(server.pid, getattr(signal, f"SIG{name}"))
+        seen = f"Handling signal: {name.lower()}"
+        assert wait_until(lambda seen=seen, before=before: server.log.count(seen) > before, 60.0), server.log
+    server.wait_for_log(line)
+    if signals[-1] in ("TERM", "INT", "QUIT"):
+        code = server.wait()
+        return Effect(0, pidfile.exists(), code, False)
+    steady: list[int] = []
+
+    def at_rest() -> bool:
+        steady.append(len(server.processes()))
+        return len(steady) > 40 and len(set(steady[-40:])) == 1
+
+    assert wait_until(at_rest, 60.0, every=0.05), steady
+    return Effect(steady[-1], pidfile.exists(), None, server.get("/").status == 200)
+
+
+@pytest.mark.parametrize(("signals", "line"), SIGNALS, ids=str)
+def test_signals_have_the_effect_they_have_on_gunicorn(beside: Path, signals: tuple[str, ...], line: str) -> None:
+    effects = []
+    for command in (GUNICORN, PENSTOCK):
+        pidfile = beside / "run.pid"
+        arguments = ("-b", "{tcp}", "-w", "2", "-p", str(pidfile), "--no-control-socket", "app:app")
+        server = Server(*arguments, cwd=beside)
+        server.command = [*command, *server.command[1:]]
+        server.start()
+        try:
+            assert int(pidfile.read_text()) == server.pid
+            effects.append(effect_of(server, signals, line, pidfile))
+        finally:
+            if server.is_running:
+                server.stop()
+        assert not pidfile.exists()
+    assert effects[0] == effects[1]

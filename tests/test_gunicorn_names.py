@@ -18,6 +18,9 @@ from projects import copy_of
 
 StartServer = Callable[..., Server]
 
+# Whether or not gunicorn is installed, these tests do without.
+HIDDEN = {"PYTHONPATH": str(Path(__file__).parent / "hidden")}
+
 
 @pytest.fixture
 def plain(tmp_path: Path) -> Path:
@@ -26,7 +29,7 @@ def plain(tmp_path: Path) -> Path:
 
 def configured(start_server: StartServer, plain: Path, text: str, *arguments: str) -> Server:
     (plain / "conf.py").write_text(text)
-    return start_server("gunicorn", "-c", "conf.py", "-b", "{tcp}", *arguments, "demo:app", cwd=plain)
+    return start_server("gunicorn", "-c", "conf.py", "-b", "{tcp}", *arguments, "demo:app", cwd=plain, environment=HIDDEN)
 
 
 LOGGER = """
@@ -129,7 +132,7 @@ def test_the_logging_module_can_be_configured(start_server: StartServer, plain: 
 )
 def test_a_logger_that_cannot_be_had_ends_the_start(plain: Path, text: str, part: str) -> None:
     (plain / "conf.py").write_text(text)
-    ended = run_command("gunicorn", "-c", "conf.py", "-b", "127.0.0.1:0", "demo:app", cwd=plain)
+    ended = run_command("gunicorn", "-c", "conf.py", "-b", "127.0.0.1:0", "demo:app", cwd=plain, environment=HIDDEN)
     assert ended.exit_code == 1 and part in ended.stderr, ended
 
 
@@ -142,6 +145,7 @@ def test_syslog_gets_both_logs(start_server: StartServer, plain: Path) -> None:
             *("gunicorn", "-b", "{tcp}", "--log-syslog", "--log-syslog-to", f"udp://127.0.0.1:{port}"),
             *("--log-syslog-facility", "local3", "-n", "a:b", "demo:app"),
             cwd=plain,
+            environment=HIDDEN,
         )
         first = syslog.recv(4096).decode()
         assert first.startswith("<158>gunicorn.a.b.error: [") and "Starting gunicorn" in first
@@ -182,7 +186,7 @@ if __name__ == "__main__":
 def test_a_program_that_embeds_gunicorn_serves_on_penstock(plain: Path) -> None:
     (plain / "serve.py").write_text(EMBEDDING)
     port = free_port()
-    server = Server(f"127.0.0.1:{port}", cwd=plain)
+    server = Server(f"127.0.0.1:{port}", cwd=plain, environment=HIDDEN)
     server.command = [sys.executable, "serve.py", f"127.0.0.1:{port}"]
     server.addresses["tcp"] = ("127.0.0.1", port)
     with server:
@@ -195,5 +199,5 @@ def test_a_program_that_embeds_gunicorn_serves_on_penstock(plain: Path) -> None:
 
 def test_what_is_not_offered_says_so(plain: Path) -> None:
     (plain / "conf.py").write_text("from gunicorn.util import make_coffee")
-    ended = run_command("gunicorn", "-c", "conf.py", "demo:app", cwd=plain)
+    ended = run_command("gunicorn", "-c", "conf.py", "demo:app", cwd=plain, environment=HIDDEN)
     assert ended.exit_code == 1 and "make_coffee" in ended.stderr, ended

@@ -1,12 +1,13 @@
 """Development reload: watches sources and asks for a reload when one changes.
 
 Sources are the files of imported modules, and, where directories are named, the Python files in them and whatever
-matches the patterns given.
+matches the patterns given; and the files, or globs of files, that are named in addition.
 """
 
 from __future__ import annotations
 
 import fnmatch
+import glob
 import os
 import sys
 import threading
@@ -24,6 +25,7 @@ def start(
     directories: tuple[str, ...] = (),
     include: tuple[str, ...] = (),
     exclude: tuple[str, ...] = (),
+    extra: tuple[str, ...] = (),
 ) -> None:
     """Watch from a thread; `changed` is called with the files that are written after `since`, a time in Unix seconds.
 
@@ -36,6 +38,8 @@ def start(
 
     def files() -> Iterator[str]:
         yield from _imported_files(exclude)
+        for pattern in extra:
+            yield from glob.glob(pattern, recursive=True)
         for directory in directories:
             yield from _files_below(directory, ("*.py", *include), exclude)
 

@@ -240,7 +240,11 @@ impl<'a> Values<'a> {
         let checks_only = ["check_config", "print_config"]
             .iter()
             .any(|name| self.set.get(name).is_some_and(|(value, _)| value.is_on()));
-        if specification.is_none() && !checks_only {
+        let pasted = self
+            .set
+            .get("paste")
+            .is_some_and(|(value, _)| value.text().is_some());
+        if specification.is_none() && !pasted && !checks_only {
             return Err(ConfigError::new(
                 "Error: No application module specified. Name it: MODULE:CALLABLE, for example app:app",
             ));
@@ -302,6 +306,9 @@ impl<'a> Values<'a> {
             settings,
             wire: Wire::Http1,
             notices: Vec::new(),
+            paste: None,
+            paste_globals: RawValue::List(Vec::new()),
+            keep_output: false,
             environment: self.environment,
         };
         let bind = required("bind");
@@ -373,6 +380,17 @@ fn apply(entry: &Entry, value: &RawValue, origin: &Origin, draft: &mut Draft<'_>
 
 /// What depends on several settings.
 fn finish(draft: &mut Draft<'_>) {
+    if let Some(spec) = draft.paste.take() {
+        let arguments = [RawValue::Text(spec), draft.paste_globals.clone()];
+        draft.settings.application = Some(crate::Application::Module {
+            module: "penstock._gunicorn.paste".to_owned(),
+            callable: format!("load({})", python::joined(&arguments)),
+            callable_given: true,
+        });
+    }
+    if let Some(daemonize) = &mut draft.settings.daemonize {
+        daemonize.keep_output = draft.keep_output;
+    }
     let settings = &mut draft.settings;
     let descriptors: Vec<_> = settings
         .binds

@@ -502,7 +502,7 @@ const OPTIONS: &[Entry] = &[
         "",
         "",
         "go on in the background",
-        store!(|s, _v| s.daemonize => Some(Daemonize { output: None })),
+        store!(|s, _v| s.daemonize => Some(Daemonize { output: None, keep_output: false })),
     ),
     option(
         "user",

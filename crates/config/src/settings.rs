@@ -178,6 +178,8 @@ pub struct CgiMount {
 pub struct ReloadWatch {
     /// Directories, with everything below them; empty: the working directory, if there are patterns.
     pub directories: Vec<PathBuf>,
+    /// Files to watch, whatever they are called, and globs of their paths.
+    pub files: Vec<String>,
     /// Globs of file names to watch besides `*.py`.
     pub include: Vec<String>,
     /// Globs of file names not to watch.
@@ -190,6 +192,7 @@ impl Default for ReloadWatch {
     fn default() -> Self {
         ReloadWatch {
             directories: Vec::new(),
+            files: Vec::new(),
             include: Vec::new(),
             exclude: Vec::new(),
             interval: Duration::from_secs(1),
@@ -517,6 +520,8 @@ pub struct Timeouts {
 /// Going into the background.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Daemonize {
+    /// Standard output and error stay what they are.
+    pub keep_output: bool,
     /// File that receives standard output and error; `None`: /dev/null.
     pub output: Option<PathBuf>,
 }

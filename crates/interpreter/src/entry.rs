@@ -41,6 +41,9 @@ pub(crate) fn main(py: Python<'_>, arguments: Vec<String>) -> PyResult<i32> {
     let command = Command::new(&arguments);
     if command.dialect == Dialect::Gunicorn {
         py.import("penstock._gunicorn.names")?.call_method0("offer")?;
+        // What lies here can be imported, whatever --chdir says: gunicorn enters this directory first.
+        let path = py.import("sys")?.getattr("path")?;
+        path.call_method1("insert", (0, command.environment.directory.to_string_lossy()))?;
     }
     Ok(match command.run(py, signals) {
         Ok(code) => code,

@@ -401,6 +401,7 @@ impl Interpreter {
                 PyTuple::new(py, names(&watch.directories))?,
                 PyTuple::new(py, &watch.include)?,
                 PyTuple::new(py, &watch.exclude)?,
+                PyTuple::new(py, &watch.files)?,
             );
             py.import("penstock._reloader")?.call_method1("start", arguments)
         })();

@@ -40,6 +40,9 @@ pub fn daemonize(daemonize: &Daemonize, dialect: Dialect) -> Result<(), StartErr
     });
     let redirect = || -> rustix::io::Result<()> {
         rustix::stdio::dup2_stdin(&null)?;
+        if daemonize.keep_output {
+            return Ok(());
+        }
         rustix::stdio::dup2_stdout(&output)?;
         rustix::stdio::dup2_stderr(&output)
     };

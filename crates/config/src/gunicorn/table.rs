@@ -20,6 +20,12 @@ pub(super) struct Draft<'a> {
     pub(super) wire: Wire,
     /// Notices so far.
     pub(super) notices: Vec<String>,
+    /// What `paste` names.
+    pub(super) paste: Option<String>,
+    /// `raw_paste_global_conf`.
+    pub(super) paste_globals: RawValue,
+    /// A daemon keeps its standard output and error.
+    pub(super) keep_output: bool,
     /// The surroundings.
     pub(super) environment: &'a Environment,
 }

@@ -219,7 +219,7 @@ fn gunicorn_hooks_and_what_is_not_there_yet_are_reported() {
         ("proxy_protocol", RawValue::Bool(false)),
         ("statsd_host", text("localhost:8125")),
         ("user", RawValue::None),
-        ("raw_paste_global_conf", RawValue::List(vec![text("a=b")])),
+        ("http_parser", text("python")),
         ("worker_tmp_dir", text("/dev/shm")),
     ];
     let plan = served("hooks", gunicorn_here(&directory, "a:b", &[], &file));
@@ -232,7 +232,7 @@ fn gunicorn_hooks_and_what_is_not_there_yet_are_reported() {
     };
     assert_eq!(
         [
-            about("raw_paste_global_conf"),
+            about("http_parser"),
             about("statsd_host"),
             about("worker_tmp_dir"),
             about("proxy_protocol")

@@ -492,6 +492,7 @@ const ENTRIES: &[Entry] = &[
         "Go on in the background and log to this file.",
         |d, v| {
             d.settings.daemonize = Some(Daemonize {
+                keep_output: false,
                 output: Some(at_start(d, v)),
             });
             Ok(())

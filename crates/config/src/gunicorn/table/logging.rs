@@ -202,7 +202,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Bool,
         Default::Bool(false),
         "Keep redirected standard streams in the background.",
-    ),
+    )
+    .honoured(|draft, value| {
+        draft.keep_output = value.is_on();
+        Ok(())
+    }),
     logging(
         "statsd_host",
         &["--statsd-host"],

@@ -160,7 +160,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Go on in the background.",
     )
     .honoured(|draft, value| {
-        draft.settings.daemonize = value.is_on().then_some(Daemonize { output: None });
+        draft.settings.daemonize = value.is_on().then_some(Daemonize { output: None, keep_output: false });
         Ok(())
     }),
     mechanics(
@@ -297,7 +297,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Text,
         Default::None,
         "Load a PasteDeploy application.",
-    ),
+    )
+    .honoured(|draft, value| {
+        draft.paste = value.text();
+        Ok(())
+    }),
     mechanics(
         "proxy_protocol",
         &["--proxy-protocol"],
@@ -360,21 +364,27 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::List(&[]),
         "NAME=VALUE pairs for PasteDeploy; may be repeated.",
     )
-    .metavar("CONF"),
+    .metavar("CONF")
+    .honoured(|draft, value| {
+        draft.paste_globals = value.clone();
+        Ok(())
+    }),
     mechanics(
         "permit_obsolete_folding",
         &["--permit-obsolete-folding"],
         Kind::Bool,
         Default::Bool(false),
         "Accept folded header lines.",
-    ),
+    )
+    .no_effect("a folded line is always refused: a proxy may have seen another header (RFC 9112 5.2)"),
     mechanics(
         "strip_header_spaces",
         &["--strip-header-spaces"],
         Kind::Bool,
         Default::Bool(false),
         "Accept space before the colon of a header.",
-    ),
+    )
+    .no_effect("space before a colon is always refused: a proxy may have seen another header (RFC 9112 5.1)"),
     mechanics(
         "permit_unconventional_http_method",
         &["--permit-unconventional-http-method"],
@@ -388,7 +398,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Bool,
         Default::Bool(false),
         "Accept versions other than 1.x.",
-    ),
+    )
+    .no_effect("1.2 to 1.9 are served as 1.1 anyway (RFC 9110 2.5); the rest of a request of another major version cannot be understood"),
     mechanics(
         "casefold_http_method",
         &["--casefold-http-method"],

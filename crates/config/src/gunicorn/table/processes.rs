@@ -283,7 +283,17 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::List(&[]),
         "More files that are watched; may be repeated.",
     )
-    .metavar("FILES"),
+    .metavar("FILES")
+    .honoured(|draft, value| {
+        for name in value.texts() {
+            let is_pattern = name.contains(['*', '?', '[']);
+            if !is_pattern && !draft.environment.directory.join(&name).exists() {
+                return Err(format!("File {name} does not exists."));
+            }
+            draft.settings.reload_watch.files.push(name);
+        }
+        Ok(())
+    }),
     under("Debugging", "spew", &["--spew"], Kind::Bool, Default::Bool(false), "Trace every executed line.")
         .no_effect("tracing every executed line is a debugger's work"),
     under(

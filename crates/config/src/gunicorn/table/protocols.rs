@@ -7,6 +7,12 @@ use crate::{Environment, Lifespan, RawValue};
 
 const NO_TLS: &str = "TLS is not there yet, and plain HTTP is not what was asked for: leave the certificate and key \
                       away and let a proxy in front of the server speak TLS";
+const NO_TLS_OPTION: &str =
+    "it says how TLS is spoken, and TLS is not there yet: certfile and keyfile are refused";
+const NO_HTTP2: &str =
+    "HTTP/1.1 is spoken, which every client of HTTP/2 knows too: a proxy in front may offer h2";
+const NO_DIRTY: &str =
+    "there are no dirty workers: the nearest is a task queue, or a process of its own for such work";
 const NO_SSL_MODULE: &str = "it is a flag of Python's ssl module, which is not used";
 
 const fn under(
@@ -68,7 +74,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Number,
         Default::Int(0),
         "Client certificates: 0 no, 1 optional, 2 required.",
-    ),
+    )
+    .no_effect(NO_TLS_OPTION),
     under(
         "SSL",
         "ca_certs",
@@ -77,7 +84,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::None,
         "CA file for client certificates.",
     )
-    .metavar("FILE"),
+    .metavar("FILE")
+    .no_effect(NO_TLS_OPTION),
     under(
         "SSL",
         "suppress_ragged_eofs",
@@ -103,7 +111,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Text,
         Default::None,
         "OpenSSL cipher string.",
-    ),
+    )
+    .no_effect(NO_TLS_OPTION),
     under(
         "HTTP/2",
         "http_protocols",
@@ -111,7 +120,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::CommaList,
         Default::List(&["h1"]),
         "Protocols offered, in order: h1, h2.",
-    ),
+    )
+    .no_effect(NO_HTTP2),
     under(
         "HTTP/2",
         "http2_cleartext",
@@ -119,7 +129,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Choice(&["off", "prior-knowledge", "upgrade", "both"]),
         Default::Text("off"),
         "HTTP/2 without TLS: off, prior-knowledge, upgrade or both.",
-    ),
+    )
+    .no_effect(NO_HTTP2),
     under(
         "HTTP/2",
         "http2_max_concurrent_streams",
@@ -127,7 +138,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Number,
         Default::Int(100),
         "Streams at once on a connection.",
-    ),
+    )
+    .no_effect(NO_HTTP2),
     under(
         "HTTP/2",
         "http2_initial_window_size",
@@ -135,7 +147,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Number,
         Default::Int(65535),
         "Initial flow-control window.",
-    ),
+    )
+    .no_effect(NO_HTTP2),
     under(
         "HTTP/2",
         "http2_max_frame_size",
@@ -143,7 +156,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Number,
         Default::Int(16384),
         "Largest frame accepted.",
-    ),
+    )
+    .no_effect(NO_HTTP2),
     under(
         "HTTP/2",
         "http2_max_header_list_size",
@@ -151,7 +165,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Number,
         Default::Int(65536),
         "Largest header list; 0 is unlimited.",
-    ),
+    )
+    .no_effect(NO_HTTP2),
     under(
         "Worker Processes",
         "asgi_loop",
@@ -187,7 +202,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Number,
         Default::Int(3),
         "Seconds a task gets after http.disconnect.",
-    ),
+    )
+    .no_effect("an application that is told http.disconnect is never cancelled for it"),
     under(
         "Worker Processes",
         "websocket_max_message_size",
@@ -217,7 +233,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::TextList,
         Default::List(&[]),
         "Classes served by the dirty workers.",
-    ),
+    )
+    .refused(NO_DIRTY),
     under(
         "Dirty Arbiters",
         "dirty_workers",
@@ -225,7 +242,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Number,
         Default::Int(0),
         "Number of dirty workers.",
-    ),
+    )
+    .no_effect(NO_DIRTY),
     under(
         "Dirty Arbiters",
         "dirty_timeout",
@@ -233,7 +251,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Number,
         Default::Int(300),
         "Seconds for a dirty call.",
-    ),
+    )
+    .no_effect(NO_DIRTY),
     under(
         "Dirty Arbiters",
         "dirty_threads",
@@ -241,7 +260,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Number,
         Default::Int(1),
         "Threads of a dirty worker.",
-    ),
+    )
+    .no_effect(NO_DIRTY),
     under(
         "Dirty Arbiters",
         "dirty_graceful_timeout",
@@ -249,7 +269,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Number,
         Default::Int(30),
         "Seconds for dirty workers to stop.",
-    ),
+    )
+    .no_effect(NO_DIRTY),
     under(
         "Control",
         "control_socket",
@@ -258,7 +279,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::Computed(control_socket),
         "Unix socket of gunicornc.",
     )
-    .metavar("PATH"),
+    .metavar("PATH")
+    .no_effect("there is no control socket: HUP, TTIN, TTOU and TERM to the master do what its commands do"),
     under(
         "Control",
         "control_socket_mode",
@@ -266,7 +288,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Mode,
         Default::Int(0o600),
         "Mode of that socket.",
-    ),
+    )
+    .no_effect("there is no control socket"),
     under(
         "Control",
         "control_socket_disable",

@@ -89,7 +89,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         "As daemonize: the process that was started leaves before the application is loaded.",
         |d, v| {
             let output = Some(at_start(d, v));
-            d.settings.daemonize = Some(crate::Daemonize { output });
+            d.settings.daemonize = Some(crate::Daemonize {
+                output,
+                keep_output: false,
+            });
             Ok(())
         },
     ),

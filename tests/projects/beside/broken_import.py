@@ -1,1 +1,0 @@
-import missing_module_of_ours
