@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     AddedHeaders, Asgi, Cgi, Dialect, Gateways, Interface, Level, Limits, Loading, LogTarget, Logs,
-    ProxyProtocol, ReloadWatch, Routes, Settings, StaticFiles, Timeouts, UnixSocketRights,
+    ProxyProtocol, ReloadWatch, Routes, Settings, StaticFiles, Timeouts, UnixSocketRights, WorkerLimits,
 };
 
 /// The access log format of Apache's "combined" log, in gunicorn's notation: gunicorn's default, and the native one.
@@ -82,6 +82,7 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
         static_files: StaticFiles::default(),
         loading: Loading::default(),
         routes: Routes::default(),
+        worker_limits: WorkerLimits::default(),
         cgi: Cgi::default(),
     }
 }

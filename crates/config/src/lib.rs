@@ -19,6 +19,7 @@ mod settings;
 mod static_files;
 mod uvicorn;
 mod uwsgi;
+mod worker_limits;
 
 pub use gunicorn::{Evaluate, gunicorn, gunicorn_defaults, gunicorn_setting_names};
 pub use loading::*;
@@ -30,6 +31,7 @@ pub use settings::*;
 pub use static_files::*;
 pub use uvicorn::uvicorn;
 pub use uwsgi::{UWSGI_DEFAULT_FORMAT, uwsgi};
+pub use worker_limits::*;
 
 /// The format of uvicorn's access lines, in the notation of its own formatter.
 pub const UVICORN_ACCESS_FORMAT: &str =

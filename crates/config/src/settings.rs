@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Loading, Routes, StaticFiles};
+use crate::{Loading, Routes, StaticFiles, WorkerLimits};
 
 /// Which server the user thinks they are talking to: decides log wording, exit codes and the meaning of signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +114,8 @@ pub struct Settings {
     pub added_headers: AddedHeaders,
     /// Requests that are answered from files, before the application.
     pub static_files: StaticFiles,
+    /// When a worker is replaced for its age or its memory.
+    pub worker_limits: WorkerLimits,
     /// Rules that look at a request before anything answers it.
     pub routes: Routes,
     /// What is set up around the application, and applications beside it.

@@ -193,6 +193,7 @@ fn new_draft(environment: &Environment) -> Draft<'_> {
     settings.need_application = false;
     settings.remove_files_at_exit = false;
     settings.process_titles = false;
+    settings.worker_limits.least_lifetime = Duration::from_secs(10);
     settings.loading.arguments = Some(vec!["uwsgi".to_owned()]);
     UWSGI_DEFAULT_FORMAT.clone_into(&mut settings.logs.access_format);
     Draft {

@@ -8,6 +8,7 @@ mod daemonize;
 mod host;
 mod inheritance;
 mod listener;
+mod memory;
 mod notify;
 mod pidfile;
 mod seat;

@@ -19,6 +19,7 @@ use telemetry::{ErrorLog, Event, ExitStatus};
 use crate::host::{Host, MasterView, WorkerView};
 use crate::inheritance::Inheritance;
 use crate::listener::{Listener, Patience, bind_all};
+use crate::memory;
 use crate::notify::Notifier;
 use crate::pidfile;
 use crate::seat::{ReadyPipe, WorkerSeat};
@@ -274,6 +275,7 @@ impl<'a> Master<'a> {
         let check = self.inheritance.predecessor.is_some()
             || self.notifier.beat_ms.is_some()
             || (!self.processes.is_empty() && self.era.settings.timeouts.request_deadline.is_some())
+            || self.watches_memory()
             || !self.touch.is_empty();
         let deadlines = [
             self.supervisor.next_deadline_ms(),
@@ -339,6 +341,11 @@ impl<'a> Master<'a> {
         }
     }
 
+    fn watches_memory(&self) -> bool {
+        let limits = &self.era.settings.worker_limits;
+        !self.processes.is_empty() && (limits.graceful.is_limited() || limits.brutal.is_limited())
+    }
+
     fn check_once_a_second(&mut self) {
         let now_ms = monotonic_ms();
         if now_ms < self.next_check_ms {
@@ -352,6 +359,13 @@ impl<'a> Master<'a> {
         self.take_over();
         self.inbox
             .extend(self.touch.touched().into_iter().map(Input::Touched));
+        if self.watches_memory() {
+            let measured = self.processes.iter().filter_map(|(pid, process)| {
+                let (age, used) = (process.view.age, memory::of(*pid)?);
+                Some(Input::Memory { age, used })
+            });
+            self.inbox.extend(measured);
+        }
         let Some(deadline) = self.era.settings.timeouts.request_deadline else {
             return;
         };

@@ -15,13 +15,14 @@
 //! is ready. If one of the new ones dies before, all of them go and the old ones stay: the server never runs on half
 //! of a new version, and a reload that fails costs nothing.
 
+mod limits;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use config::{Dialect, Processes, Settings};
+use config::{Dialect, Memory, Processes, Settings, WorkerLimits};
 use rustix::process::Signal;
 use telemetry::{Event, ExitStatus, StopKind};
 
@@ -53,6 +54,8 @@ pub(crate) struct Plan {
     pub(crate) term_reloads: bool,
     /// WINCH sends the workers home.
     pub(crate) daemonized: bool,
+    /// When workers are replaced for their age or memory.
+    pub(crate) limits: WorkerLimits,
     /// The exit code of a stop by TERM.
     pub(crate) code_after_term: i32,
 }
@@ -65,6 +68,7 @@ impl Plan {
             graceful_ms: u64::try_from(settings.timeouts.graceful.as_millis()).unwrap_or(u64::MAX / 2),
             term_reloads: settings.term_reloads,
             daemonized: settings.daemonize.is_some(),
+            limits: settings.worker_limits.clone(),
             code_after_term: match settings.dialect {
                 Dialect::Uvicorn if settings.logs.processes == Processes::One => ENDED_BY_TERM,
                 Dialect::Gunicorn | Dialect::Native | Dialect::Uvicorn | Dialect::Uwsgi => 0,
@@ -101,6 +105,11 @@ pub(crate) enum Input {
         age: u32,
     },
     Overdue(OverdueRequest),
+    /// What a worker uses.
+    Memory {
+        age: u32,
+        used: Memory<u64>,
+    },
     Exited {
         age: u32,
         status: ExitStatus,
@@ -282,6 +291,7 @@ impl Supervisor {
             }
             Input::Ending { age } => self.on_ending(now_ms, age),
             Input::Overdue(request) => self.on_overdue(now_ms, request),
+            Input::Memory { age, used } => self.on_memory(now_ms, age, used),
             Input::Exited { age, status } => self.on_exited(now_ms, age, status),
             Input::Touched(path) => {
                 self.log(Event::Touched { path });
@@ -292,7 +302,10 @@ impl Supervisor {
         self.kill_the_late(now_ms);
         match self.phase {
             Phase::Created => {}
-            Phase::Running => self.balance(now_ms),
+            Phase::Running => {
+                self.mark_the_old(now_ms);
+                self.balance(now_ms);
+            }
             Phase::Stopping { exit_code, .. } if self.workers.is_empty() => {
                 self.log(Event::Stopped { pid: self.pid });
                 self.actions.push(Action::Exit(exit_code));
@@ -309,7 +322,13 @@ impl Supervisor {
             Stage::Booting | Stage::Ready => None,
         });
         let short = self.phase == Phase::Running && self.short_of_workers();
-        kills.chain(short.then_some(self.spawn_not_before_ms)).min()
+        let end_of_life_ms = (self.phase == Phase::Running)
+            .then(|| self.next_end_of_life_ms())
+            .flatten();
+        kills
+            .chain(short.then_some(self.spawn_not_before_ms))
+            .chain(end_of_life_ms)
+            .min()
     }
 
     fn on_signal(&mut self, now_ms: u64, signal: MasterSignal) {

@@ -53,6 +53,16 @@ pub enum Event {
     WorkerExiting { pid: u32, served: bool },
     /// The worker has served its `max_requests`.
     WorkerRecycling { pid: u32, requests: u64 },
+    /// The worker has lived as long as it may, and is to be replaced.
+    WorkerTooOld { pid: u32, number: u32, after: Duration },
+    /// The worker uses more memory than it may. `what`: `RSS` or `ADDRESS SPACE`; `brutal`: it is killed.
+    WorkerTooLarge {
+        pid: u32,
+        number: u32,
+        what: &'static str,
+        bytes: u64,
+        brutal: bool,
+    },
     /// The worker found that its master is gone.
     MasterGone { pid: u32 },
     /// The master has reaped a worker. `expected`: it had been asked to leave.

@@ -38,6 +38,33 @@ pub(crate) fn lines(dialect: Dialect, event: &Event, moment: &Moment) -> Lines {
     }
 }
 
+/// Why a worker is replaced, in uWSGI's words: no other server of the dialects has such limits.
+fn worker_limit(event: &Event) -> Vec<(Level, String)> {
+    match event {
+        Event::WorkerTooOld { number, after, .. } => vec![(
+            Level::Info,
+            format!(
+                "worker {number} lifetime reached, it was running for {} second(s)",
+                after.as_secs()
+            ),
+        )],
+        Event::WorkerTooLarge {
+            pid,
+            number,
+            what,
+            bytes,
+            brutal,
+        } => {
+            let how = if *brutal { "EVIL RELOAD" } else { "RELOAD" };
+            vec![(
+                Level::Warning,
+                format!("*** {how} ON WORKER {number} {what}: {bytes} (pid: {pid}) ***"),
+            )]
+        }
+        _ => vec![],
+    }
+}
+
 /// An application's lifespan, in uvicorn's words, which whoever runs ASGI applications knows.
 fn lifespan(step: LifespanStep) -> (Level, String) {
     let (level, words) = match step {

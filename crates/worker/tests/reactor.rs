@@ -110,6 +110,7 @@ fn settings(threads: u32, patience: Duration) -> Settings {
         static_files: config::StaticFiles::default(),
         loading: config::Loading::default(),
         routes: config::Routes::default(),
+        worker_limits: config::WorkerLimits::default(),
         cgi: config::Cgi::default(),
     }
 }

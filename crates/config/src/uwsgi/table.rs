@@ -3,6 +3,7 @@
 
 mod cgi;
 pub(super) mod families;
+mod limits;
 pub(super) mod loading;
 mod more;
 mod routes;
@@ -134,6 +135,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
     ENTRIES
         .iter()
         .chain(loading::ENTRIES)
+        .chain(limits::ENTRIES)
         .chain(routes::ENTRIES)
         .chain(cgi::ENTRIES)
         .chain(static_files::ENTRIES)

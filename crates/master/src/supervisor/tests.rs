@@ -23,6 +23,7 @@ impl World {
             graceful_ms: 30_000,
             term_reloads: false,
             daemonized: false,
+            limits: WorkerLimits::default(),
             code_after_term: 0,
         };
         World::with(plan)
@@ -111,6 +112,8 @@ fn short(action: &Action) -> Option<String> {
         Action::Exit(code) => format!("exit {code}"),
         Action::Log(Event::BootFailed { exit_code }) => format!("boot failed {exit_code}"),
         Action::Log(Event::ReloadFailed { reason }) => format!("reload failed: {reason}"),
+        Action::Log(Event::WorkerTooOld { number, .. }) => format!("old #{number}"),
+        Action::Log(Event::WorkerTooLarge { number, what, .. }) => format!("{what} #{number}"),
         Action::Log(Event::RequestDeadline { request, .. }) => format!("deadline {request}"),
         Action::Log(Event::WorkerExited {
             number,
@@ -604,4 +607,70 @@ fn exits_are_reported_with_how_long_the_worker_lived() {
         _ => None,
     });
     assert_eq!(lived, Some((101, Duration::from_millis(2500))));
+}
+
+fn limited(workers: u32, limits: WorkerLimits) -> World {
+    let plan = World::new(Dialect::Uwsgi, workers).plan;
+    World::with_workers_ready(World::with(Plan { limits, ..plan }))
+}
+
+#[test]
+fn workers_that_have_lived_long_enough_are_replaced_one_after_the_other() {
+    let mut world = limited(
+        2,
+        WorkerLimits {
+            lifetime: Some(Duration::from_secs(60)),
+            lifetime_step: Duration::from_secs(5),
+            ..WorkerLimits::default()
+        },
+    );
+    assert_eq!(world.pass(), Some(60_000));
+    assert_eq!(world.did(), ["old #1", "spawn 3#1"]);
+    world.ready(3);
+    assert_eq!(world.did(), ["TERM 1"]);
+    world.exited(1, 0);
+    assert_eq!(world.pass(), Some(5000));
+    assert_eq!(world.did(), ["old #2", "spawn 4#2"]);
+    world.ready(4);
+    assert_eq!(world.did(), ["TERM 2"]);
+}
+
+#[test]
+fn a_worker_that_grows_too_large_is_replaced_and_one_far_too_large_is_killed() {
+    let mut world = limited(
+        1,
+        WorkerLimits {
+            least_lifetime: Duration::from_secs(10),
+            graceful: Memory {
+                resident: Some(100),
+                address_space: Some(1000),
+            },
+            brutal: Memory {
+                resident: Some(200),
+                address_space: None,
+            },
+            ..WorkerLimits::default()
+        },
+    );
+    let uses = |age, resident, address_space| Input::Memory {
+        age,
+        used: Memory {
+            resident,
+            address_space,
+        },
+    };
+    world.tell(uses(1, 150, 0));
+    assert_eq!(world.did(), [""; 0], "it is too young");
+    world.now_ms += 10_000;
+    world.tell(uses(1, 99, 999));
+    assert_eq!(world.did(), [""; 0], "it is small enough");
+    world.tell(uses(1, 50, 1000));
+    assert_eq!(world.did(), ["ADDRESS SPACE #1", "spawn 2#1"]);
+    world.tell(uses(1, 50, 1000));
+    assert_eq!(world.did(), [""; 0], "it is known already");
+    world.ready(2);
+    assert_eq!(world.did(), ["TERM 1"]);
+    world.exited(1, 0);
+    world.tell(uses(2, 200, 0));
+    assert_eq!(world.did(), ["RSS #1", "KILL 2", "spawn 3#1"]);
 }

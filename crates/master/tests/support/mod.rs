@@ -333,6 +333,7 @@ fn settings(directory: &Path) -> Settings {
         static_files: config::StaticFiles::default(),
         loading: config::Loading::default(),
         routes: config::Routes::default(),
+        worker_limits: config::WorkerLimits::default(),
         cgi: config::Cgi::default(),
     }
 }

@@ -33,6 +33,7 @@ pub(super) fn lines(event: &Event) -> Lines {
         Event::WorkerRecycling { .. } => {
             vec![(Info, "Autorestarting worker after current request.".to_owned())]
         }
+        Event::WorkerTooOld { .. } | Event::WorkerTooLarge { .. } => super::worker_limit(event),
         Event::MasterGone { pid } => vec![(Info, format!("Parent changed, shutting down: <Worker {pid}>"))],
         Event::WorkerExited {
             pid,

@@ -54,6 +54,7 @@ pub(super) fn lines(event: &Event) -> Lines {
                 count(*requests, "request")
             ),
         )],
+        Event::WorkerTooOld { .. } | Event::WorkerTooLarge { .. } => super::worker_limit(event),
         Event::MasterGone { pid } => {
             vec![(
                 Warning,

@@ -158,6 +158,26 @@ fn each_event_has_the_words_of_its_dialect() {
             Event::WorkerRecycling { pid: 20, requests: 9 },
             "Info ...The work of process 20 is done. Seeya!",
         ),
+        (
+            Uwsgi,
+            Event::WorkerTooOld {
+                pid: 20,
+                number: 2,
+                after: Duration::from_secs(61),
+            },
+            "Info worker 2 lifetime reached, it was running for 61 second(s)",
+        ),
+        (
+            Uwsgi,
+            Event::WorkerTooLarge {
+                pid: 20,
+                number: 2,
+                what: "RSS",
+                bytes: 1 << 20,
+                brutal: true,
+            },
+            "Warning *** EVIL RELOAD ON WORKER 2 RSS: 1048576 (pid: 20) ***",
+        ),
         (Gunicorn, exited(ExitStatus::Code(0), true), ""),
         (
             Gunicorn,

@@ -38,6 +38,7 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
             Info,
             format!("Maximum request limit of {requests} exceeded. Terminating process."),
         )],
+        Event::WorkerTooOld { .. } | Event::WorkerTooLarge { .. } => super::worker_limit(event),
         Event::MasterGone { pid } => vec![(
             Warning,
             format!("Server process [{pid}] leaves: its parent process is gone"),

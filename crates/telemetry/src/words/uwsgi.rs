@@ -49,6 +49,7 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
         Event::WorkerRecycling { pid, .. } => {
             vec![(Info, format!("...The work of process {pid} is done. Seeya!"))]
         }
+        Event::WorkerTooOld { .. } | Event::WorkerTooLarge { .. } => super::worker_limit(event),
         Event::MasterGone { pid } => vec![(
             Error,
             format!(

@@ -199,7 +199,7 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "Fewer workers when there is little to do.",
     ),
     coming(
-        "harakiri-* reload-on-* brutal-reload-on-fd evil-reload-* min-worker-lifetime max-worker-lifetime* \
+        "harakiri-* reload-on-fd reload-on-exception* brutal-reload-on-fd \
          mule-reload-mercy exit-on-reload touch-* fs-signal",
         "When workers are replaced.",
     ),

@@ -1,0 +1,70 @@
+//! What uWSGI's options about the age and the memory of workers mean here.
+
+use super::{Entry, does, natural, seconds};
+use crate::defaults::unless_zero;
+
+/// A number of megabytes in bytes; 0 is no limit.
+fn megabytes(value: &str) -> Result<Option<u64>, String> {
+    Ok(unless_zero(natural(value)?).map(|number| number.saturating_mul(1 << 20)))
+}
+
+/// The entries, in the order of the compatibility page.
+pub(super) const ENTRIES: &[Entry] = &[
+    does(
+        &["max-worker-lifetime"],
+        "Seconds after which a worker is replaced, once its requests are done.",
+        |d, v| {
+            let lifetime = seconds(v)?;
+            d.settings.worker_limits.lifetime = (!lifetime.is_zero()).then_some(lifetime);
+            Ok(())
+        },
+    ),
+    does(
+        &["max-worker-lifetime-delta"],
+        "Seconds that each worker may live longer than the one before it.",
+        |d, v| {
+            d.settings.worker_limits.lifetime_step = seconds(v)?;
+            Ok(())
+        },
+    ),
+    does(
+        &["min-worker-lifetime"],
+        "Seconds before which no worker is replaced for its memory; default 10.",
+        |d, v| {
+            d.settings.worker_limits.least_lifetime = seconds(v)?;
+            Ok(())
+        },
+    ),
+    does(
+        &["reload-on-rss"],
+        "Resident megabytes at which a worker is replaced, once its requests are done.",
+        |d, v| {
+            d.settings.worker_limits.graceful.resident = megabytes(v)?;
+            Ok(())
+        },
+    ),
+    does(
+        &["reload-on-as"],
+        "Mapped megabytes at which a worker is replaced, once its requests are done.",
+        |d, v| {
+            d.settings.worker_limits.graceful.address_space = megabytes(v)?;
+            Ok(())
+        },
+    ),
+    does(
+        &["evil-reload-on-rss"],
+        "Resident megabytes at which a worker is killed, requests and all.",
+        |d, v| {
+            d.settings.worker_limits.brutal.resident = megabytes(v)?;
+            Ok(())
+        },
+    ),
+    does(
+        &["evil-reload-on-as"],
+        "Mapped megabytes at which a worker is killed, requests and all.",
+        |d, v| {
+            d.settings.worker_limits.brutal.address_space = megabytes(v)?;
+            Ok(())
+        },
+    ),
+];
