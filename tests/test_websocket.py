@@ -415,6 +415,14 @@ def test_each_bad_frame_ends_its_connection_with_the_right_code(
     assert codes[:-1] == [str(code) for _, code in BAD_FRAMES.values()]
 
 
+def test_messages_before_a_bad_frame_are_answered(site: Site) -> None:
+    with Raw(site, "/echo") as client:
+        client.client.send(frame(TEXT, b"one") + frame(TEXT, b"two") + frame(0x83, b"bad") + frame(TEXT, b"three"))
+        assert [client.read(), client.read()] == [(TEXT, b"one"), (TEXT, b"two")]
+        client.expect_close(1002)
+    site.wait_for("disconnect 1002 reserved opcode")
+
+
 def test_a_message_beyond_the_limit_is_1009(tmp_path: Path, start_server: StartServer) -> None:
     site = Site(tmp_path, start_server, "--ws-max-size", "1000")
     with Raw(site, "/echo") as client:

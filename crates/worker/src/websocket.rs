@@ -8,7 +8,7 @@
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
-use protocol::websocket::{AcceptFault, Codec, Event, Handshake, Kind, Limits, SendFault};
+use protocol::websocket::{AcceptFault, Codec, Event, Failure, Handshake, Kind, Limits, SendFault};
 
 use crate::connection::Ending;
 use crate::exchange::{Exchange, Flow};
@@ -92,7 +92,7 @@ impl WebSocket {
         self.exchange.notice(readiness);
     }
 
-    /// Both sides have closed, or the client broke a rule: nothing more will be received.
+    /// The client has closed or broken a rule: nothing more will be received.
     pub fn has_ended(&self) -> bool {
         self.codec.has_ended()
     }
@@ -216,6 +216,11 @@ impl WebSocket {
     /// After a close, or when the code or the reason cannot be sent.
     pub fn close(&mut self, code: u16, reason: &str) -> Result<(), SendFault> {
         self.codec.close(code, reason, self.exchange.work.outbox.tail())
+    }
+
+    /// Queues the close frame that tells the client which rule it broke.
+    pub fn fail(&mut self, failure: Failure) {
+        self.codec.fail(failure, self.exchange.work.outbox.tail());
     }
 
     /// Hands what is queued to the network, as much as it takes now.

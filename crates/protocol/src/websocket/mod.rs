@@ -6,7 +6,7 @@
 //!   101 ---> |    |              (nothing more is sent,                  |
 //!            |    |               messages still arrive)                 +--> ended: flush, end the connection
 //!            |    +-- Close received --> its code is echoed -------------+
-//!            |    +-- the peer breaks a rule --> a close frame says so --+
+//!            |    +-- the peer breaks a rule --> fail says so -----------+
 //! ```
 //!
 //! Rules: where the input was cut never changes an event; a peer that breaks a rule is told with the code of
@@ -117,7 +117,8 @@ pub enum Event<'a> {
         /// Why, in its words.
         reason: &'a str,
     },
-    /// The peer broke a rule; unless a close frame had been sent before, one has been written that says so.
+    /// The peer broke a rule: it is not listened to any more, and [`Codec::fail`] tells it. What answers the messages
+    /// before that can still be sent first.
     Failed(Failure),
 }
 
@@ -156,7 +157,8 @@ impl Codec {
             Ok(found) => found,
             Err(failure) => {
                 used = input.len();
-                self.fail(failure, out);
+                self.place = Place::Ended;
+                self.message.forget();
                 Found::Failed(failure)
             }
         };
@@ -166,7 +168,7 @@ impl Codec {
         }
     }
 
-    /// Both sides have closed, or the peer broke a rule: once everything is written, the connection can end.
+    /// The peer has closed or broken a rule: nothing more comes. Once everything is written, the connection can end.
     pub fn has_ended(&self) -> bool {
         matches!(self.place, Place::Ended)
     }
@@ -305,13 +307,6 @@ impl Codec {
             _ => {}
         }
         Ok(Found::Control(header.opcode, length))
-    }
-
-    /// The peer broke a rule: it is told, and what it had begun is forgotten.
-    fn fail(&mut self, failure: Failure, out: &mut Vec<u8>) {
-        self.place = Place::Ended;
-        self.message.forget();
-        self.put_close(Some(failure.code()), failure.reason(), out);
     }
 }
 

@@ -7,7 +7,7 @@ use std::error::Error;
 use std::fmt;
 
 use super::Codec;
-use super::close::{self, LONGEST_REASON, is_sendable};
+use super::close::{self, Failure, LONGEST_REASON, is_sendable};
 use super::frame::{LONGEST_CONTROL, Opcode, put_header};
 use super::message::Kind;
 
@@ -111,8 +111,13 @@ impl Codec {
         Ok(())
     }
 
+    /// Tells the peer which rule it broke, unless a close frame was sent before.
+    pub fn fail(&mut self, failure: Failure, out: &mut Vec<u8>) {
+        self.put_close(Some(failure.code()), failure.reason(), out);
+    }
+
     /// Writes a close frame unless one was sent.
-    pub(super) fn put_close(&mut self, code: Option<u16>, reason: &str, out: &mut Vec<u8>) {
+    fn put_close(&mut self, code: Option<u16>, reason: &str, out: &mut Vec<u8>) {
         if self.has_closed {
             return;
         }

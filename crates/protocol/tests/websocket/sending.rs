@@ -83,13 +83,31 @@ fn a_close_by_the_peer_ends_at_once() {
 }
 
 #[test]
+fn after_a_failure_what_was_begun_can_still_be_answered() {
+    let mut codec = plain();
+    let mut out = Vec::new();
+    let wire = [frame(TEXT, b"good"), frame(0x83, b"bad"), frame(TEXT, b"unheard")].concat();
+    let used = codec.receive(&wire, &mut out).used;
+    let Event::Failed(failure) = codec.receive(&wire[used..], &mut out).event else {
+        panic!("a reserved opcode was received");
+    };
+    assert!(codec.has_ended() && !codec.has_closed() && out.is_empty());
+    codec.send_text("answer", &mut out).expect("open on this side");
+    codec.fail(failure, &mut out);
+    assert_eq!(out, b"\x81\x06answer\x88\x11\x03\xeareserved opcode");
+    assert_eq!(codec.send_text("late", &mut out), Err(SendFault::Closed));
+}
+
+#[test]
 fn a_failure_after_the_servers_close_sends_no_second_one() {
     let mut codec = plain();
     let mut out = Vec::new();
     codec.close(1000, "", &mut out).expect("open");
     out.clear();
-    let received = codec.receive(&frame(0x83, b""), &mut out);
-    assert!(matches!(received.event, Event::Failed(_)));
+    let Event::Failed(failure) = codec.receive(&frame(0x83, b""), &mut out).event else {
+        panic!("a reserved opcode was received");
+    };
+    codec.fail(failure, &mut out);
     assert!(codec.has_ended() && out.is_empty());
 }
 

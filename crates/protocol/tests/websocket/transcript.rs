@@ -63,6 +63,9 @@ fn feed(codec: &mut Codec, buffer: &mut Vec<u8>, lines: &mut Vec<String>) {
         let received = codec.receive(buffer, &mut out);
         let line = line(&received.event);
         let used = received.used;
+        if let Event::Failed(failure) = received.event {
+            codec.fail(failure, &mut out);
+        }
         assert!(used <= buffer.len(), "the codec used more than there was");
         buffer.drain(..used);
         let Some(line) = line else {

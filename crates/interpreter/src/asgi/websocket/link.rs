@@ -8,13 +8,16 @@
 //! Close (we have closed) --no answer--> the connection ends
 //! ```
 //!
+//! A client that breaks a rule is not read from any more; but the messages it sent before that are answered first, if the
+//! application does so before it asks for the next event.
+//!
 //! Rules: nothing here runs Python code, so that all of it can be done with the session's lock held. Reading stops while
 //! the application has enough to do: the kernel's buffers fill then, and the client notices.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
-use protocol::websocket::{ABNORMAL, Event, INTERNAL_ERROR};
+use protocol::websocket::{ABNORMAL, Event, Failure, INTERNAL_ERROR};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 use worker::{Exchange, Flow, Inflow, Patience, Readiness, WebSocket};
@@ -104,6 +107,8 @@ pub(super) struct Link {
     pinged: bool,
     /// Nothing is read until the application has taken messages, or the client what waits for it.
     paused: bool,
+    /// The client has broken a rule and has not been told, because messages it sent before are yet to be answered.
+    failure: Option<Failure>,
     /// The connection is of no use any more.
     broken: bool,
 }
@@ -115,13 +120,14 @@ impl Link {
             expecting: Expecting::Nothing,
             pinged: false,
             paused: false,
+            failure: None,
             broken: false,
         }
     }
 
     /// Nothing more passes on the connection: it can be given back.
     pub(super) fn is_over(&self) -> bool {
-        self.broken || self.socket.has_ended()
+        self.broken || (self.socket.has_ended() && self.failure.is_none())
     }
 
     pub(super) fn finish(mut self, driver: &Driver) -> Exchange {
@@ -145,7 +151,7 @@ impl Link {
                     mail.push(Message::Binary(PyBytes::new(py, data).unbind()), data.len())
                 }
                 Event::Close { code, reason } => mail.close(*code, reason, false),
-                Event::Failed(failure) => mail.close(failure.code(), &failure.to_string(), false),
+                Event::Failed(failure) => self.failure = Some(*failure),
                 Event::Ping(_) | Event::Pong(_) | Event::NeedMore => {}
             }
             if mail.is_full(driver) {
@@ -159,13 +165,32 @@ impl Link {
             self.broken = true;
             mail.close(ABNORMAL, "", false);
         }
-        // Pongs, and the answer to a close.
+        if mail.messages.is_empty() {
+            self.fail(mail);
+        }
+        // Pongs, and the last word.
         if self.socket.pending() > 0 {
             self.flush(mail, driver);
         } else {
             self.watch(driver);
         }
         inflow == Inflow::Turn
+    }
+
+    /// Tells the client which rule it broke, if it has, and the application that this was the end.
+    fn fail(&mut self, mail: &mut Mailbox) {
+        if let Some(failure) = self.failure.take() {
+            self.socket.fail(failure);
+            mail.close(failure.code(), &failure.to_string(), false);
+        }
+    }
+
+    /// The application has answered all messages, and asks for the next event.
+    pub(super) fn all_answered(&mut self, mail: &mut Mailbox, driver: &Driver) {
+        if self.failure.is_some() {
+            self.fail(mail);
+            self.flush(mail, driver);
+        }
     }
 
     /// Reads on once the application has taken a message, if that was what reading waited for.
@@ -208,6 +233,7 @@ impl Link {
     /// Closes, unless that has happened. The reason is one that fits.
     pub(super) fn close(&mut self, code: u16, reason: &str, mail: &mut Mailbox, driver: &Driver) {
         if self.socket.close(code, reason).is_ok() {
+            self.failure = None;
             self.flush(mail, driver);
         }
     }
@@ -222,7 +248,7 @@ impl Link {
             Expecting::Nothing
         } else if self.socket.pending() > 0 {
             Expecting::Writing
-        } else if self.socket.has_closed() {
+        } else if self.socket.has_closed() || self.failure.is_some() {
             Expecting::Answer(Patience::Close)
         } else if self.pinged {
             Expecting::Answer(Patience::Pong)
@@ -269,6 +295,11 @@ impl Link {
                 mail.close(ABNORMAL, "", false);
                 self.close(INTERNAL_ERROR, "ping was not answered in time", mail, driver);
                 self.broken = true;
+            }
+            // The application has had long enough to answer what came before.
+            Expecting::Answer(Patience::Close) if self.failure.is_some() => {
+                self.fail(mail);
+                self.flush(mail, driver);
             }
             Expecting::Writing | Expecting::Answer(Patience::Close) => {
                 mail.close(ABNORMAL, "", false);

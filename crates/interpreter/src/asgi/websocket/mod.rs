@@ -214,8 +214,11 @@ impl WebSocketSession {
             return named(py, "websocket.connect").map(|event| Some(event.into_any()));
         }
         let Some(message) = state.mail.pop() else {
+            if let Place::Open(link) = &mut state.place {
+                link.all_answered(&mut state.mail, self.driver());
+            }
             let end = state.mail.end().cloned();
-            drop(guard);
+            self.settle(py, guard, false, false)?;
             return end.map(|end| disconnect(py, &end)).transpose();
         };
         if let Place::Open(link) = &mut state.place {
@@ -265,6 +268,7 @@ impl WebSocketSession {
                 self.deny(py, status)
             }
             Place::Open(link) => {
+                link.all_answered(mail, self.driver());
                 mail.close(code, "", true);
                 link.close(code, "", mail, self.driver());
                 self.settle(py, guard, true, false)
