@@ -261,6 +261,17 @@ def test_a_client_that_does_not_read_stops_the_application_and_loses_nothing(raw
     raw.wait_for("sent 1023")
 
 
+def test_what_is_queued_leaves_as_the_client_reads_whatever_the_application_does(raw: Site) -> None:
+    with raw.server.connect() as client:
+        client.send(b"GET /queued HTTP/1.0\r\n\r\n")
+        client.read_head()
+        assert wait_until(lambda: raw.journal()[-1].startswith("queued"), SAFETY_SECONDS), raw.journal()
+        sent = int(raw.journal()[-1].split()[1])
+        assert client.read_exactly(sent) == b"x" * sent
+        Path(f"{raw.path}.go").touch()
+        client.expect_end()
+
+
 @pytest.mark.parametrize("path", ["/raise", "/nothing", "/exit"])
 def test_an_application_that_fails_before_its_head_is_answered_with_500(raw: Site, path: str) -> None:
     with raw.server.connect() as client:

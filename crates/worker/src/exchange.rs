@@ -368,6 +368,11 @@ impl Exchange {
         }
     }
 
+    /// Bytes of the answer that wait for the client to read.
+    pub fn pending(&self) -> u64 {
+        self.work.outbox.pending()
+    }
+
     /// Hands what is queued to the network, as much as it takes now.
     pub fn flush(&mut self) -> Flow {
         if self.connection.ending == Ending::Now {

@@ -109,7 +109,7 @@ impl WebSocket {
 
     /// Bytes that wait for the client to read.
     pub fn pending(&self) -> u64 {
-        self.exchange.work.outbox.pending()
+        self.exchange.pending()
     }
 
     /// Reads what has come, by way of `scratch`, and hands it to `take` until that breaks off. Answers to pings and to a

@@ -1,6 +1,7 @@
 """A raw ASGI application: what it is asked for in the path, it does, and says what it saw."""
 
 import asyncio
+import contextlib
 import contextvars
 import gc
 import json
@@ -276,6 +277,21 @@ async def do_big(scope, receive, send):
     for number in range(1024):
         await send({"type": "http.response.body", "body": b"%c" % (number % 251) * 65536, "more_body": True})
         journal(f"sent {number}")
+    await send({"type": "http.response.body"})
+
+
+async def do_queued(scope, receive, send):
+    """Sends until the client has to read, and then sends nothing until it is told to go on."""
+    await send({"type": "http.response.start", "status": 200})
+    sent = 0
+    with contextlib.suppress(asyncio.TimeoutError):
+        while True:
+            piece = {"type": "http.response.body", "body": b"x" * 65536, "more_body": True}
+            sent += 65536
+            await asyncio.wait_for(send(piece), 0.2)
+    journal(f"queued {sent}")
+    while not os.path.exists(os.environ["JOURNAL"] + ".go"):
+        await asyncio.sleep(0.01)
     await send({"type": "http.response.body"})
 
 

@@ -41,6 +41,8 @@ struct State {
     body_given: bool,
     /// The reactor watches how long the client takes to send more of the body.
     awaits_body: bool,
+    /// The reactor watches how long the client takes to read what is queued.
+    awaits_reading: bool,
     /// The client is gone, or its body cannot be completed.
     disconnected: bool,
     /// The application has announced trailers.
@@ -82,6 +84,7 @@ impl HttpRequest {
                 phase: Phase::Waiting,
                 body_given: false,
                 awaits_body: false,
+                awaits_reading: false,
                 disconnected: false,
                 announced_trailers: false,
                 task: None,
@@ -116,6 +119,9 @@ impl HttpRequest {
             return;
         };
         exchange.notice(readiness);
+        if readiness.writable && exchange.pending() > 0 {
+            self.flush_rest(&mut state);
+        }
         let receivers = take_if(readiness.readable || readiness.peer_closed, &mut state.receivers);
         let senders = take_if(readiness.writable || readiness.peer_closed, &mut state.senders);
         drop(state);
@@ -141,12 +147,36 @@ impl HttpRequest {
 
     /// Writes what was gathered.
     pub(super) fn flush(&self) {
-        let mut state = self.lock();
-        if let Some(exchange) = &mut state.exchange
-            && exchange.flush() == Flow::Gone
-        {
-            state.disconnected = true;
+        self.flush_rest(&mut self.lock());
+    }
+
+    /// Writes what waits. What the client does not take now leaves as it reads, whatever the application does then.
+    fn flush_rest(&self, state: &mut State) -> Flow {
+        let State {
+            exchange: Some(exchange),
+            awaits_body,
+            awaits_reading,
+            disconnected,
+            ..
+        } = state
+        else {
+            return Flow::Open;
+        };
+        let driver = self.driver.get();
+        let flow = exchange.flush();
+        let is_watched = flow != Flow::Gone && exchange.pending() > 0;
+        if is_watched && driver.await_writable(exchange) == Flow::Gone {
+            *disconnected = true;
+            return Flow::Gone;
         }
+        if std::mem::replace(awaits_reading, is_watched) && !is_watched {
+            driver.end_wait(exchange.token());
+            if *awaits_body {
+                driver.await_body(exchange);
+            }
+        }
+        *disconnected |= flow == Flow::Gone;
+        flow
     }
 
     /// The next event for the application, if there is one now.
@@ -269,6 +299,10 @@ impl HttpRequest {
                 self.driver.get().gather(py, token)?;
                 Ok(Progress::Done)
             }
+            Some(Flow::Open) if exchange.pending() > 0 => {
+                self.flush_rest(state);
+                Ok(Progress::Done)
+            }
             Some(Flow::Open) => Ok(Progress::Done),
             Some(Flow::Full) => Ok(Progress::Full),
             Some(Flow::Gone) => {
@@ -387,19 +421,10 @@ impl HttpRequest {
     fn drain<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let future = self.driver.get().future(py)?;
         let mut state = self.lock();
-        let Some(exchange) = &mut state.exchange else {
-            return Ok(None);
-        };
-        match exchange.flush() {
-            Flow::Open => {
-                self.driver.get().end_wait(exchange.token());
-                return Ok(None);
-            }
-            Flow::Full if self.driver.get().await_writable(exchange) == Flow::Full => {}
-            Flow::Full | Flow::Gone => {
-                state.disconnected = true;
-                return Err(gone());
-            }
+        match self.flush_rest(&mut state) {
+            Flow::Open => return Ok(None),
+            Flow::Full => {}
+            Flow::Gone => return Err(gone()),
         }
         state.senders.push(future.clone().unbind());
         Ok(Some(future))
