@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use config::Wire;
+use mio::{Registry, Token};
 use protocol::gateway::{OneRequest, fastcgi};
 use protocol::proxy::{self, Opening, Versions};
 use protocol::{Codec, Limits, Refusal, RequestHead, ResponseHead, Stamp, http1};
@@ -94,6 +95,8 @@ pub(crate) struct Connection {
     pub(crate) readable: bool,
     /// The peer has ended its stream: whatever is read next ends with the end.
     pub(crate) peer_closed: bool,
+    /// Its readiness is reported. One that is answered as soon as it is accepted, and closed, never needs that.
+    pub(crate) is_watched: bool,
     /// Readiness to write is being watched.
     pub(crate) watches_writable: bool,
     /// Where it stands beyond the codec's own state.
@@ -124,6 +127,7 @@ impl Connection {
             codec,
             readable: false,
             peer_closed: false,
+            is_watched: false,
             watches_writable: false,
             ending: Ending::No,
             dirty: false,
@@ -164,6 +168,14 @@ impl Connection {
             })
         });
         Ok(Some(used))
+    }
+
+    /// Has its readiness reported from now on; false when the system has no memory for that.
+    pub(crate) fn watch(&mut self, registry: &Registry) -> bool {
+        if !self.is_watched {
+            self.is_watched = self.stream.register(registry, Token(self.token)).is_ok();
+        }
+        self.is_watched
     }
 
     /// Reads once: how many bytes, 0 at the end of the stream, `None` when there is nothing now.

@@ -50,6 +50,9 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
 /// Connections accepted from one listener in a turn when other workers accept from it too.
 const ACCEPT_BURST: usize = 8;
 
+/// Connections accepted from one listener in a turn when nobody else does: some are served at once.
+const ACCEPT_TURN: usize = 128;
+
 const SIGNALS: Token = Token(usize::MAX - 1);
 const LIFELINE: Token = Token(usize::MAX - 2);
 const SERVED: Token = Token(usize::MAX - 3);
@@ -484,11 +487,12 @@ impl Reactor {
         let burst = if self.conditions.settings.workers > 1 {
             ACCEPT_BURST
         } else {
-            usize::MAX
+            ACCEPT_TURN
         };
         for index in 0..self.acceptors.len() {
             self.accept_from(index, burst);
         }
+        self.flush_dirty();
     }
 
     /// Whether one more connection may be accepted. One that is waiting when the worker leaves is answered all the same.
@@ -518,15 +522,24 @@ impl Reactor {
         }
         let entry = self.slots.vacant_entry();
         let token = entry.key();
+        // A web server sends its request with the connection, and often there is no second one: reading at once spares a
+        // poll, and the registration of a connection that is answered and closed.
+        let is_prompt = arrival.front.wire.is_gateway();
         let mut connection = Box::new(Connection::new(arrival, token, self.limits));
+        connection.readable = is_prompt;
+        entry.insert(Slot::Idle(connection));
+        self.deadlines.wait(token, Wait::Head, self.clock.now);
+        if is_prompt {
+            return self.noticed(token, Readiness::default());
+        }
+        let watched = match &mut self.slots[token] {
+            Slot::Idle(connection) => connection.watch(self.poll.registry()),
+            Slot::Active(_) | Slot::Away(_) => true,
+        };
         // Fails only when the system is out of memory; then the client sees a close.
-        if connection
-            .stream
-            .register(self.poll.registry(), Token(token))
-            .is_ok()
-        {
-            entry.insert(Slot::Idle(connection));
-            self.deadlines.wait(token, Wait::Head, self.clock.now);
+        if !watched {
+            self.slots.remove(token);
+            self.deadlines.clear(token);
         }
     }
 
@@ -627,14 +640,15 @@ impl Reactor {
         });
         self.bounds.leaving.store(true, Ordering::Relaxed);
         self.accept_again = None;
-        for index in 0..self.acceptors.len() {
+        // Each is closed as soon as its queue is empty: whoever comes in between is reset by the kernel.
+        for index in (0..self.acceptors.len()).rev() {
             self.acceptors[index].pending = true;
             self.accept_from(index, usize::MAX);
-        }
-        for mut acceptor in self.acceptors.drain(..) {
-            // It is closed right after; an error could only mean that it was not registered.
+            let mut acceptor = self.acceptors.remove(index);
+            // An error could only mean that it was not registered.
             let _ = acceptor.deregister(self.poll.registry());
         }
+        self.flush_dirty();
         let mut lifeline = SourceFd(&self.conditions.lifeline.as_raw_fd());
         let _ = self.poll.registry().deregister(&mut lifeline);
     }

@@ -9,14 +9,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use config::Dialect;
-use mio::Token;
 use protocol::Refusal;
 use telemetry::AccessRecord;
 
 use crate::connection::{Connection, Ending, Stage, Workspace};
 use crate::deadlines::Wait;
 use crate::driven::Happening;
-use crate::exchange::{Exchange, Step};
+use crate::exchange::{Exchange, Flow, Step};
 use crate::outbox::{Flushed, Following};
 use crate::reactor::{Answering, Reactor, Readiness, Slot};
 
@@ -393,7 +392,10 @@ impl Reactor {
     }
 
     /// Hands a request to those who answer it.
-    fn submit(&mut self, exchange: Exchange) {
+    fn submit(&mut self, mut exchange: Exchange) {
+        if !exchange.connection.watch(self.poll.registry()) {
+            return self.close(exchange);
+        }
         if self.is_for_script(&exchange) {
             return self.run_script(exchange);
         }
@@ -491,17 +493,11 @@ impl Reactor {
             Ok(Flushed::All) => return Some(exchange),
             Ok(Flushed::Turn) => self.come_back(&mut exchange.connection),
             Ok(Flushed::Blocked) => {
-                let connection = &mut exchange.connection;
-                if !connection.watches_writable {
-                    connection.watches_writable = true;
-                    if connection
-                        .stream
-                        .watch_writable(self.poll.registry(), Token(token))
-                        .is_err()
-                    {
-                        self.close(exchange);
-                        return None;
-                    }
+                if !exchange.connection.watch(self.poll.registry())
+                    || exchange.watch_writable(self.poll.registry()) == Flow::Gone
+                {
+                    self.close(exchange);
+                    return None;
                 }
             }
             Err(_) => {
@@ -551,11 +547,17 @@ impl Reactor {
         if let Some(wait) = wait {
             self.deadlines.wait(token, wait, self.clock.now);
         }
+        if !exchange.connection.watch(self.poll.registry()) {
+            return self.close(exchange);
+        }
         self.slots[token] = Slot::Active(exchange);
     }
 
     /// Between requests.
-    fn rest(&mut self, exchange: Exchange) {
+    fn rest(&mut self, mut exchange: Exchange) {
+        if !exchange.connection.watch(self.poll.registry()) {
+            return self.close(exchange);
+        }
         let Exchange { connection, mut work } = exchange;
         let token = connection.token;
         if connection.served || self.deadlines.waiting(token) != Some(Wait::Head) {
@@ -585,6 +587,9 @@ impl Reactor {
         }
         if exchange.connection.readable {
             self.come_back(&mut exchange.connection);
+        }
+        if !exchange.connection.watch(self.poll.registry()) {
+            return self.close(exchange);
         }
         self.slots[token] = Slot::Active(exchange);
     }
