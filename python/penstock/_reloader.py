@@ -86,5 +86,9 @@ def _files_below(directory: str, include: tuple[str, ...], exclude: tuple[str, .
 
 
 def _matches(path: str, patterns: tuple[str, ...]) -> bool:
+    """Whether a pattern fits the file's name, its whole path, or the end of that (`static/*.css`)."""
     name = os.path.basename(path)
-    return any(fnmatch.fnmatch(name, pattern) or fnmatch.fnmatch(path, pattern) for pattern in patterns)
+    return any(
+        fnmatch.fnmatch(name, pattern) or fnmatch.fnmatch(path, pattern) or fnmatch.fnmatch(path, f"*/{pattern}")
+        for pattern in map(os.path.normpath, patterns)
+    )

@@ -29,6 +29,63 @@ pub(crate) fn level_prefix(level: Level, colored: bool) -> String {
     }
 }
 
+/// Paints what uvicorn paints in its own lines: process ids, and where it runs.
+pub(crate) fn paint(line: &str) -> String {
+    const CYAN: &str = "\x1b[36m";
+    const BOLD: &str = "\x1b[1m";
+    const BOLD_CYAN: &str = "\x1b[36m\x1b[1m";
+    let painted = [
+        (
+            "Uvicorn running on http",
+            BOLD,
+            "Uvicorn running on ".len(),
+            " (Press",
+        ),
+        (
+            "Started server process [",
+            CYAN,
+            "Started server process [".len(),
+            "]",
+        ),
+        (
+            "Finished server process [",
+            CYAN,
+            "Finished server process [".len(),
+            "]",
+        ),
+        (
+            "Started parent process [",
+            BOLD_CYAN,
+            "Started parent process [".len(),
+            "]",
+        ),
+        (
+            "Stopping parent process [",
+            BOLD_CYAN,
+            "Stopping parent process [".len(),
+            "]",
+        ),
+        (
+            "Started reloader process [",
+            BOLD_CYAN,
+            "Started reloader process [".len(),
+            "]",
+        ),
+        (
+            "Stopping reloader process [",
+            BOLD_CYAN,
+            "Stopping reloader process [".len(),
+            "]",
+        ),
+    ];
+    let found = painted.iter().find_map(|&(beginning, color, at, end)| {
+        let length = line.strip_prefix(beginning).and_then(|_| line[at..].find(end))?;
+        let (before, after) = (&line[..at], &line[at + length..]);
+        Some(format!("{before}{color}{}\x1b[0m{after}", &line[at..at + length]))
+    });
+    found.unwrap_or_else(|| line.to_owned())
+}
+
 /// The colour of a status code.
 pub(crate) fn of_status(status: u16) -> u8 {
     match status / 100 {
@@ -50,5 +107,30 @@ mod tests {
         assert_eq!(level_prefix(Level::Warning, false), "WARNING: ");
         assert_eq!(level_prefix(Level::Critical, false), "CRITICAL:");
         assert_eq!(level_prefix(Level::Error, true), "\x1b[31mERROR\x1b[0m:   ");
+    }
+
+    #[test]
+    fn process_ids_and_addresses_are_painted_and_nothing_else() {
+        for (line, painted) in [
+            (
+                "Started server process [7]",
+                "Started server process [\x1b[36m7\x1b[0m]",
+            ),
+            (
+                "Stopping parent process [7]",
+                "Stopping parent process [\x1b[36m\x1b[1m7\x1b[0m]",
+            ),
+            (
+                "Uvicorn running on http://[::1]:80 (Press CTRL+C to quit)",
+                "Uvicorn running on \x1b[1mhttp://[::1]:80\x1b[0m (Press CTRL+C to quit)",
+            ),
+            (
+                "Uvicorn running on unix socket /x (Press CTRL+C to quit)",
+                "Uvicorn running on unix socket /x (Press CTRL+C to quit)",
+            ),
+            ("Shutting down", "Shutting down"),
+        ] {
+            assert_eq!(paint(line), painted);
+        }
     }
 }

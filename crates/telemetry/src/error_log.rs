@@ -250,7 +250,14 @@ impl ErrorLog {
                 text.push(b' ');
             }
         }
+        let start = text.len();
         push_text(text, &message.to_string());
+        if let Prefix::Level { colored: true } = self.inner.prefix {
+            // After whatever was escaped in it.
+            let painted = colors::paint(&String::from_utf8_lossy(&text[start..]));
+            text.truncate(start);
+            text.extend_from_slice(painted.as_bytes());
+        }
         text.push(b'\n');
     }
 

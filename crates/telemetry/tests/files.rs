@@ -3,12 +3,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use config::{Dialect, Level, LogTarget, Logs};
 use protocol::http1::Codec;
 use protocol::{Limits, RequestHead, ResponseHead};
-use telemetry::{AccessLog, AccessRecord, ErrorLog, Event};
+use telemetry::{AccessLog, AccessRecord, AccessedRequest, ErrorLog, Event, Relay};
 
 /// A directory of its own, removed at the end.
 struct Directory(PathBuf);
@@ -211,4 +212,67 @@ fn a_log_that_cannot_be_opened_names_the_file_the_option_and_the_reason() {
         .expect_err("a bad format")
         .to_string();
     assert!(message.starts_with("--access-logformat: "), "{message}");
+}
+
+/// Remembers what it was told; takes requests themselves if it is told to.
+#[derive(Debug)]
+struct Listener {
+    takes_requests: bool,
+    told: Mutex<Vec<String>>,
+}
+
+impl Listener {
+    fn tell(&self, what: String) {
+        self.told.lock().expect("nobody panics with it").push(what);
+    }
+}
+
+impl Relay for Listener {
+    fn line(&self, level: Level, text: &str, details: &str) -> bool {
+        self.tell(format!("{level:?} {text} {details}"));
+        true
+    }
+
+    fn access(&self, text: &str) {
+        self.tell(text.to_owned());
+    }
+
+    fn request(&self, request: &AccessedRequest<'_>) -> bool {
+        if self.takes_requests {
+            let AccessedRequest {
+                client,
+                client_port,
+                http_version,
+                status,
+                ..
+            } = request;
+            self.tell(format!("{client} {client_port} {http_version} {status}"));
+        }
+        self.takes_requests
+    }
+
+    fn reopen(&self) {}
+}
+
+#[test]
+fn a_relay_gets_lines_and_requests_or_their_lines() {
+    let directory = Directory::new("relay");
+    let path = directory.file("log");
+    let log = ErrorLog::open(&logs(&path), Dialect::Uvicorn).expect("the log opens");
+    for (takes_requests, request) in [(true, "127.0.0.1 1 1.1 200"), (false, "GET 200")] {
+        let listener = Arc::new(Listener {
+            takes_requests,
+            told: Mutex::default(),
+        });
+        log.set_relay(Some(listener.clone()));
+        log.warning("careful");
+        log.error_with_details("failed", "why");
+        let relay = log.relay().expect("it was set");
+        let mut access = AccessLog::relayed(&logs(&path), Dialect::Gunicorn, relay).expect("a good format");
+        record_one(&mut access);
+        access.flush();
+        let told = listener.told.lock().expect("nobody panics with it");
+        assert_eq!(*told, ["Warning careful ", "Error failed why", request]);
+    }
+    assert_eq!(read(&path), "");
 }

@@ -674,3 +674,41 @@ fn a_worker_that_grows_too_large_is_replaced_and_one_far_too_large_is_killed() {
     world.tell(uses(2, 200, 0));
     assert_eq!(world.did(), ["RSS #1", "KILL 2", "spawn 3#1"]);
 }
+
+#[test]
+fn under_uvicorn_the_first_interrupt_is_gentle_and_the_second_is_not() {
+    let mut world = World::with_workers_ready(World::new(Dialect::Uvicorn, 1));
+    world.tell(Input::Signal(Int));
+    let gentle = Action::Kill {
+        pid: 101,
+        signal: Signal::TERM,
+    };
+    assert!(world.done.contains(&gentle), "{:?}", world.done);
+    world.done.clear();
+    world.tell(Input::Signal(Int));
+    let urgent = Action::Kill {
+        pid: 101,
+        signal: Signal::QUIT,
+    };
+    assert!(world.done.contains(&urgent), "{:?}", world.done);
+    world.tell(Input::Exited {
+        age: 1,
+        status: ExitStatus::Code(0),
+    });
+    assert_eq!(world.done.last(), Some(&Action::Exit(0)));
+}
+
+#[test]
+fn a_server_of_one_process_ends_by_the_term_that_stops_it() {
+    let plan = Plan {
+        code_after_term: ENDED_BY_TERM,
+        ..World::new(Dialect::Uvicorn, 1).plan
+    };
+    let mut world = World::with_workers_ready(World::with(plan));
+    world.tell(Input::Signal(Term));
+    world.tell(Input::Exited {
+        age: 1,
+        status: ExitStatus::Code(0),
+    });
+    assert_eq!(world.done.last(), Some(&Action::Exit(143)));
+}

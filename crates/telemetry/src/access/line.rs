@@ -95,10 +95,9 @@ fn push_atom(
         Atom::ClientAddress(_) => push_value(line, record.client.as_bytes()),
         Atom::ClientAddressAndPort if record.client.is_empty() => {}
         Atom::ClientAddressAndPort => {
-            let is_ipv6 = record.client.contains(':');
-            line.extend_from_slice(if is_ipv6 { b"[" } else { b"" });
+            // Without brackets around an IPv6 address, as uvicorn writes it.
             push_value(line, record.client.as_bytes());
-            line.extend_from_slice(if is_ipv6 { b"]:" } else { b":" });
+            line.push(b':');
             push_number(line, u64::from(record.client_port));
         }
         Atom::BasicUser => push_basic_user(line, scratch, head.field("authorization")),
