@@ -50,6 +50,7 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
             level: Level::Info,
             error: LogTarget::Stderr,
             access: None,
+            only: None,
             access_format: COMBINED_FORMAT.to_owned(),
             in_python: false,
             capture_output: false,

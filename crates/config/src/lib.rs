@@ -10,6 +10,7 @@ mod defaults;
 mod glob;
 mod gunicorn;
 mod loading;
+mod log_selection;
 mod native;
 mod option;
 mod outcome;
@@ -23,6 +24,7 @@ mod worker_limits;
 
 pub use gunicorn::{Evaluate, gunicorn, gunicorn_defaults, gunicorn_setting_names};
 pub use loading::*;
+pub use log_selection::*;
 pub use native::native;
 pub use outcome::{ConfigError, Environment, Outcome, PidfileRequest, Plan, PythonSource, RawValue};
 pub use pattern::Pattern;

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Loading, Routes, StaticFiles, WorkerLimits};
+use crate::{Loading, LogSelection, Routes, StaticFiles, WorkerLimits};
 
 /// Which server the user thinks they are talking to: decides log wording, exit codes and the meaning of signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -537,6 +537,8 @@ pub struct Logs {
     pub error: LogTarget,
     /// Where the access log goes; `None`: there is none.
     pub access: Option<LogTarget>,
+    /// The only requests that get a line; `None`: all do.
+    pub only: Option<LogSelection>,
     /// Format of an access line, in the dialect's own notation.
     pub access_format: String,
     /// Lines go through a logger in Python, made of the dialect's own values (gunicorn's `logger_class` and the like).

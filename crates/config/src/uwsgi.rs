@@ -29,7 +29,8 @@ use table::{Draft, Text};
 
 use crate::option::{Origin, Status, suggestion};
 use crate::{
-    Application, Bind, ConfigError, Dialect, Environment, Outcome, Plan, RawValue, Wire, address, defaults,
+    Application, Bind, ConfigError, Dialect, Environment, LogSelection, Outcome, Plan, RawValue, Wire,
+    address, defaults,
 };
 
 #[cfg(test)]
@@ -204,6 +205,7 @@ fn new_draft(environment: &Environment) -> Draft<'_> {
         file: None,
         callable: None,
         log_file: None,
+        log_selection: LogSelection::default(),
         request_log: None,
         greenlets: None,
         mounts: Vec::new(),

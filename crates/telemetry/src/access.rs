@@ -10,7 +10,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use config::{Dialect, Logs};
+use config::{Dialect, LogSelection, Logs};
 use protocol::{RequestHead, ResponseHead, Version};
 
 pub use format::{AccessFormat, FormatError};
@@ -92,6 +92,8 @@ impl<'a> AccessedRequest<'a> {
 pub struct AccessLog {
     format: AccessFormat,
     sink: Sink,
+    /// The only requests that get a line.
+    only: Option<LogSelection>,
     /// Writes the lines instead of the sink.
     relay: Option<Arc<dyn Relay>>,
     scratch: Scratch,
@@ -121,6 +123,7 @@ impl AccessLog {
         Ok(Some(AccessLog {
             format,
             sink,
+            only: logs.only,
             relay: None,
             scratch: Scratch::load(),
             buffer: Vec::new(),
@@ -138,6 +141,7 @@ impl AccessLog {
         Ok(AccessLog {
             format,
             sink: Sink::open(&config::LogTarget::Stdout, dialect, "--access-logfile")?,
+            only: None,
             relay: Some(relay),
             scratch: Scratch::load(),
             buffer: Vec::new(),
@@ -147,6 +151,10 @@ impl AccessLog {
 
     /// Adds the request's line. It is written with the next [`AccessLog::flush`], or when many have gathered.
     pub fn record(&mut self, record: &AccessRecord<'_>) {
+        let takes = |only: LogSelection| only.takes(record.status, record.duration, record.body_bytes);
+        if !self.only.is_none_or(takes) {
+            return;
+        }
         if let Some(relay) = &self.relay
             && relay.request(&AccessedRequest::of(record))
         {

@@ -37,6 +37,7 @@ fn logs(path: &Path) -> Logs {
         level: Level::Info,
         error: LogTarget::File(path.to_owned()),
         access: Some(LogTarget::File(path.to_owned())),
+        only: None,
         access_format: "%(m)s %(s)s".to_owned(),
         in_python: false,
         capture_output: false,

@@ -81,6 +81,7 @@ fn settings(threads: u32, patience: Duration) -> Settings {
             level: Level::Critical,
             error: LogTarget::File("/dev/null".into()),
             access: None,
+            only: None,
             access_format: String::new(),
             in_python: false,
             capture_output: false,

@@ -5,6 +5,7 @@ mod cgi;
 pub(super) mod families;
 mod limits;
 pub(super) mod loading;
+mod logs;
 mod more;
 mod routes;
 mod static_files;
@@ -17,7 +18,7 @@ use super::known::{self, is_on, leading_number};
 use crate::address::host_and_port;
 use crate::defaults::{count, size, unless_zero};
 use crate::option::Status;
-use crate::{Address, Daemonize, Environment, LogTarget, Settings, Wire, glob};
+use crate::{Address, Daemonize, Environment, LogSelection, LogTarget, Settings, Wire, glob};
 
 /// What the options are being turned into.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub(super) struct Draft<'a> {
     pub(super) mounts: Vec<(String, String)>,
     /// `gevent`, `async`: how many threads take the place of greenlets.
     pub(super) greenlets: Option<u32>,
+    /// `log-4xx` and the like
+    pub(super) log_selection: LogSelection,
     /// `disable-logging`
     pub(super) no_request_log: bool,
     /// `show-config`
@@ -136,6 +139,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
         .iter()
         .chain(loading::ENTRIES)
         .chain(limits::ENTRIES)
+        .chain(logs::ENTRIES)
         .chain(routes::ENTRIES)
         .chain(cgi::ENTRIES)
         .chain(static_files::ENTRIES)
@@ -633,5 +637,7 @@ pub(super) fn finish_logs(draft: &mut Draft<'_>) {
         .request_log
         .clone()
         .unwrap_or_else(|| draft.settings.logs.error.clone());
-    draft.settings.logs.access = (!draft.no_request_log).then_some(target);
+    draft.settings.logs.only = draft.no_request_log.then_some(draft.log_selection);
+    let none = draft.no_request_log && draft.log_selection.is_empty();
+    draft.settings.logs.access = (!none).then_some(target);
 }

@@ -304,6 +304,7 @@ fn settings(directory: &Path) -> Settings {
             level: Level::Debug,
             error: LogTarget::File(directory.join("log")),
             access: None,
+            only: None,
             access_format: String::new(),
             in_python: false,
             capture_output: false,
