@@ -11,6 +11,7 @@ import json
 import os
 import re
 import signal
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,6 +84,30 @@ def test_a_unix_socket_has_a_path_and_no_client(tmp_path: Path, start_server: St
     scope = site.server.get("/scope").json()["scope"]
     assert scope["server"] == [site.server.address, None]
     assert scope["client"] is None
+
+
+def uwsgi_packet(variables: dict[str, str]) -> bytes:
+    """A request of the uwsgi protocol."""
+    block = b"".join(
+        struct.pack("<H", len(text)) + text.encode() for pair in variables.items() for text in pair
+    )
+    return struct.pack("<BHB", 0, len(block), 0) + block
+
+
+def test_behind_a_web_server_the_scope_is_what_it_says(tmp_path: Path, start_server: StartServer) -> None:
+    site = Site(tmp_path, start_server, "-b", "{tcp}", "-b", "uwsgi://unix:{unix}", "raw:app")
+    variables = {
+        "REQUEST_METHOD": "POST", "REQUEST_URI": "/scope/a%20b?x=1", "PATH_INFO": "/scope/a b", "QUERY_STRING": "x=1",
+        "SERVER_PROTOCOL": "HTTP/1.1", "HTTP_HOST": "site.example", "HTTP_X_TWO": "2", "HTTP_TE": "trailers",
+        "CONTENT_TYPE": "text/plain", "CONTENT_LENGTH": "0", "REMOTE_ADDR": "9.8.7.6", "REMOTE_PORT": "1234", "HTTPS": "on",
+    }  # fmt: skip
+    with site.server.connect("unix") as client:
+        client.send(uwsgi_packet(variables))
+        scope = client.read_response().json()["scope"]
+    assert (scope["method"], scope["scheme"], scope["client"]) == ("POST", "https", ["9.8.7.6", 1234])
+    assert (scope["path"], scope["raw_path"], scope["query_string"]) == ("/scope/a b", "/scope/a%20b", "x=1")
+    assert {"host": "site.example", "x-two": "2", "content-type": "text/plain"}.items() <= dict(scope["headers"]).items()
+    assert not {"http.response.early_hint", "http.response.trailers"} & set(scope["extensions"])
 
 
 def test_root_path_stands_in_the_path_too(tmp_path: Path, start_server: StartServer) -> None:

@@ -140,6 +140,8 @@ impl Scopes {
                 scope.set_item(&keys.http_version, "1.0")?;
                 &self.extensions
             }
+            // There is no place for interim answers and trailers in what a web server is told.
+            Version::Http11 if front.wire.is_gateway() => &self.extensions,
             Version::Http11 if takes_trailers => &self.extensions_with_trailers,
             Version::Http11 => &self.extensions_of_http11,
         };
