@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import RawClient, Response, Server
+from harness import ConnectionEnded, RawClient, Response, Server
 from harness.processes import free_port, wait_until
 from harness.webservers import Apache, Nginx, Site, WebServer, missing
 
@@ -231,6 +231,16 @@ def test_large_headers_pass_both_ways(way: Way) -> None:
     environ = way.get("/environ", f"X-One: {value}", f"X-Two: {value}").json()
     assert (environ["HTTP_X_ONE"], environ["HTTP_X_TWO"]) == (value, value)
     assert len(way.get("/large-head").values("X-Large-2")[0]) == 1000
+
+
+def test_an_answer_that_breaks_off_does_not_look_complete(way: Way) -> None:
+    if way.site.wire != "http" and isinstance(way.site.backend, str):
+        pytest.skip("over a unix socket these protocols have no way to say so")
+    try:
+        answer = way.get("/broken")
+    except ConnectionEnded:
+        return
+    assert answer.status in (500, 502) or not answer.complete
 
 
 def test_a_client_that_goes_away_ends_its_answer(way: Way, tmp_path: Path) -> None:

@@ -178,6 +178,16 @@ impl Codec {
         }
     }
 
+    /// Nothing but the connection's end will show the peer where the current answer ends.
+    pub fn ends_with_connection(&self) -> bool {
+        match self {
+            Codec::Http1(codec) => codec.ends_with_connection(),
+            Codec::OneRequest(codec) => codec.answer().until_end(),
+            // END_REQUEST does, but nginx takes an end without it for one when it does not buffer.
+            Codec::Fastcgi(codec) => codec.answer().head_sent(),
+        }
+    }
+
     /// Moves the body bytes behind [`Event::Kept`](crate::Event::Kept) to the end of `into`.
     pub fn take_kept(&mut self, into: &mut Vec<u8>) {
         if let Codec::Fastcgi(codec) = self {

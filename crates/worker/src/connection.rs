@@ -101,6 +101,8 @@ pub(crate) struct Connection {
     pub(crate) watches_writable: bool,
     /// Where it stands beyond the codec's own state.
     pub(crate) ending: Ending,
+    /// Its answer was cut where only the connection's end could show that: it ends with a reset.
+    pub(crate) cut: bool,
     /// It stands in the reactor's list of connections to flush at the end of the turn.
     pub(crate) dirty: bool,
     /// It stands in the reactor's list of connections to come back to in the next turn.
@@ -130,6 +132,7 @@ impl Connection {
             is_watched: false,
             watches_writable: false,
             ending: Ending::No,
+            cut: false,
             dirty: false,
             queued: false,
             served: false,

@@ -576,6 +576,7 @@ impl Exchange {
     pub fn abort(&mut self) {
         self.push();
         self.work.stage = Stage::Draining;
+        self.connection.cut = self.connection.codec.ends_with_connection();
         if self.connection.ending != Ending::Now {
             self.connection.ending = Ending::Flush;
         }

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
@@ -34,6 +35,15 @@ impl Stream {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
         };
+    }
+
+    /// Has the close seen as a reset, so that the peer does not take what it has got for everything. A unix socket has no
+    /// such thing.
+    pub(crate) fn reset_on_close(&self) {
+        if let Stream::Tcp(stream) = self {
+            // Without it the peer sees an ordinary end, as it does where the connection breaks for other reasons.
+            let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
     }
 
     fn source(&mut self) -> &mut dyn Source {

@@ -519,7 +519,11 @@ impl Reactor {
         match exchange.connection.ending {
             Ending::No => {}
             // Closing with bytes unread would be a reset, and the answer would be lost with it.
-            Ending::Flush if exchange.connection.readable && !exchange.connection.peer_closed => {
+            Ending::Flush
+                if exchange.connection.readable
+                    && !exchange.connection.peer_closed
+                    && !exchange.connection.cut =>
+            {
                 exchange.connection.ending = Ending::FlushAndLinger;
                 return self.written(exchange);
             }
@@ -599,6 +603,9 @@ impl Reactor {
         let Exchange { connection, mut work } = exchange;
         self.deadlines.clear(connection.token);
         self.slots.remove(connection.token);
+        if connection.cut {
+            connection.stream.reset_on_close();
+        }
         drop(connection);
         if self.spares.len() < SPARES {
             work.next_connection();

@@ -153,6 +153,10 @@ impl Answer {
         self.short
     }
 
+    pub(crate) fn until_end(&self) -> bool {
+        matches!(self.writing, Writing::UntilEnd)
+    }
+
     pub(crate) fn promise_kept(&self) -> bool {
         matches!(self.writing, Writing::Counted(0))
     }

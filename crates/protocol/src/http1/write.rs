@@ -200,6 +200,11 @@ impl Codec {
         matches!(self.writing, Writing::Counted(0))
     }
 
+    /// Nothing but the connection's end will show the client where the answer ends.
+    pub fn ends_with_connection(&self) -> bool {
+        matches!(self.writing, Writing::UntilClose)
+    }
+
     /// A final head was sent and its answer is not finished.
     pub fn head_sent(&self) -> bool {
         !matches!(self.writing, Writing::Idle)

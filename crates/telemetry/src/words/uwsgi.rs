@@ -170,10 +170,10 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
 }
 
 fn bound(index: usize, address: &str) -> String {
+    let address = address.split_once("://").map_or(address, |(_, rest)| rest);
     if let Some(path) = address.strip_prefix("unix:") {
         return format!("uwsgi socket {index} bound to UNIX address {path}");
     }
-    let address = address.split_once("://").map_or(address, |(_, rest)| rest);
     format!("uwsgi socket {index} bound to TCP address {address}")
 }
 
