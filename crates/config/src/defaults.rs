@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::{
     AddedHeaders, Asgi, Cgi, Dialect, Gateways, Interface, Level, Limits, Loading, LogTarget, Logs,
-    ProxyProtocol, ReloadWatch, Routes, Settings, StaticFiles, Timeouts, UnixSocketRights, WorkerLimits,
+    ProcessAffixes, ProxyProtocol, ReloadWatch, Routes, Settings, StaticFiles, Timeouts, UnixSocketRights,
+    WorkerLimits,
 };
 
 /// The access log format of Apache's "combined" log, in gunicorn's notation: gunicorn's default, and the native one.
@@ -58,6 +59,7 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
             processes: crate::Processes::Several,
         },
         process_name: None,
+        process_affixes: ProcessAffixes::default(),
         process_titles: true,
         reload_on_change: false,
         touch_reload: Vec::new(),

@@ -78,6 +78,8 @@ pub struct Settings {
     pub logs: Logs,
     /// Name shown in the process title.
     pub process_name: Option<String>,
+    /// What uWSGI's users may put around and in place of titles in the process list.
+    pub process_affixes: ProcessAffixes,
     /// Show titles such as `gunicorn: master [name]` in the process list.
     pub process_titles: bool,
     /// Reload when a Python source file that a worker has imported changes (for development).
@@ -173,6 +175,17 @@ pub struct CgiMount {
     pub prefix: String,
     /// The directory or the script.
     pub path: PathBuf,
+}
+
+/// Additions to the titles of processes (uWSGI).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProcessAffixes {
+    /// In front of each title.
+    pub prefix: String,
+    /// Behind each title.
+    pub suffix: String,
+    /// The master's own name, between them.
+    pub master: Option<String>,
 }
 
 /// What a development reload watches.

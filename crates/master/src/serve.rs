@@ -667,6 +667,18 @@ fn worker_class(settings: &Settings) -> &'static str {
     }
 }
 
+/// uWSGI's title of the master or of a worker, with what its users put around it or in its place.
+fn uwsgi_title(settings: &Settings, worker: Option<u32>) -> String {
+    let affixes = &settings.process_affixes;
+    let own = affixes.master.as_ref().filter(|_| worker.is_none());
+    let name = match (own.or(settings.process_name.as_ref()), worker) {
+        (Some(name), _) => name.clone(),
+        (None, Some(number)) => format!("uWSGI worker {number}"),
+        (None, None) => "uWSGI master".to_owned(),
+    };
+    format!("{}{name}{}", affixes.prefix, affixes.suffix)
+}
+
 /// The title of the master, or of the worker with this number, as the dialect writes it.
 pub(crate) fn set_title(settings: &Settings, worker: Option<u32>, suffix: &str) {
     if !settings.process_titles {
@@ -677,10 +689,7 @@ pub(crate) fn set_title(settings: &Settings, worker: Option<u32>, suffix: &str) 
         Dialect::Gunicorn => "gunicorn",
         Dialect::Native => "penstock",
         Dialect::Uvicorn => "uvicorn",
-        Dialect::Uwsgi => {
-            let number = worker.map(|number| format!(" {number}")).unwrap_or_default();
-            return sys::set_process_title(&format!("uWSGI {role}{number}"));
-        }
+        Dialect::Uwsgi => return sys::set_process_title(&uwsgi_title(settings, worker)),
     };
     let name = settings
         .process_name

@@ -89,6 +89,7 @@ fn settings(threads: u32, patience: Duration) -> Settings {
             processes: config::Processes::Several,
         },
         process_name: None,
+        process_affixes: config::ProcessAffixes::default(),
         process_titles: false,
         reload_on_change: false,
         touch_reload: Vec::new(),

@@ -565,10 +565,6 @@ const ENTRIES: &[Entry] = &[
             Ok(())
         },
     ),
-    does_with_text(&["procname"], "Name in the process list.", |d, v| {
-        d.settings.process_name = Some(v.to_owned());
-        Ok(())
-    }),
     does(
         &["show-config"],
         "Write the configuration to the log at start.",

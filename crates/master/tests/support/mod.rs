@@ -312,6 +312,7 @@ fn settings(directory: &Path) -> Settings {
             processes: config::Processes::Several,
         },
         process_name: None,
+        process_affixes: config::ProcessAffixes::default(),
         process_titles: true,
         reload_on_change: false,
         touch_reload: vec![directory.join("touch-me")],

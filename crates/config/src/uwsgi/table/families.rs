@@ -247,7 +247,7 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "Commands to a running server.",
     ),
     coming(
-        "add-gid cap limit-* cpu-affinity procname-* immediate-* unenv env* flock* mode",
+        "add-gid cap limit-* cpu-affinity immediate-* unenv env* flock* mode",
         "Rights, limits and names of processes.",
     ),
 ];

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::{Draft, Entry, always, at_start, does, does_with_text, natural};
-use crate::LogTarget;
 use crate::defaults::count;
 use crate::uwsgi::known::{is_on, leading_number};
+use crate::{LogTarget, ProcessAffixes};
 
 /// `Name: value`, as `add-header` has it.
 fn header(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
@@ -74,6 +74,13 @@ fn second_pidfile(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
                 .push(format!("only one pidfile is written, and that is {first}"));
         }
     }
+    Ok(())
+}
+
+/// An option that sets a part of the titles, and with it has them shown.
+fn titled(draft: &mut Draft<'_>, set: impl FnOnce(&mut ProcessAffixes)) -> Result<(), String> {
+    draft.settings.process_titles = true;
+    set(&mut draft.settings.process_affixes);
     Ok(())
 }
 
@@ -183,6 +190,34 @@ pub(super) const ENTRIES: &[Entry] = &[
             d.greenlets = Some(threads);
             Ok(())
         },
+    ),
+    does_with_text(
+        &["procname"],
+        "Name of all processes in the process list.",
+        |d, v| {
+            d.settings.process_name = Some(v.to_owned());
+            titled(d, |_| {})
+        },
+    ),
+    does_with_text(
+        &["procname-master"],
+        "Name of the master in the process list.",
+        |d, v| titled(d, |affixes| affixes.master = Some(v.to_owned())),
+    ),
+    does_with_text(
+        &["procname-prefix"],
+        "Put in front of names in the process list.",
+        |d, v| titled(d, |affixes| v.clone_into(&mut affixes.prefix)),
+    ),
+    does_with_text(
+        &["procname-prefix-spaced"],
+        "As procname-prefix, with a space behind it.",
+        |d, v| titled(d, |affixes| affixes.prefix = format!("{v} ")),
+    ),
+    does_with_text(
+        &["procname-append"],
+        "Put behind names in the process list.",
+        |d, v| titled(d, |affixes| v.clone_into(&mut affixes.suffix)),
     ),
     always(
         &["ignore-sigpipe", "ignore-write-errors", "disable-write-exception"],
