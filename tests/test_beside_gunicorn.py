@@ -440,6 +440,39 @@ def test_a_request_is_answered_as_gunicorn_answers_it(served: Both, request_row:
         assert comparable(served.ours, ours.body) == comparable(served.theirs, theirs.body)
 
 
+# Settings that change how requests are read.
+
+RULES = [
+    ("header_map = 'drop'", [get("/environ", "A_B: c")]),
+    ("header_map = 'refuse'", [get("/environ", "A_B: c", fields=(), body=False), get("/environ", "A-B: c")]),
+    ("header_map = 'dangerous'", [get("/environ", "A_B: c"), get("/environ", "A-B: c", "A_B: d")]),
+    ("forwarder_headers = 'REMOTE_USER,X_Y'", [get("/environ", "REMOTE_USER: me", "X_Y: z", "X_Z: no")]),
+    ("forwarded_allow_ips = '10.0.0.1'", [get("/environ", "SCRIPT_NAME: /environ"), get("/environ", "X-Forwarded-Proto: https")]),
+    ("pass", [get("/app/environ", "SCRIPT_NAME: /app"), get("/environ/a%20b", "SCRIPT_NAME: /environ", body=False)]),
+    ("secure_scheme_headers = {'X-TLS': 'yes'}", [get("/environ", "X-Tls: yes"), get("/environ", "X-Forwarded-Proto: https")]),
+    ("casefold_http_method = True\npermit_unconventional_http_method = True", [get("/environ", method="geT")]),
+    ("permit_unconventional_http_method = True", [get("/environ", method="get"), get("/environ", method="X")]),
+    ("pass", [get("/", method=method, fields=(), body=False) for method in ("get", "GO", "A" * 21, "GE#T")]),
+    ("limit_request_fields = 3", [get("/", fields=(), body=False), get("/", "A: b", "C: d", fields=(), body=False)]),
+    ("limit_request_line = 30", [get("/short-enough"), get("/" + "x" * 40, fields=(), body=False)]),
+    ("limit_request_field_size = 40", [get("/", "A: " + "b" * 20), get("/", "A: " + "b" * 60, fields=(), body=False)]),
+    ("raw_env = ['SCRIPT_NAME=/environ']", [get("/environ/environ", body=False)]),
+    ("threads = 2", [get("/environ")]),
+    ("workers = 2", [get("/environ")]),
+]
+
+
+@pytest.mark.parametrize(("text", "requests"), RULES, ids=lambda value: value if isinstance(value, str) else "")
+def test_a_setting_changes_requests_as_it_does_in_gunicorn(beside: Path, text: str, requests: list[Request]) -> None:
+    (beside / "conf.py").write_text(text + "\n")
+    with Both(beside, "-c", "conf.py", "-b", "{tcp}", "--no-control-socket", "app:app", wait="accept") as both:
+        for row in requests:
+            theirs, ours = both.each(lambda server, row=row: ask(server, row))
+            assert ours.status == theirs.status, f"{row}\n{theirs}\n{ours}"
+            if row.body:
+                assert comparable(both.ours, ours.body) == comparable(both.theirs, theirs.body), str(row)
+
+
 # Access lines.
 
 ACCESS = [

@@ -154,6 +154,26 @@ def test_syslog_gets_both_logs(start_server: StartServer, plain: Path) -> None:
             pass
 
 
+def test_statsd_gets_gunicorns_numbers(start_server: StartServer, plain: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as statsd:
+        statsd.bind(("127.0.0.1", 0))
+        statsd.settimeout(60)
+        server = start_server(
+            *("gunicorn", "-b", "{tcp}", "--statsd-host", f"127.0.0.1:{statsd.getsockname()[1]}"),
+            *("--statsd-prefix", "svc.", "--dogstatsd-tags", "env:t", "demo:app"),
+            cwd=plain,
+        )
+        server.get("/raise")
+        missing = {
+            "svc.gunicorn.workers:2|g|#env:t",
+            "svc.gunicorn.requests:1|c|@1.0|#env:t",
+            "svc.gunicorn.request.status.500:1|c|@1.0|#env:t",
+            "svc.gunicorn.log.exception:1|c|@1.0|#env:t",
+        }
+        while missing:
+            missing.discard(statsd.recv(4096).decode())
+
+
 EMBEDDING = """
 import multiprocessing, sys
 import penstock

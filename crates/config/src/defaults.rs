@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::{
-    AddedHeaders, Asgi, Cgi, Dialect, Gateways, Interface, Level, Limits, Loading, LogTarget, Logs,
-    ProcessAffixes, ProxyProtocol, ReloadWatch, Routes, Settings, StaticFiles, Timeouts, UnixSocketRights,
-    WorkerLimits,
+    AddedHeaders, Asgi, Cgi, Dialect, Gateways, HeaderRules, Interface, Level, Limits, Loading, LogTarget,
+    Logs, ProcessAffixes, ProxyProtocol, ReloadWatch, Routes, Settings, StaticFiles, Timeouts,
+    UnixSocketRights, WorkerLimits,
 };
 
 /// The access log format of Apache's "combined" log, in gunicorn's notation: gunicorn's default, and the native one.
@@ -54,6 +54,7 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
             only: None,
             access_format: COMBINED_FORMAT.to_owned(),
             in_python: false,
+            statsd: None,
             capture_output: false,
             colors: None,
             processes: crate::Processes::Several,
@@ -77,6 +78,7 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
             ..ProxyProtocol::default()
         },
         forwarded_allow_ips: loopback,
+        header_rules: HeaderRules::default(),
         interface: Interface::Auto,
         asgi: Asgi::default(),
         reload_watch: ReloadWatch::default(),

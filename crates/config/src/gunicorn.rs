@@ -295,6 +295,8 @@ impl<'a> Values<'a> {
         settings.timeouts.keep_alive = Duration::from_secs(2);
         settings.timeouts.request_deadline = Some(Duration::from_secs(30));
         settings.unix_sockets.umask = Some(0);
+        settings.header_rules.conventional_methods = true;
+        settings.header_rules.forwarder = vec!["SCRIPT_NAME".to_owned(), "PATH_INFO".to_owned()];
         settings.asgi.proxy_headers = ProxyHeaders::Scheme;
         if let Some(word) = variables.get("SENDFILE") {
             settings.sendfile = matches!(word.to_lowercase().as_str(), "y" | "yes" | "true" | "1");

@@ -102,6 +102,8 @@ pub struct Settings {
     pub gateways: Gateways,
     /// Whether connections may begin with a PROXY header.
     pub proxy_protocol: ProxyProtocol,
+    /// What is asked of header names and methods beyond HTTP's own rules.
+    pub header_rules: HeaderRules,
     /// How the application is called.
     pub interface: Interface,
     /// How ASGI applications are run.
@@ -260,6 +262,50 @@ impl AddedHeaders {
     pub fn lines(&self) -> &str {
         &self.lines
     }
+}
+
+/// What is asked of header names and methods beyond HTTP's own rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderRules {
+    /// What becomes of header names with an underscore.
+    pub underscores: Underscores,
+    /// Names with an underscore, in capitals, that a trusted peer may send all the same. SCRIPT_NAME among them is the
+    /// prefix the application is mounted at.
+    pub forwarder: Vec<String>,
+    /// Headers by which a trusted peer says that the client came by TLS: names in capitals, and the value that says so.
+    pub secure_scheme: Vec<(String, String)>,
+    /// Methods of unusual length or with lower-case letters are refused.
+    pub conventional_methods: bool,
+    /// Methods are turned to capitals.
+    pub uppercase_methods: bool,
+}
+
+impl Default for HeaderRules {
+    fn default() -> Self {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        HeaderRules {
+            underscores: Underscores::Drop,
+            forwarder: Vec::new(),
+            secure_scheme: vec![
+                pair("X-FORWARDED-PROTOCOL", "ssl"),
+                pair("X-FORWARDED-PROTO", "https"),
+                pair("X-FORWARDED-SSL", "on"),
+            ],
+            conventional_methods: false,
+            uppercase_methods: false,
+        }
+    }
+}
+
+/// What becomes of header names with an underscore, which an environ cannot tell from those with a dash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Underscores {
+    /// The application does not see them.
+    Drop,
+    /// The request is refused.
+    Refuse,
+    /// The application sees them, whoever sent them.
+    Keep,
 }
 
 /// How an application is called.
@@ -556,6 +602,8 @@ pub struct Logs {
     pub access_format: String,
     /// Lines go through a logger in Python, made of the dialect's own values (gunicorn's `logger_class` and the like).
     pub in_python: bool,
+    /// Where numbers about requests and workers go, if anywhere.
+    pub statsd: Option<StatsdSettings>,
     /// Redirect the processes' standard output and error into the error log's file.
     pub capture_output: bool,
     /// Colour the lines, where the dialect's have colours; `None`: where standard output is a terminal.
@@ -573,6 +621,26 @@ pub enum Processes {
     Several,
     /// A parent that watches files (uvicorn `--reload`).
     Reloader,
+}
+
+/// A StatsD server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatsdSettings {
+    /// Where it is.
+    pub address: StatsdAddress,
+    /// In front of every name; a dot is put between.
+    pub prefix: String,
+    /// Tags behind every number, as dogstatsd has them: `env:test,role:web`.
+    pub tags: String,
+}
+
+/// The address of a StatsD server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StatsdAddress {
+    /// Host and UDP port.
+    Udp(String, u16),
+    /// Path of a unix datagram socket.
+    Unix(PathBuf),
 }
 
 /// Where log lines go.

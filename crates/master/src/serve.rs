@@ -89,6 +89,8 @@ struct Master<'a> {
     /// The one that a reload tries.
     next_era: Option<Era>,
     processes: BTreeMap<u32, Process>,
+    /// The number of workers that StatsD knows.
+    told_workers: usize,
     /// A worker has been ready: from then on the dialect says which files stay.
     has_served: bool,
     scoreboard: Scoreboard,
@@ -144,6 +146,7 @@ impl<'a> Master<'a> {
             },
             next_era: None,
             processes: BTreeMap::new(),
+            told_workers: 0,
             has_served: false,
             scoreboard,
             wake,
@@ -222,6 +225,7 @@ impl<'a> Master<'a> {
             self.inbox.extend(signals.into_iter().map(Input::Signal));
             self.read_rows();
             self.reap();
+            self.tell_number_of_workers();
             self.check_once_a_second();
             self.inbox.push_back(Input::Tick);
         }
@@ -344,6 +348,15 @@ impl<'a> Master<'a> {
     fn watches_memory(&self) -> bool {
         let limits = &self.era.settings.worker_limits;
         !self.processes.is_empty() && (limits.graceful.is_limited() || limits.brutal.is_limited())
+    }
+
+    fn tell_number_of_workers(&mut self) {
+        if let Some(statsd) = self.log.statsd()
+            && self.told_workers != self.processes.len()
+        {
+            self.told_workers = self.processes.len();
+            statsd.workers(self.told_workers);
+        }
     }
 
     fn check_once_a_second(&mut self) {

@@ -139,6 +139,14 @@ impl RequestHead {
         self.method.of(&self.text)
     }
 
+    /// Writes the method in capitals.
+    pub fn uppercase_method(&mut self) {
+        let (start, length) = (self.method.start as usize, self.method.length as usize);
+        if let Some(method) = self.text.get_mut(start..start + length) {
+            method.make_ascii_uppercase();
+        }
+    }
+
     /// The request target exactly as sent.
     pub fn target(&self) -> &[u8] {
         self.target.of(&self.text)

@@ -17,6 +17,7 @@ use crate::colors;
 use crate::escape::push_text;
 use crate::event::Event;
 use crate::sink::{LogOpenError, Sink};
+use crate::statsd::Statsd;
 use crate::words::{self, Moment};
 
 /// The error log. Cheap to clone; clones, threads and forked processes write to the same file.
@@ -43,6 +44,8 @@ pub trait Relay: Send + Sync + std::fmt::Debug {
 struct Inner {
     /// Writes the lines instead of us.
     relay: RwLock<Option<Arc<dyn Relay>>>,
+    /// Counts lines, requests and workers.
+    statsd: Option<Statsd>,
     dialect: Dialect,
     processes: Processes,
     level: Level,
@@ -68,6 +71,7 @@ impl ErrorLog {
         let clock = LocalClock::load();
         let inner = Inner {
             relay: RwLock::new(None),
+            statsd: logs.statsd.as_ref().map(Statsd::new),
             dialect,
             processes: logs.processes,
             level: logs.level,
@@ -84,6 +88,17 @@ impl ErrorLog {
     /// From now on `relay` writes the lines; `None`: we do, again. Text that is no line ([`ErrorLog::raw`]) stays ours.
     pub fn set_relay(&self, relay: Option<Arc<dyn Relay>>) {
         *self.inner.relay.write().unwrap_or_else(PoisonError::into_inner) = relay;
+    }
+
+    /// Where numbers are sent, if they are.
+    pub fn statsd(&self) -> Option<&Statsd> {
+        self.inner.statsd.as_ref()
+    }
+
+    fn count(&self, level: Level, with_traceback: bool) {
+        if let Some(statsd) = self.statsd() {
+            statsd.line(level, with_traceback);
+        }
     }
 
     /// Who writes the lines instead of us.
@@ -125,6 +140,7 @@ impl ErrorLog {
         let mut written = 0;
         let relay = self.relay();
         for (level, line) in lines.iter().filter(|(level, _)| self.enabled(*level)) {
+            self.count(*level, false);
             if relay.as_ref().is_some_and(|relay| relay.line(*level, line, "")) {
                 continue;
             }
@@ -163,6 +179,7 @@ impl ErrorLog {
     /// that other processes' lines do not get between them. uWSGI writes only the details.
     pub fn error_with_details(&self, message: impl Display, details: &str) {
         let message = message.to_string();
+        self.count(Level::Error, true);
         if self
             .relay()
             .is_some_and(|relay| relay.line(Level::Error, &message, details))
@@ -229,6 +246,7 @@ impl ErrorLog {
             return;
         }
         let message = message.to_string();
+        self.count(level, false);
         if self.relay().is_some_and(|relay| relay.line(level, &message, "")) {
             return;
         }

@@ -11,6 +11,7 @@ mod error_log;
 mod escape;
 mod event;
 mod sink;
+mod statsd;
 mod words;
 
 pub use access::{AccessFormat, AccessLog, AccessRecord, AccessedRequest, FormatError};
@@ -18,3 +19,4 @@ pub use clock::{DateClock, http_date};
 pub use error_log::{ErrorLog, Relay};
 pub use event::{Event, ExitStatus, LifespanStep, StopKind};
 pub use sink::LogOpenError;
+pub use statsd::Statsd;

@@ -40,6 +40,7 @@ fn logs(path: &Path) -> Logs {
         only: None,
         access_format: "%(m)s %(s)s".to_owned(),
         in_python: false,
+        statsd: None,
         capture_output: false,
         colors: None,
         processes: config::Processes::Several,

@@ -223,6 +223,8 @@ pub(crate) struct Bounds {
     pub(crate) body_patience: Duration,
     pub(crate) write_patience: Duration,
     pub(crate) gatherer: Gatherer,
+    /// What heads are held against.
+    pub(crate) header_rules: config::HeaderRules,
     /// The worker is leaving: answers that begin now announce the end of their connection.
     pub(crate) leaving: AtomicBool,
     /// Nothing may wait for the end of a turn: application calls have been slow lately, or have threads of their own.

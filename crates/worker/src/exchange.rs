@@ -18,6 +18,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::connection::{Connection, Ending, Front, Proxied, Stage, Workspace};
 use crate::gather::QUICK;
+use crate::manners;
 use crate::outbox::{COPY_LIMIT, Flushed, Following};
 use crate::reactor::Readiness;
 use crate::stream::Stream;
@@ -623,6 +624,9 @@ impl Exchange {
                 Event::NeedMore => return (used, Step::NeedMore),
                 Event::Refused(refusal) => return (used, Step::Refused(refusal)),
                 Event::Head => {
+                    if let Err(refusal) = manners::apply(&work.bounds.header_rules, &mut work.head) {
+                        return (used, Step::Refused(refusal));
+                    }
                     work.stage = Stage::Body;
                     if work.head.expects_continue() && used == input.len() {
                         // A body that fits is asked for at once, so that no thread waits for it. The client of a

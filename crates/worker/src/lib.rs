@@ -16,6 +16,7 @@ mod exchange;
 mod files;
 mod gateway;
 mod gather;
+mod manners;
 mod outbox;
 mod peers;
 mod pool;

@@ -311,6 +311,7 @@ impl Reactor {
                 response_buffer: settings.limits.response_buffer as u64,
                 body_patience: settings.timeouts.body,
                 write_patience: settings.timeouts.write,
+                header_rules: settings.header_rules.clone(),
                 gatherer: Gatherer::new(threads.max(1)),
                 leaving: AtomicBool::new(false),
                 hurry: AtomicBool::new(threads > 1),

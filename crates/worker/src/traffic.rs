@@ -323,6 +323,9 @@ impl Reactor {
         let is_told = !exchange.work.routed.unlogged
             && (exchange.work.response.status() != 101
                 || self.conditions.settings.dialect != Dialect::Uvicorn);
+        if let Some(statsd) = self.conditions.error_log.statsd() {
+            statsd.request(exchange.work.response.status(), now - exchange.work.called);
+        }
         if let Some(log) = self.conditions.access_log.as_mut().filter(|_| is_told) {
             let board = &self.conditions.scoreboard;
             // Only uWSGI's line has the number of all workers' requests.

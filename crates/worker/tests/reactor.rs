@@ -84,6 +84,7 @@ fn settings(threads: u32, patience: Duration) -> Settings {
             only: None,
             access_format: String::new(),
             in_python: false,
+            statsd: None,
             capture_output: false,
             colors: None,
             processes: config::Processes::Several,
@@ -99,6 +100,7 @@ fn settings(threads: u32, patience: Duration) -> Settings {
         file_wrapper: true,
         script_name: String::new(),
         forwarded_allow_ips: Vec::new(),
+        header_rules: config::HeaderRules::default(),
         gateways: config::Gateways {
             allow_from: Vec::new(),
             fastcgi_stderr: false,

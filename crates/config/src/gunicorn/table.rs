@@ -225,3 +225,45 @@ pub(super) fn by_name() -> Vec<&'static Entry> {
 pub(super) fn find(name: &str) -> Option<&'static Entry> {
     entries().find(|entry| entry.name == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gunicorn::report::print_config;
+
+    /// gunicorn's own table, as seen on a run of it.
+    const SETTINGS: &str = include_str!("settings.tsv");
+
+    #[test]
+    fn the_table_is_gunicorns_name_by_name() {
+        let environment = Environment {
+            variables: std::collections::BTreeMap::new(),
+            directory: std::path::PathBuf::from("/"),
+            program: String::new(),
+        };
+        let theirs = SETTINGS.lines().filter(|line| !line.starts_with('#'));
+        let ours = by_name();
+        assert_eq!(theirs.clone().count(), ours.len());
+        for (line, entry) in theirs.zip(ours) {
+            let columns: Vec<&str> = line.split('\t').collect();
+            let [name, flags, default] = columns.as_slice() else {
+                panic!("three columns: {line}");
+            };
+            assert_eq!(entry.name, *name);
+            let own = if entry.flags.is_empty() {
+                "-".to_owned()
+            } else {
+                entry.flags.join(" ")
+            };
+            assert_eq!(own, *flags, "{name}");
+            assert!(
+                !matches!(entry.status, Status::NotYet),
+                "{name}: honoured, refused or without effect"
+            );
+            if *default != "*" {
+                let printed = print_config(&[(entry.name.to_owned(), entry.default_value(&environment))]);
+                assert_eq!(printed, format!("{name:34} = {default}\n"));
+            }
+        }
+    }
+}

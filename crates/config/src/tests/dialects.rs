@@ -217,7 +217,7 @@ fn gunicorn_hooks_and_what_is_not_there_yet_are_reported() {
         ("post_fork", hook(2)),
         ("pre_request", hook(2)),
         ("proxy_protocol", RawValue::Bool(false)),
-        ("statsd_host", text("localhost:8125")),
+        ("enable_backlog_metric", RawValue::Bool(true)),
         ("user", RawValue::None),
         ("http_parser", text("python")),
         ("worker_tmp_dir", text("/dev/shm")),
@@ -233,7 +233,7 @@ fn gunicorn_hooks_and_what_is_not_there_yet_are_reported() {
     assert_eq!(
         [
             about("http_parser"),
-            about("statsd_host"),
+            about("enable_backlog_metric"),
             about("worker_tmp_dir"),
             about("proxy_protocol")
         ],

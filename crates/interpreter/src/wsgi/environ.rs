@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use config::{Dialect, Settings, Wire};
+use config::{Dialect, HeaderRules, Settings, Underscores, Wire};
 use foldhash::fast::FixedState;
 use protocol::{RequestHead, Version, percent_decode};
 use pyo3::ffi;
@@ -38,6 +38,7 @@ pub(super) struct Environs {
     errors_to_web_server: bool,
     script_name: String,
     trust: Trust,
+    rules: HeaderRules,
     /// The target as sent is `REQUEST_URI` to uWSGI's users, `RAW_URI` to gunicorn's.
     dialect: Dialect,
     log: ErrorLog,
@@ -58,7 +59,11 @@ enum Name {
     /// `CONTENT_TYPE` or `CONTENT_LENGTH`.
     Content(Py<PyString>),
     /// Says by which scheme the client came to a proxy; believed from trusted peers only.
-    Scheme(Py<PyString>, &'static [u8]),
+    Scheme(Py<PyString>, Box<[u8]>),
+    /// Has an underscore, and counts when a trusted peer sends it.
+    Forwarder(Py<PyString>),
+    /// The same, and is the prefix the application is mounted at.
+    Mount(Py<PyString>),
     /// Not shown: it could pose as something else.
     Dropped,
 }
@@ -110,6 +115,7 @@ impl Environs {
             errors_to_web_server: settings.gateways.fastcgi_stderr,
             script_name: settings.script_name.clone(),
             trust: Trust::new(&settings.forwarded_allow_ips),
+            rules: settings.header_rules.clone(),
             dialect: settings.dialect,
             log: log.clone(),
             told_of_underscores: false.into(),
@@ -239,19 +245,24 @@ impl Environs {
         // Keys seen in this request: repeated headers are rare, and interned keys are found by address.
         let mut seen: [*mut ffi::PyObject; 32] = [std::ptr::null_mut(); 32];
         for (index, (name, value)) in exchange.head().fields().enumerate() {
-            let (key, joint) = match lookup(py, &mut names, name) {
+            let (key, joint) = match lookup(py, &mut names, name, &self.rules) {
                 Name::Plain(key, joint) => (key, joint),
                 Name::Content(key) => {
                     environ.set_item(key, latin1(py, value))?;
                     continue;
                 }
                 Name::Scheme(key, secure) => {
-                    if value.eq_ignore_ascii_case(secure) && self.trust.includes(exchange) {
+                    if value.eq_ignore_ascii_case(&secure) && self.trust.includes(exchange) {
                         environ.set_item(&self.keys.scheme, "https")?;
                     }
                     (key, &b","[..])
                 }
-                Name::Dropped => {
+                Name::Forwarder(key) if self.trust.includes(exchange) => (key, &b","[..]),
+                Name::Mount(key) if self.trust.includes(exchange) => {
+                    self.mount(py, environ, exchange.head(), value)?;
+                    (key, &b","[..])
+                }
+                Name::Dropped | Name::Forwarder(_) | Name::Mount(_) => {
                     self.tell_of_dropped(name);
                     continue;
                 }
@@ -268,6 +279,24 @@ impl Environs {
             }
         }
         Ok(())
+    }
+
+    /// A trusted peer says which prefix the application is mounted at; it is taken off the front of the path.
+    fn mount(
+        &self,
+        py: Python<'_>,
+        environ: &Bound<'_, PyDict>,
+        head: &RequestHead,
+        prefix: &[u8],
+    ) -> PyResult<()> {
+        let rest = head.path().strip_prefix(prefix);
+        let Some(below) = rest.filter(|rest| rest.is_empty() || rest.starts_with(b"/")) else {
+            return Ok(()); // outside: the application sees the whole path, below nothing
+        };
+        let mut decoded = Vec::with_capacity(below.len());
+        percent_decode(below, &mut decoded);
+        environ.set_item(&self.keys.script, latin1(py, prefix))?;
+        environ.set_item(&self.keys.path, latin1(py, &decoded))
     }
 
     /// Once: a flood of such headers must not become a flood of lines.
@@ -289,11 +318,16 @@ impl Environs {
     }
 }
 
-fn lookup(py: Python<'_>, names: &mut HashMap<Box<[u8]>, Name, FixedState>, name: &[u8]) -> Name {
+fn lookup(
+    py: Python<'_>,
+    names: &mut HashMap<Box<[u8]>, Name, FixedState>,
+    name: &[u8],
+    rules: &HeaderRules,
+) -> Name {
     if let Some(known) = names.get(name) {
         return known.clone_ref(py);
     }
-    let meaning = meaning(py, name);
+    let meaning = meaning(py, name, rules);
     if names.len() < NAMES && name.len() <= LONGEST_NAME {
         names.insert(name.into(), meaning.clone_ref(py));
     }
@@ -305,14 +339,20 @@ impl Name {
         match self {
             Name::Plain(key, joint) => Name::Plain(key.clone_ref(py), joint),
             Name::Content(key) => Name::Content(key.clone_ref(py)),
-            Name::Scheme(key, secure) => Name::Scheme(key.clone_ref(py), secure),
+            Name::Scheme(key, secure) => Name::Scheme(key.clone_ref(py), secure.clone()),
+            Name::Forwarder(key) => Name::Forwarder(key.clone_ref(py)),
+            Name::Mount(key) => Name::Mount(key.clone_ref(py)),
             Name::Dropped => Name::Dropped,
         }
     }
 }
 
-fn meaning(py: Python<'_>, name: &[u8]) -> Name {
-    if name.contains(&b'_') {
+fn meaning(py: Python<'_>, name: &[u8], rules: &HeaderRules) -> Name {
+    let capitals = String::from_utf8_lossy(name).to_ascii_uppercase();
+    if capitals.contains('_')
+        && !rules.forwarder.contains(&capitals)
+        && rules.underscores != Underscores::Keep
+    {
         return Name::Dropped;
     }
     let upper: String = name
@@ -326,14 +366,21 @@ fn meaning(py: Python<'_>, name: &[u8]) -> Name {
         })
         .collect();
     let key = |text: &str| PyString::intern(py, text).unbind();
+    if capitals.contains('_') && rules.forwarder.contains(&capitals) {
+        let key = key(&format!("HTTP_{upper}"));
+        return match upper.as_str() {
+            "SCRIPT_NAME" => Name::Mount(key),
+            _ => Name::Forwarder(key),
+        };
+    }
+    if let Some((_, secure)) = rules.secure_scheme.iter().find(|(known, _)| *known == capitals) {
+        return Name::Scheme(key(&format!("HTTP_{upper}")), secure.as_bytes().into());
+    }
     match upper.as_str() {
         "CONTENT_TYPE" | "CONTENT_LENGTH" => Name::Content(key(&upper)),
         // CGI programs, and libraries that look at the environment, take HTTP_PROXY for a setting ("httpoxy").
         "PROXY" => Name::Dropped,
         "COOKIE" => Name::Plain(key("HTTP_COOKIE"), b"; "),
-        "X_FORWARDED_PROTO" => Name::Scheme(key("HTTP_X_FORWARDED_PROTO"), b"https"),
-        "X_FORWARDED_PROTOCOL" => Name::Scheme(key("HTTP_X_FORWARDED_PROTOCOL"), b"ssl"),
-        "X_FORWARDED_SSL" => Name::Scheme(key("HTTP_X_FORWARDED_SSL"), b"on"),
         _ => Name::Plain(key(&format!("HTTP_{upper}")), b","),
     }
 }

@@ -307,6 +307,7 @@ fn settings(directory: &Path) -> Settings {
             only: None,
             access_format: String::new(),
             in_python: false,
+            statsd: None,
             capture_output: false,
             colors: None,
             processes: config::Processes::Several,
@@ -322,6 +323,7 @@ fn settings(directory: &Path) -> Settings {
         file_wrapper: true,
         script_name: String::new(),
         forwarded_allow_ips: vec![],
+        header_rules: config::HeaderRules::default(),
         gateways: config::Gateways {
             allow_from: Vec::new(),
             fastcgi_stderr: false,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{Apply, Default, Entry};
 use crate::defaults::COMBINED_FORMAT;
 use crate::gunicorn::kind::Kind;
-use crate::{Level, LogTarget, RawValue};
+use crate::{Level, LogTarget, RawValue, StatsdAddress, StatsdSettings};
 
 const fn logging(
     name: &'static str,
@@ -214,7 +214,23 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::None,
         "Where StatsD metrics go.",
     )
-    .metavar("STATSD_ADDR"),
+    .metavar("STATSD_ADDR")
+    .honoured(|draft, value| {
+        let address = match value {
+            RawValue::List(items) => match items.as_slice() {
+                [RawValue::Text(host), port] => StatsdAddress::Udp(host.clone(), port.number() as u16),
+                _ => return Ok(()),
+            },
+            RawValue::Text(path) => StatsdAddress::Unix(PathBuf::from(path)),
+            _ => return Ok(()),
+        };
+        draft.settings.logs.statsd = Some(StatsdSettings {
+            address,
+            prefix: String::new(),
+            tags: String::new(),
+        });
+        Ok(())
+    }),
     logging(
         "dogstatsd_tags",
         &["--dogstatsd-tags"],
@@ -222,7 +238,13 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::Text(""),
         "Tags added to each metric.",
     )
-    .metavar("DOGSTATSD_TAGS"),
+    .metavar("DOGSTATSD_TAGS")
+    .honoured(|draft, value| {
+        if let Some(statsd) = &mut draft.settings.logs.statsd {
+            statsd.tags = value.text().unwrap_or_default();
+        }
+        Ok(())
+    }),
     logging(
         "statsd_prefix",
         &["--statsd-prefix"],
@@ -230,12 +252,19 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::Text(""),
         "Prefix of metric names.",
     )
-    .metavar("STATSD_PREFIX"),
+    .metavar("STATSD_PREFIX")
+    .honoured(|draft, value| {
+        if let Some(statsd) = &mut draft.settings.logs.statsd {
+            statsd.prefix = value.text().unwrap_or_default();
+        }
+        Ok(())
+    }),
     logging(
         "enable_backlog_metric",
         &["--enable-backlog-metric"],
         Kind::Bool,
         Default::Bool(false),
         "Send the length of the accept queue.",
-    ),
+    )
+    .no_effect("the length of the accept queue is not measured: workers take connections from it as soon as they come"),
 ];

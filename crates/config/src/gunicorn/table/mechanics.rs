@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{Default, Draft, Entry};
 use crate::defaults::{count, size};
 use crate::gunicorn::kind::Kind;
-use crate::{Daemonize, Environment, RawValue, Wire};
+use crate::{Daemonize, Environment, RawValue, Underscores, Wire};
 
 /// What gunicorn caps the request line and a field at.
 const LARGEST_LINE: u64 = 8190;
@@ -259,7 +259,16 @@ pub(super) const ENTRIES: &[Entry] = &[
             ("X-FORWARDED-SSL", "on"),
         ]),
         "Headers that mean https when a trusted peer sends them.",
-    ),
+    )
+    .honoured(|draft, value| {
+        if let RawValue::Map(items) = value {
+            let pairs = items.iter().map(|(name, value)| {
+                (name.to_ascii_uppercase(), value.text().unwrap_or_default())
+            });
+            draft.settings.header_rules.secure_scheme = pairs.collect();
+        }
+        Ok(())
+    }),
     mechanics(
         "forwarded_allow_ips",
         &["--forwarded-allow-ips"],
@@ -391,7 +400,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Bool,
         Default::Bool(false),
         "Accept unusual methods.",
-    ),
+    )
+    .honoured(|draft, value| {
+        draft.settings.header_rules.conventional_methods = !value.is_on();
+        Ok(())
+    }),
     mechanics(
         "permit_unconventional_http_version",
         &["--permit-unconventional-http-version"],
@@ -406,21 +419,39 @@ pub(super) const ENTRIES: &[Entry] = &[
         Kind::Bool,
         Default::Bool(false),
         "Turn the method to upper case.",
-    ),
+    )
+    .honoured(|draft, value| {
+        draft.settings.header_rules.uppercase_methods = value.is_on();
+        Ok(())
+    }),
     mechanics(
         "forwarder_headers",
         &["--forwarder-headers"],
         Kind::CommaList,
         Default::List(&["SCRIPT_NAME", "PATH_INFO"]),
         "Header names with _ that a trusted peer may send.",
-    ),
+    )
+    .note("From a trusted peer SCRIPT_NAME is the prefix of the application, as in gunicorn.")
+    .honoured(|draft, value| {
+        let names = value.texts().into_iter().map(|name| name.to_ascii_uppercase());
+        draft.settings.header_rules.forwarder = names.collect();
+        Ok(())
+    }),
     mechanics(
         "header_map",
         &["--header-map"],
         Kind::Choice(&["drop", "refuse", "dangerous"]),
         Default::Text("drop"),
         "What to do with header names holding _.",
-    ),
+    )
+    .honoured(|draft, value| {
+        draft.settings.header_rules.underscores = match value.text().as_deref() {
+            Some("refuse") => Underscores::Refuse,
+            Some("dangerous") => Underscores::Keep,
+            _ => Underscores::Drop,
+        };
+        Ok(())
+    }),
     mechanics(
         "root_path",
         &["--root-path"],

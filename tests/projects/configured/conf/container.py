@@ -1,0 +1,10 @@
+bind = ["0.0.0.0:8000", "[::]:8000"]
+worker_tmp_dir = "/dev/shm"
+workers = 2
+threads = 4
+worker_class = "gthread"
+accesslog = "-"
+errorlog = "-"
+capture_output = True
+enable_stdio_inheritance = True
+control_socket_disable = True

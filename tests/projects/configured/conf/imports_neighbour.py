@@ -1,0 +1,3 @@
+from shared_settings import *  # noqa: F403
+
+workers = 2

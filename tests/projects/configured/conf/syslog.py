@@ -1,0 +1,4 @@
+syslog = False
+syslog_addr = "udp://localhost:514"
+syslog_prefix = "site"
+syslog_facility = "local0"

@@ -1,0 +1,6 @@
+"""What the configurations serve."""
+
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"configured"]
