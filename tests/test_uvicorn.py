@@ -217,6 +217,20 @@ def test_several_workers_have_a_parent_that_speaks_of_them(site: Path, start_ser
     assert server.log.count("Terminated child process") == server.log.count("Finished server process") == 2
 
 
+def test_a_stop_while_the_application_starts_lets_it_start_and_stop(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import asyncio\n\nasync def app(scope, receive, send):\n    assert scope['type'] == 'lifespan'\n"
+        "    await receive()\n    print('begun', flush=True)\n    await asyncio.sleep(1)\n"
+        "    await send({'type': 'lifespan.startup.complete'})\n    await receive()\n    print('ended', flush=True)\n"
+        "    await send({'type': 'lifespan.shutdown.complete'})\n"
+    )
+    with running([*OURS, "--port", "0", "slow:app"], tmp_path) as process:
+        process.wait_for_log("begun")
+        assert process.end(signal.SIGTERM) == -signal.SIGTERM
+        assert "ended" in process.log.splitlines()
+        assert "INFO:     Application shutdown complete." in process.log
+
+
 def test_workers_that_cannot_start_end_the_parent_with_code_3(site: Path) -> None:
     ended = run_command("uvicorn", "--port", "0", "--workers", "2", "main:failing", cwd=site, timeout=SAFETY_SECONDS)
     assert ended.exit_code == 3

@@ -553,8 +553,8 @@ fn conditions(mut seat: WorkerSeat, fronts: Vec<Front>, equipment: Equipment) ->
         lifeline,
         error_log: seat.log.clone(),
         access_log,
+        signals_installed: Box::new(move || seat.signals_installed()),
         ready: Box::new(move || {
-            seat.signals_installed();
             let pid = std::process::id();
             ready_log.event(&Event::WorkerReady {
                 pid,

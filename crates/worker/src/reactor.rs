@@ -85,6 +85,9 @@ pub struct Conditions {
     pub error_log: ErrorLog,
     /// Where requests are recorded, if they are.
     pub access_log: Option<AccessLog>,
+    /// Called once when the worker's own handlers of signals stand: a signal from here on is obeyed in order, even while an
+    /// application starts that has an end to be told of.
+    pub signals_installed: Box<dyn FnMut() + Send>,
     /// Called once when the worker accepts.
     pub ready: Box<dyn FnMut() + Send>,
     /// Called once when the worker has served `max_requests`, with their number: it wants a replacement.
@@ -260,6 +263,7 @@ impl Reactor {
         let poll = Poll::new()?;
         let registry = poll.registry();
         let mut signals = Signals::install(conditions.settings.dialect)?;
+        (conditions.signals_installed)();
         registry.register(&mut signals.wake, SIGNALS, Interest::READABLE)?;
         let lifeline = conditions.lifeline.as_raw_fd();
         registry.register(&mut SourceFd(&lifeline), LIFELINE, Interest::READABLE)?;

@@ -155,6 +155,7 @@ impl Running {
             lifeline: workers_end.into(),
             error_log,
             access_log: None,
+            signals_installed: Box::new(|| {}),
             ready: Box::new(move || ready.send(()).expect("somebody waits")),
             ending: Box::new(|| {}),
             retire: Box::new(|_| {}),
