@@ -63,12 +63,12 @@ impl Variables {
         let mut scheme: Option<(Hint, bool)> = None;
         let mut dropped = false;
         for (name, value) in exchange.head().variables() {
-            if !names.contains_key(name) && names.len() < NAMES && name.len() <= LONGEST_NAME {
-                names.insert(name.into(), Variable::named(py, name));
-            }
             let unknown;
             let variable = match names.get(name) {
                 Some(known) => known,
+                None if names.len() < NAMES && name.len() <= LONGEST_NAME => {
+                    names.entry(name.into()).or_insert(Variable::named(py, name))
+                }
                 None => {
                     unknown = Variable::named(py, name);
                     &unknown
