@@ -92,17 +92,17 @@ def test_a_new_master_takes_over_without_a_lost_request(plain: Path, tmp_path: P
         with Load(upgrade.address, kept=2, fresh=2) as load:
             assert pid_in(upgrade.pidfile) == upgrade.old != upgrade.new
             os.kill(upgrade.old, signal.SIGUSR2)
-            assert wait_until(lambda: "USR2 signal ignored. Child exists." in upgrade.log, 30.0)
+            assert wait_until(lambda: "USR2 signal ignored. Child exists." in upgrade.log, 60.0)
             os.kill(upgrade.new, signal.SIGUSR2)
-            assert wait_until(lambda: "USR2 signal ignored. Parent exists." in upgrade.log, 30.0)
+            assert wait_until(lambda: "USR2 signal ignored. Parent exists." in upgrade.log, 60.0)
             load.wait_for_answers(100)
             os.kill(upgrade.old, signal.SIGTERM)
             assert wait_until(lambda: "Master has been promoted." in upgrade.log, 60.0), upgrade.log
-            assert wait_until(lambda: pid_in(upgrade.pidfile) == upgrade.new, 30.0)
+            assert wait_until(lambda: pid_in(upgrade.pidfile) == upgrade.new, 60.0)
             load.wait_for_answers(100)
         assert load.failures == [], str(load)
         assert not upgrade.second.exists()
-        assert wait_until(lambda: upgrade.only(upgrade.new), 30.0), processes_of(-1, ended.mark)
+        assert wait_until(lambda: upgrade.only(upgrade.new), 60.0), processes_of(-1, ended.mark)
         # And once more: a promoted master can be replaced itself.
         upgrade.old = upgrade.new
         upgrade.begin()
