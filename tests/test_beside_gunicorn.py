@@ -335,6 +335,8 @@ REQUESTS = [
     get("/file"),
     get("/bad-header", fields=(), body=False),
     get("/twice", fields=(), body=False),
+    get("/hints"),
+    get("/hints", version="1.0"),
     raw("GET http://other/environ HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n", body=False),
     raw("\r\nGET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"),
     raw("GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\nX : y\r\n\r\n", fields=(), body=False),
@@ -419,7 +421,8 @@ def ask(server: Server, request: Request) -> Answer:
         except MalformedResponse:
             return Answer("malformed", {}, b"")
     names = request.fields
-    return Answer(response.status, {name: response.values(name) for name in names}, response.body)
+    interim = "".join(f"{status} first, " for status in response.interim).encode()
+    return Answer(response.status, {name: response.values(name) for name in names}, interim + response.body)
 
 
 def comparable(server: Server, body: bytes) -> bytes:

@@ -60,6 +60,8 @@ def app(environ, start_response):
     elif path == "/not-bytes":
         start_response(status, headers)
         return ["text"]
+    elif path == "/hints":
+        environ["wsgi.early_hints"]([("Link", "</style.css>; rel=preload")])
     elif path == "/twice":
         start_response(status, headers)
     if path in ("/echo", "/environ", "/pid", "/os"):

@@ -12,7 +12,7 @@ use protocol::{RequestHead, Version, percent_decode};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
+use pyo3::types::{PyBytes, PyCFunction, PyDict, PyString};
 use telemetry::ErrorLog;
 use worker::{Exchange, Front, Proxied};
 
@@ -94,6 +94,7 @@ keys! {
     server_port = "SERVER_PORT",
     scheme = "wsgi.url_scheme",
     input = "wsgi.input",
+    early_hints = "wsgi.early_hints",
 }
 
 impl Environs {
@@ -128,6 +129,7 @@ impl Environs {
         py: Python<'py>,
         exchange: &Exchange,
         input: &Bound<'py, Transaction>,
+        early_hints: &Py<PyCFunction>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let (head, front, keys) = (exchange.head(), exchange.front(), &self.keys);
         let template = &self.templates[front.index];
@@ -173,6 +175,9 @@ impl Environs {
             self.set_proxied(py, &environ, proxied)?;
         }
         environ.set_item(&keys.input, input)?;
+        if self.dialect == Dialect::Gunicorn {
+            environ.set_item(&keys.early_hints, early_hints)?;
+        }
         self.set_headers(py, &environ, exchange)?;
         Ok(environ)
     }

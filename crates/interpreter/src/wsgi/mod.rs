@@ -49,6 +49,7 @@ pub(crate) struct Wsgi {
 struct Spare {
     transaction: Py<Transaction>,
     start_response: Py<PyCFunction>,
+    early_hints: Py<PyCFunction>,
 }
 
 impl Wsgi {
@@ -83,7 +84,9 @@ impl Wsgi {
             .observers
             .as_ref()
             .map(|observers| (observers, observers.begin(py, &exchange)));
-        let environ = self.environs.environ(py, &exchange, transaction)?;
+        let environ = self
+            .environs
+            .environ(py, &exchange, transaction, &spare.early_hints)?;
         transaction.get().lend(exchange);
         let called = match (&self.application, &observed) {
             (_, Some((_, Err(error)))) => Err(error.clone_ref(py)),
@@ -135,17 +138,20 @@ impl Wsgi {
         let start_response = transaction
             .getattr("start_response")?
             .cast_into::<PyCFunction>()?;
+        let early_hints = transaction.getattr("early_hints")?.cast_into::<PyCFunction>()?;
         Ok(Spare {
             transaction: transaction.unbind(),
             start_response: start_response.unbind(),
+            early_hints: early_hints.unbind(),
         })
     }
 
     /// Keeps the transaction for the next request, unless the application has kept it.
     fn keep(&self, py: Python<'_>, spare: Spare) {
-        // Held by: `spare` and the bound method; the method by `spare` alone.
-        let free =
-            references(spare.transaction.bind(py)) == 2 && references(spare.start_response.bind(py)) == 1;
+        // Held by: `spare` and the two bound methods; these by `spare` alone.
+        let free = references(spare.transaction.bind(py)) == 3
+            && references(spare.start_response.bind(py)) == 1
+            && references(spare.early_hints.bind(py)) == 1;
         let mut spares = self.lock_spares();
         if free && spares.len() < SPARES {
             spares.push(spare);

@@ -6,6 +6,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use protocol::ResponseHead;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::string::PyStringData;
@@ -174,6 +175,30 @@ impl Transaction {
         slf.getattr(pyo3::intern!(slf.py(), "write"))
     }
 
+    /// gunicorn's `wsgi.early_hints`: sends a 103 with these headers (RFC 8297). Does nothing once the answer has begun,
+    /// nor for a client that speaks HTTP/1.0.
+    fn early_hints(&self, py: Python<'_>, headers: &Bound<'_, PyAny>) -> PyResult<()> {
+        let mut hints = ResponseHead::default();
+        hints
+            .set_status_code(103)
+            .map_err(|fault| PyValueError::new_err(fault.to_string()))?;
+        push_headers(&mut hints, headers)?;
+        let sent = self.with(|exchange| {
+            if exchange.begun() {
+                return false;
+            }
+            // The application may have called start_response: its head waits meanwhile.
+            let answer = std::mem::replace(exchange.response(), hints);
+            exchange.begin();
+            *exchange.response() = answer;
+            true
+        })?;
+        if sent {
+            self.flush(py)?;
+        }
+        Ok(())
+    }
+
     /// The `write(bytes)` callable that `start_response` returns.
     fn write(&self, py: Python<'_>, data: &Bound<'_, PyBytes>) -> PyResult<()> {
         let bytes = data.as_bytes();
@@ -292,6 +317,11 @@ fn fill(exchange: &mut Exchange, status: &Bound<'_, PyAny>, headers: &Bound<'_, 
             "the status is an interim one (1xx), which the server sends itself; an answer begins at 200",
         ));
     }
+    push_headers(response, headers)
+}
+
+fn push_headers(response: &mut ResponseHead, headers: &Bound<'_, PyAny>) -> PyResult<()> {
+    let invalid = |fault: protocol::ResponseFault| PyValueError::new_err(fault.to_string());
     let headers = headers.cast::<PyList>().map_err(|_| {
         PyTypeError::new_err(format!("the headers must be a list, not {}", type_name(headers)))
     })?;
