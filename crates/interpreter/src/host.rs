@@ -516,6 +516,12 @@ fn serve_asgi(
             "The application is an ASGI application: it is served as one, by an event loop, whatever worker class was chosen",
         );
     }
+    if equipment.observers.is_some() && seat.number == 1 {
+        log.warning(
+            "accepted without effect: pre_request, post_request and a logger's access(), because they are called for WSGI \
+             applications, and this is an ASGI application",
+        );
+    }
     let fronts: Vec<Front> = fronts(&seat);
     let conditions = conditions(seat, fronts.clone(), equipment)?;
     asgi::serve(py, application, interface, &settings, fronts, conditions, &log)
