@@ -52,6 +52,11 @@ impl Inheritance {
         }
     }
 
+    /// Whether there are listening sockets that were opened by somebody else.
+    pub(crate) fn has_sockets(&self) -> bool {
+        !self.sockets.is_empty() || !self.activated.is_empty()
+    }
+
     /// The addresses to listen on: those configured, unless systemd has brought sockets.
     pub(crate) fn binds(&self, settings: &Settings) -> Vec<Bind> {
         if self.activated.is_empty() {

@@ -4,11 +4,11 @@ mod upgrade;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use config::{Dialect, Settings};
+use config::{Address, Dialect, Settings};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, WaitOptions, kill_process, waitpid};
@@ -254,6 +254,7 @@ impl<'a> Master<'a> {
                 }
             }
             Action::CloseListeners => {
+                self.admit_nobody_new();
                 self.remove_socket_files();
                 self.era.listeners.clear();
                 self.next_era = None;
@@ -613,6 +614,19 @@ impl<'a> Master<'a> {
     /// Whether pidfile and socket files stay at the end, as uWSGI's do. A start that failed leaves nothing behind.
     fn leaves_files(&self) -> bool {
         self.has_served && !self.era.settings.remove_files_at_exit
+    }
+
+    /// Before the listeners close: nobody shall come in between the last accept and that.
+    fn admit_nobody_new(&self) {
+        if self.successor.is_some() || self.inheritance.has_sockets() {
+            return; // somebody else may go on listening
+        }
+        let opened_here =
+            |listener: &&Arc<Listener>| !matches!(listener.bind.address, Address::Descriptor(_));
+        for listener in self.era.listeners.iter().filter(opened_here) {
+            // A unix socket takes no such filter; its file goes away instead.
+            let _ = sys::admit_nobody_new(listener.socket.as_fd());
+        }
     }
 
     fn remove_socket_files(&self) {

@@ -585,9 +585,9 @@ impl Supervisor {
         };
         self.phase = Phase::Stopping { kind, exit_code };
         self.log(Event::Stopping { kind });
-        self.retire_all(now_ms, kind, |_| true);
-        // After the workers have been told: they take what is in the accept queue.
+        // Before the workers are told: what they find in the accept queue then is all that there will be.
         self.actions.push(Action::CloseListeners);
+        self.retire_all(now_ms, kind, |_| true);
     }
 
     fn retire_all(&mut self, now_ms: u64, kind: StopKind, which: impl Fn(&Worker) -> bool) {

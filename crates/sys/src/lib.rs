@@ -2,6 +2,7 @@
 //!
 //! The only room on floor 0 with `unsafe`; each block says why it is sound. No policy, no settings, no logging.
 
+mod listening;
 mod mapping;
 mod process;
 mod stream;
@@ -9,6 +10,7 @@ mod title;
 mod transfer;
 mod users;
 
+pub use listening::admit_nobody_new;
 pub use mapping::shared_words;
 pub use process::{
     BlockedSignals, Fork, adopt_descriptor, block_signals, close_descriptor, default_signal, exit_now, fork,

@@ -170,7 +170,7 @@ fn a_worker_that_cannot_boot_ends_the_first_start_with_the_dialects_code() {
         let failed = format!("boot failed {exit_code}");
         assert_eq!(
             world.did(),
-            ["lost #1", failed.as_str(), "QUIT 2", "close"],
+            ["lost #1", failed.as_str(), "close", "QUIT 2"],
             "{dialect:?} {code}"
         );
         world.exited(2, code);
@@ -185,7 +185,7 @@ fn one_ready_worker_does_not_hide_that_another_cannot_boot() {
     world.ready(1);
     world.did();
     world.exited(2, 3);
-    assert_eq!(world.did(), ["lost #2", "boot failed 3", "QUIT 1", "close"]);
+    assert_eq!(world.did(), ["lost #2", "boot failed 3", "close", "QUIT 1"]);
 }
 
 #[test]
@@ -384,7 +384,7 @@ fn a_reload_before_anything_is_ready_is_obeyed() {
     world.exited(2, 3);
     assert_eq!(
         world.did(),
-        ["lost #1", "boot failed 3", "QUIT 1", "close"],
+        ["lost #1", "boot failed 3", "close", "QUIT 1"],
         "nothing to keep"
     );
 }
@@ -396,7 +396,7 @@ fn stops_tell_the_workers_first_and_kill_them_late() {
         world.signal(signal);
         assert_eq!(
             world.did(),
-            [format!("{sent} 1"), format!("{sent} 2"), "close".into()]
+            ["close".into(), format!("{sent} 1"), format!("{sent} 2")]
         );
         world.exited(1, 0);
         assert_eq!(world.pass(), Some(limit_ms), "{signal:?}");
@@ -427,7 +427,7 @@ fn a_stop_is_obeyed_at_any_moment() {
     let mut world = World::new(Dialect::Gunicorn, 1);
     world.tell(Input::Start);
     world.signal(Term);
-    assert_eq!(world.did(), ["spawn 1#1", "TERM 1", "close"], "while booting");
+    assert_eq!(world.did(), ["spawn 1#1", "close", "TERM 1"], "while booting");
     world.exited(1, 0);
     assert_eq!(world.did(), ["exit 0"]);
 
@@ -436,7 +436,7 @@ fn a_stop_is_obeyed_at_any_moment() {
     world.signal(Term);
     assert_eq!(
         world.did(),
-        ["reread", "spawn 2#1", "TERM 1", "TERM 2", "close"],
+        ["reread", "spawn 2#1", "close", "TERM 1", "TERM 2"],
         "during a reload"
     );
     world.exited(2, 0);
@@ -468,11 +468,11 @@ fn a_second_interrupt_makes_a_graceful_stop_quick() {
     world.signal(Hup);
     assert_eq!(
         world.did(),
-        ["TERM 1", "close"],
+        ["close", "TERM 1"],
         "the same again and a reload change nothing"
     );
     world.signal(Int);
-    assert_eq!(world.did(), ["QUIT 1", "close"]);
+    assert_eq!(world.did(), ["close", "QUIT 1"]);
     world.now_ms += 500;
     world.signal(Int);
     assert!(world.did().is_empty());
@@ -551,7 +551,7 @@ fn the_other_signals_mean_what_the_dialect_says() {
         (Dialect::Uwsgi, Usr2, vec!["status"]),
         (Dialect::Uwsgi, Winch, vec![]),
         (Dialect::Uwsgi, Ttin, vec![]),
-        (Dialect::Uwsgi, Term, vec!["TERM 1", "close"]),
+        (Dialect::Uwsgi, Term, vec!["close", "TERM 1"]),
         (Dialect::Uwsgi, Hup, vec!["reread", "spawn 2#1"]),
     ];
     for (dialect, signal, expected) in cases {
@@ -571,7 +571,7 @@ fn term_reloads_where_that_is_written_out() {
     world.signal(Term);
     assert_eq!(world.did(), ["reread", "spawn 2#1"]);
     world.signal(Quit);
-    assert_eq!(world.did(), ["QUIT 1", "QUIT 2", "close"]);
+    assert_eq!(world.did(), ["close", "QUIT 1", "QUIT 2"]);
 }
 
 #[test]
