@@ -645,7 +645,7 @@ impl Reactor {
         });
         self.bounds.leaving.store(true, Ordering::Relaxed);
         self.accept_again = None;
-        // Each is closed as soon as its queue is empty: whoever comes in between is reset by the kernel.
+        // Other workers go on accepting, or the master has seen to it that nobody new comes.
         for index in (0..self.acceptors.len()).rev() {
             self.acceptors[index].pending = true;
             self.accept_from(index, usize::MAX);
