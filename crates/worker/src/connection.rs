@@ -291,6 +291,8 @@ pub(crate) struct Workspace {
     pub(crate) called: Instant,
     /// When the last block of a streamed answer was handed to the network.
     pub(crate) block_at: Option<Instant>,
+    /// The kernel has been told that more of this answer comes, and may hold back what it has.
+    pub(crate) held: bool,
     /// What routing has decided about this request and its answer.
     pub(crate) routed: Routed,
     /// The thread that called it, from 0.
@@ -321,6 +323,7 @@ impl Workspace {
             head_bytes: 0,
             called: now,
             block_at: None,
+            held: false,
             routed: Routed::default(),
             thread: 0,
             bounds,
@@ -343,6 +346,7 @@ impl Workspace {
         self.body_bytes = 0;
         self.head_bytes = 0;
         self.block_at = None;
+        self.held = false;
         self.routed = Routed::default();
     }
 

@@ -413,6 +413,7 @@ impl Exchange {
             return self.flush();
         }
         let socket = stream.as_raw_fd();
+        self.work.held = true;
         let flushed = self
             .work
             .outbox
@@ -441,7 +442,8 @@ impl Exchange {
 
     /// Has what the kernel holds back sent at once.
     fn push(&mut self) {
-        if self.work.block_at.take().is_none() {
+        self.work.block_at = None;
+        if !std::mem::take(&mut self.work.held) {
             return;
         }
         self.work.bounds.gatherer.release(self.work.thread);
