@@ -670,6 +670,19 @@ def test_37_each_block_is_sent_before_the_next_is_asked_for(client: RawClient, t
     assert client.read_to_end() == b"second"
 
 
+def test_37_blocks_that_follow_quickly_are_sent_while_the_next_is_made(client: RawClient, tmp_path: Path) -> None:
+    # They may leave together, yet not wait for a block that is slow to come.
+    for number in range(20):
+        signal = tmp_path / f"seen{number}"
+        client.send(request(f"GET /step?count=9&file={signal} HTTP/1.1"))
+        assert client.read_head().status == 200
+        first = b"5\r\nfirst\r\n" * 9
+        assert client.read_exactly(len(first)) == first
+        signal.touch()
+        last = b"6\r\nsecond\r\n0\r\n\r\n"
+        assert client.read_exactly(len(last)) == last
+
+
 @pytest.mark.parametrize("blocks", [",a", "a,", ",,a,,b,,", ",", "a,,b"])
 def test_38_empty_blocks_end_nothing(client: RawClient, blocks: str) -> None:
     response = client.get(f"/blocks?blocks={blocks}")

@@ -5,7 +5,6 @@
 mod listening;
 mod mapping;
 mod process;
-mod stream;
 mod title;
 mod transfer;
 mod users;
@@ -16,7 +15,6 @@ pub use process::{
     BlockedSignals, Fork, adopt_descriptor, block_signals, close_descriptor, default_signal, exit_now, fork,
     keep_on_exec, monotonic_ms,
 };
-pub use stream::{push, send_more};
 pub use title::set_process_title;
 pub use transfer::sendfile;
 pub use users::{Groups, Identity, User, become_user, group_by_name, user_by_id, user_by_name};

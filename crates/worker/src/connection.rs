@@ -17,7 +17,7 @@ use protocol::proxy::{self, Opening, Versions};
 use protocol::{Codec, Limits, Refusal, RequestHead, ResponseHead, Stamp, http1};
 
 use crate::acceptor::Arrival;
-use crate::gather::Gatherer;
+use crate::gather::{GATHERED, Gatherer};
 use crate::outbox::Outbox;
 use crate::peers::Peers;
 use crate::routes::Routed;
@@ -291,8 +291,8 @@ pub(crate) struct Workspace {
     pub(crate) called: Instant,
     /// When the last block of a streamed answer was handed to the network.
     pub(crate) block_at: Option<Instant>,
-    /// The kernel has been told that more of this answer comes, and may hold back what it has.
-    pub(crate) held: bool,
+    /// Blocks of this answer may be with the gatherer.
+    pub(crate) gathering: bool,
     /// What routing has decided about this request and its answer.
     pub(crate) routed: Routed,
     /// The thread that called it, from 0.
@@ -323,7 +323,7 @@ impl Workspace {
             head_bytes: 0,
             called: now,
             block_at: None,
-            held: false,
+            gathering: false,
             routed: Routed::default(),
             thread: 0,
             bounds,
@@ -346,8 +346,42 @@ impl Workspace {
         self.body_bytes = 0;
         self.head_bytes = 0;
         self.block_at = None;
-        self.held = false;
         self.routed = Routed::default();
+    }
+
+    /// Leaves the block just queued to the gatherer, if nothing else is queued; false when it is to be sent now.
+    pub(crate) fn gather(&mut self, stream: &Stream) -> bool {
+        let Some(tail) = self.outbox.whole_tail().filter(|tail| tail.len() < GATHERED) else {
+            return false;
+        };
+        let gatherer = &self.bounds.gatherer;
+        self.gathering = self.gathering || gatherer.begin(self.thread, stream);
+        self.gathering && gatherer.hold(self.thread, tail) < GATHERED
+    }
+
+    /// Queues again, before everything else, what is with the gatherer.
+    pub(crate) fn take_back(&mut self) {
+        if !self.gathering {
+            return;
+        }
+        let gatherer = &self.bounds.gatherer;
+        if let Some(tail) = self.outbox.whole_tail() {
+            return gatherer.take_back(self.thread, tail);
+        }
+        let mut held = Vec::new();
+        gatherer.take_back(self.thread, &mut held);
+        if !held.is_empty() {
+            self.outbox.push_front(held);
+        }
+    }
+
+    /// No more blocks come: what is left goes with the rest of the answer.
+    pub(crate) fn stop_gathering(&mut self) {
+        self.block_at = None;
+        self.take_back();
+        if std::mem::take(&mut self.gathering) {
+            self.bounds.gatherer.end(self.thread);
+        }
     }
 
     /// Makes ready for another connection.

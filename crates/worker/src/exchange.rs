@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -17,20 +17,16 @@ use protocol::{BodyLength, Event, Finished, Refusal, RequestHead, ResponseFault,
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::connection::{Connection, Ending, Front, Proxied, Stage, Workspace};
-use crate::gather::QUICK;
+use crate::gather::{GATHERED, QUICK};
 use crate::manners;
-use crate::outbox::{COPY_LIMIT, Flushed, Following};
+use crate::outbox::COPY_LIMIT;
 use crate::reactor::Readiness;
-use crate::stream::Stream;
 
 /// Room made for one read of a body that the application waits for.
 const READ_STEP: usize = 64 << 10;
 
 /// After its answer a request's unread body is read on up to this size, to keep the connection; beyond it, closed.
 const DRAIN_LIMIT: usize = 256 << 10;
-
-/// Blocks of a streamed answer are gathered up to this size.
-const GATHERED: u64 = 64 << 10;
 
 /// One request in progress.
 #[derive(Debug)]
@@ -253,11 +249,8 @@ impl Exchange {
                 return Ok(true);
             }
             connection.codec.send_continue(work.outbox.tail());
-            if work
-                .outbox
-                .flush(&mut connection.stream, Following::Nothing)
-                .is_err()
-            {
+            work.take_back();
+            if work.outbox.flush(&mut connection.stream).is_err() {
                 return Err(BodyError::Gone);
             }
             let start = work.inbox.len();
@@ -379,15 +372,8 @@ impl Exchange {
         if self.connection.ending == Ending::Now {
             return Flow::Gone;
         }
-        let flushed = self
-            .work
-            .outbox
-            .flush(&mut self.connection.stream, Following::Nothing);
-        self.flow(flushed)
-    }
-
-    fn flow(&mut self, flushed: io::Result<Flushed>) -> Flow {
-        match flushed {
+        self.work.take_back();
+        match self.work.outbox.flush(&mut self.connection.stream) {
             Ok(_) if self.work.outbox.pending() <= self.work.bounds.response_buffer => Flow::Open,
             Ok(_) => Flow::Full,
             Err(_) => {
@@ -398,30 +384,15 @@ impl Exchange {
     }
 
     /// Hands a block of a streamed answer to the network, as [`Exchange::flush`] does. A block that follows quickly on
-    /// the one before may share a segment with those after it, if they come within two milliseconds.
+    /// the one before may leave with those after it, if they come within two milliseconds.
     pub fn flush_block(&mut self) -> Flow {
         let now = Instant::now();
-        let quick = self
-            .work
-            .block_at
-            .replace(now)
-            .is_some_and(|before| now - before < QUICK);
-        let Stream::Tcp(stream) = &self.connection.stream else {
-            return self.flush();
-        };
-        if !quick || self.connection.ending == Ending::Now {
-            return self.flush();
+        let before = self.work.block_at.replace(now);
+        let quick = before.is_some_and(|before| now - before < QUICK);
+        if quick && self.connection.ending != Ending::Now && self.work.gather(&self.connection.stream) {
+            return Flow::Open;
         }
-        let socket = stream.as_raw_fd();
-        self.work.held = true;
-        let flushed = self
-            .work
-            .outbox
-            .flush(&mut self.connection.stream, Following::More);
-        if !self.work.bounds.gatherer.hold(self.work.thread, socket) {
-            sys::push(socket);
-        }
-        self.flow(flushed)
+        self.flush()
     }
 
     /// Hands a block of a streamed answer to the network, unless it follows quickly on the one before: then `None`, and the
@@ -431,28 +402,13 @@ impl Exchange {
         let now = Instant::now();
         let before = self.work.block_at.replace(now);
         let quick = before.is_some_and(|before| now - before < QUICK);
-        (!quick || self.work.outbox.pending() >= GATHERED).then(|| self.flush())
+        (!quick || self.work.outbox.pending() >= GATHERED as u64).then(|| self.flush())
     }
 
     /// Whether what is queued may wait for the end of the turn: it is the whole answer, by its Content-Length, and the
     /// application is not known to take its time after that.
     pub fn may_wait(&self) -> bool {
         self.connection.codec.promise_kept() && !self.work.bounds.hurry.load(Ordering::Relaxed)
-    }
-
-    /// Has what the kernel holds back sent at once.
-    fn push(&mut self) {
-        self.work.block_at = None;
-        if !std::mem::take(&mut self.work.held) {
-            return;
-        }
-        self.work.bounds.gatherer.release(self.work.thread);
-        // Anything that is still to be written takes what is held with it.
-        if self.work.outbox.is_empty()
-            && let Stream::Tcp(stream) = &self.connection.stream
-        {
-            sys::push(stream.as_raw_fd());
-        }
     }
 
     /// Waits until the client has taken enough that more may be written. Blocks, at most for the write timeout
@@ -556,8 +512,6 @@ impl Exchange {
         // To close on a client that is still sending would reset the connection under the answer.
         let unread = !connection.codec.body_complete() || connection.readable;
         let finished = connection.codec.finish_with(&work.trailers, work.outbox.tail());
-        self.push();
-        let Exchange { connection, work } = self;
         work.stage = Stage::Draining;
         if finished == Finished::Close && connection.ending == Ending::No {
             connection.ending = if unread {
@@ -577,7 +531,6 @@ impl Exchange {
 
     /// Gives the answer up so that the client can tell: what was written goes out, the end is missing.
     pub fn abort(&mut self) {
-        self.push();
         self.work.stage = Stage::Draining;
         self.connection.cut = self.connection.codec.ends_with_connection();
         if self.connection.ending != Ending::Now {

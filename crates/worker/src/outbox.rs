@@ -32,15 +32,6 @@ enum Segment {
     },
 }
 
-/// What follows the bytes being flushed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Following {
-    /// Nothing is known to.
-    Nothing,
-    /// More, soon: the kernel may wait for it.
-    More,
-}
-
 /// Output in the order it has to leave: `segments`, then `tail`.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
@@ -79,6 +70,17 @@ impl Outbox {
         &mut self.tail
     }
 
+    /// The bytes queued, if all of them may still be appended to and none has been written.
+    pub(crate) fn whole_tail(&mut self) -> Option<&mut Vec<u8>> {
+        (self.segments.is_empty() && self.written == 0).then_some(&mut self.tail)
+    }
+
+    /// Queues `bytes` before everything else. Nothing of that may have been written.
+    pub(crate) fn push_front(&mut self, bytes: Vec<u8>) {
+        self.queued += bytes.len() as u64;
+        self.segments.push_front(Segment::Bytes(Bytes::from(bytes)));
+    }
+
     /// Queues a large piece without copying it.
     pub(crate) fn push_bytes(&mut self, bytes: Bytes) {
         self.seal_tail();
@@ -105,12 +107,12 @@ impl Outbox {
     }
 
     /// Writes as much as the socket takes.
-    pub(crate) fn flush(&mut self, stream: &mut Stream, following: Following) -> io::Result<Flushed> {
+    pub(crate) fn flush(&mut self, stream: &mut Stream) -> io::Result<Flushed> {
         let mut file_turn = FILE_TURN;
         loop {
             let done = match self.segments.front() {
                 None if self.tail.is_empty() => return Ok(Flushed::All),
-                None => self.flush_tail(stream, following),
+                None => self.flush_tail(stream),
                 Some(Segment::Bytes(_)) => self.flush_slices(stream),
                 Some(Segment::File { .. }) if file_turn == 0 => return Ok(Flushed::Turn),
                 Some(Segment::File { .. }) => self.flush_file(stream, &mut file_turn),
@@ -124,12 +126,9 @@ impl Outbox {
         }
     }
 
-    fn flush_tail(&mut self, stream: &mut Stream, following: Following) -> io::Result<()> {
+    fn flush_tail(&mut self, stream: &mut Stream) -> io::Result<()> {
         let rest = &self.tail[self.written..];
-        let written = accepted(match following {
-            Following::Nothing => stream.write(rest),
-            Following::More => sys::send_more(stream.as_fd(), rest),
-        })?;
+        let written = accepted(stream.write(rest))?;
         self.wrote_tail(written);
         Ok(())
     }
@@ -223,9 +222,7 @@ mod tests {
             let piece = [round as u8; 4 << 10];
             outbox.tail().extend_from_slice(&piece);
             sent.extend_from_slice(&piece);
-            outbox
-                .flush(&mut stream, Following::Nothing)
-                .expect("the peer is there");
+            outbox.flush(&mut stream).expect("the peer is there");
             if outbox.pending() > 64 << 10 {
                 let count = theirs.read(&mut buffer).expect("something was sent");
                 received.extend_from_slice(&buffer[..count]);
@@ -243,9 +240,7 @@ mod tests {
         while received.len() < sent.len() {
             let count = theirs.read(&mut buffer).expect("something was sent");
             received.extend_from_slice(&buffer[..count]);
-            outbox
-                .flush(&mut stream, Following::Nothing)
-                .expect("the peer is there");
+            outbox.flush(&mut stream).expect("the peer is there");
         }
         assert!(received == sent, "the bytes arrive in order");
     }

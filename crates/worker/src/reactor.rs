@@ -184,7 +184,8 @@ impl Desk {
             client.as_bytes(),
         );
         exchange.work.thread = self.thread;
-        let exchange = gateway.serve(exchange);
+        let mut exchange = gateway.serve(exchange);
+        exchange.work.stop_gathering(); // the next exchange of this thread may gather
         self.row.end();
         exchange
     }

@@ -16,7 +16,7 @@ use crate::connection::{Connection, Ending, Stage, Workspace};
 use crate::deadlines::Wait;
 use crate::driven::Happening;
 use crate::exchange::{Exchange, Flow, Step};
-use crate::outbox::{Flushed, Following};
+use crate::outbox::Flushed;
 use crate::reactor::{Answering, Reactor, Readiness, Slot};
 
 /// Requests of one connection served before others get their turn.
@@ -488,11 +488,7 @@ impl Reactor {
     fn flush(&mut self, mut exchange: Exchange) -> Option<Exchange> {
         let token = exchange.connection.token;
         let before = exchange.work.outbox.pending();
-        match exchange
-            .work
-            .outbox
-            .flush(&mut exchange.connection.stream, Following::Nothing)
-        {
+        match exchange.work.outbox.flush(&mut exchange.connection.stream) {
             Ok(Flushed::All) => return Some(exchange),
             Ok(Flushed::Turn) => self.come_back(&mut exchange.connection),
             Ok(Flushed::Blocked) => {

@@ -148,11 +148,12 @@ def endless(environ, start_response):
 
 @route("step")
 def step(environ, start_response):
-    """First block, wait for the test's file, second block: shows whether the first was sent before."""
+    """Some blocks, wait for the test's file, one more block: shows whether those before were sent."""
     path = parameters(environ)["file"]
+    first = [b"first"] * int(parameters(environ).get("count", "1"))
 
     def steps():
-        yield b"first"
+        yield from first
         yield b"second" if wait_for_file(path) else b"nobody saw the first"
 
     start_response("200 OK", TEXT)
