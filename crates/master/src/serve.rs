@@ -1,32 +1,36 @@
-//! The master's life: start, one loop, end. Decisions are the `Supervisor`'s; this file acts on them.
+//! The master's life: start, one loop, end. Decisions are the `Supervisor`'s; this file and those below act on them.
 
+mod files;
+mod reload;
+mod status;
+mod title;
 mod upgrade;
+mod watch;
+mod workers;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use config::{Address, Dialect, Settings};
+use config::{Dialect, Settings};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, WaitOptions, kill_process, waitpid};
-use shared::{Scoreboard, WorkerRow, WorkerState};
-use sys::{Fork, monotonic_ms};
-use telemetry::{ErrorLog, Event, ExitStatus};
+use rustix::process::{Pid, kill_process};
+use shared::{Scoreboard, WorkerRow};
+use sys::monotonic_ms;
+use telemetry::{ErrorLog, Event};
 
 use crate::host::{Host, MasterView, WorkerView};
 use crate::inheritance::Inheritance;
 use crate::listener::{Listener, Patience, bind_all};
-use crate::memory;
 use crate::notify::Notifier;
-use crate::pidfile;
-use crate::seat::{ReadyPipe, WorkerSeat};
-use crate::signals::{ChildSignals, Signals};
+use crate::signals::Signals;
 use crate::start::{StartError, identity};
-use crate::supervisor::{Action, Input, OverdueRequest, Plan, Supervisor};
+use crate::supervisor::{Action, Input, Plan, Supervisor};
 use crate::touch::TouchWatch;
+
+use reload::{remove_unshared, scoreboard_for};
 
 /// How often requests are measured against their deadline and files for a touch; not at all when neither is set.
 const CHECK_INTERVAL_MS: u64 = 1000;
@@ -200,15 +204,6 @@ impl<'a> Master<'a> {
         Ok(())
     }
 
-    fn write_pidfile(&self) -> Result<(), StartError> {
-        let Some(path) = self.pidfile() else {
-            return Ok(());
-        };
-        pidfile::write(&path, self.era.settings.dialect)?;
-        self.log.event(&Event::PidfileWritten { path });
-        Ok(())
-    }
-
     /// The loop: decide, act, sleep, look around.
     fn run(&mut self) -> i32 {
         loop {
@@ -301,352 +296,10 @@ impl<'a> Master<'a> {
         let _ = poll(&mut sources, timeout.as_ref()); // an interruption is a signal, whose byte is there now
     }
 
-    /// What workers have said in their rows.
-    fn read_rows(&mut self) {
-        while matches!(rustix::io::read(&self.wake, &mut [0_u8; 256]), Ok(256)) {}
-        for process in self.processes.values() {
-            let age = process.view.age;
-            let state = process.row.state();
-            self.has_served |= !matches!(state, WorkerState::Free | WorkerState::Booting);
-            match state {
-                WorkerState::Ready => self.inbox.push_back(Input::Ready { age }),
-                WorkerState::WantsRetirement => {
-                    self.inbox.push_back(Input::Ready { age });
-                    self.inbox.push_back(Input::WantsRetirement { age });
-                }
-                WorkerState::Retiring => self.inbox.push_back(Input::Ending { age }),
-                WorkerState::Free | WorkerState::Booting => {}
-            }
-        }
-    }
-
-    /// Takes note of the workers that have ended. Children that are none of ours (as process 1 we get orphans) are
-    /// reaped without a word.
-    fn reap(&mut self) {
-        while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
-            let pid = pid.as_raw_nonzero().get().cast_unsigned();
-            if self.successor == Some(pid) {
-                self.successor = None;
-                self.log
-                    .info(format_args!("the new master (pid:{pid}) has ended"));
-            }
-            let Some(process) = self.processes.remove(&pid) else {
-                continue;
-            };
-            process.row.release();
-            let status = match status.exit_status() {
-                Some(code) => ExitStatus::Code(code),
-                None => ExitStatus::Signal(status.terminating_signal().unwrap_or_default()),
-            };
-            self.inbox.push_back(Input::Exited {
-                age: process.view.age,
-                status,
-            });
-            self.hook(|host, view| host.child_exit(view, process.view, status));
-        }
-    }
-
-    fn watches_memory(&self) -> bool {
-        let limits = &self.era.settings.worker_limits;
-        !self.processes.is_empty() && (limits.graceful.is_limited() || limits.brutal.is_limited())
-    }
-
-    fn tell_number_of_workers(&mut self) {
-        if let Some(statsd) = self.log.statsd()
-            && self.told_workers != self.processes.len()
-        {
-            self.told_workers = self.processes.len();
-            statsd.workers(self.told_workers);
-        }
-    }
-
-    fn check_once_a_second(&mut self) {
-        let now_ms = monotonic_ms();
-        if now_ms < self.next_check_ms {
-            return;
-        }
-        let interval_ms = self.notifier.beat_ms.unwrap_or(CHECK_INTERVAL_MS);
-        self.next_check_ms = now_ms + interval_ms.min(CHECK_INTERVAL_MS);
-        if self.notifier.beat_ms.is_some() {
-            self.notifier.alive();
-        }
-        self.take_over();
-        self.inbox
-            .extend(self.touch.touched().into_iter().map(Input::Touched));
-        if self.watches_memory() {
-            let measured = self.processes.iter().filter_map(|(pid, process)| {
-                let (age, used) = (process.view.age, memory::of(*pid)?);
-                Some(Input::Memory { age, used })
-            });
-            self.inbox.extend(measured);
-        }
-        let Some(deadline) = self.era.settings.timeouts.request_deadline else {
-            return;
-        };
-        for process in self.processes.values() {
-            let age = process.view.age;
-            let overdue = process.row.threads().zip(0_u32..).find_map(|(row, thread)| {
-                let current = row.current()?;
-                let elapsed_ms = now_ms.saturating_sub(current.started_ms);
-                let late = u128::from(elapsed_ms) > deadline.as_millis();
-                let (request, client) = (current.request, current.client);
-                late.then_some(OverdueRequest {
-                    age,
-                    thread,
-                    request,
-                    client,
-                    elapsed_ms,
-                })
-            });
-            self.inbox.extend(overdue.map(Input::Overdue));
-        }
-    }
-
-    fn spawn(&mut self, age: u32, number: u32, generation: u32) {
-        let mut view = WorkerView {
-            pid: None,
-            number,
-            age,
-        };
-        self.hook(|host, master| host.pre_fork(master, view));
-        let forked = match self.scoreboard.free_slot() {
-            Some(slot) => self.fork(slot, view, generation).map(|pid| (slot, pid)),
-            None => Err(io::Error::other("the scoreboard is full")),
-        };
-        match forked {
-            Ok((slot, pid)) => {
-                view.pid = Some(pid);
-                self.processes.insert(
-                    pid,
-                    Process {
-                        view,
-                        slot,
-                        row: self.scoreboard.worker(slot),
-                    },
-                );
-                self.inbox.push_front(Input::Spawned { age, pid });
-            }
-            Err(error) => {
-                self.log
-                    .error(format_args!("worker {number} cannot be started: {error}"));
-                self.inbox.push_front(Input::SpawnFailed {
-                    age,
-                    reason: error.to_string(),
-                });
-            }
-        }
-    }
-
-    /// Forks a worker; the child does not return from here.
-    fn fork(&mut self, slot: usize, view: WorkerView, generation: u32) -> io::Result<u32> {
-        let row = self.scoreboard.worker(slot);
-        row.claim(0, generation);
-        // Held back across the fork: the child must not take the master's signals for its own, nor lose one.
-        let blocked = sys::block_signals();
-        match self.host.fork() {
-            Ok(Fork::Parent(pid)) => {
-                row.set_pid(pid);
-                Ok(pid)
-            }
-            Ok(Fork::Child) => {
-                let child_signals = self.signals.enter_child();
-                drop(blocked);
-                self.lifeline_sender = None;
-                let suffix = self.name_suffix();
-                let code = match self.seat(slot, view, generation, child_signals) {
-                    Ok(seat) => {
-                        set_title(&seat.settings, Some(seat.number), suffix);
-                        // A panic must not unwind into the master's own end.
-                        catch_unwind(AssertUnwindSafe(|| self.host.run_worker(seat))).unwrap_or(1)
-                    }
-                    Err(error) => {
-                        self.log
-                            .error(format_args!("worker {} cannot be started: {error}", view.number));
-                        1
-                    }
-                };
-                self.host.leave(code)
-            }
-            Err(error) => {
-                row.release();
-                Err(error)
-            }
-        }
-    }
-
-    /// In the child: what the worker gets. The master's own things are closed.
-    fn seat(
-        &mut self,
-        slot: usize,
-        view: WorkerView,
-        generation: u32,
-        signals: ChildSignals,
-    ) -> io::Result<WorkerSeat> {
-        let row = self.scoreboard.worker(slot);
-        row.set_pid(std::process::id());
-        let era = self
-            .next_era
-            .as_ref()
-            .filter(|era| era.generation == generation)
-            .unwrap_or(&self.era);
-        let listeners = era
-            .listeners
-            .iter()
-            .map(|listener| listener.for_worker(&era.settings))
-            .collect::<io::Result<_>>()?;
-        let (settings, identity) = (Arc::clone(&era.settings), era.identity.clone());
-        self.next_era = None;
-        self.era.listeners.clear();
-        self.processes.clear();
-        Ok(WorkerSeat {
-            slot,
-            number: view.number,
-            age: view.age,
-            generation,
-            listeners,
-            ready: ReadyPipe {
-                wake: Arc::clone(&self.wake_sender),
-                row,
-            },
-            lifeline: self.lifeline.try_clone()?,
-            scoreboard: self.scoreboard,
-            settings,
-            identity,
-            log: self.log.clone(),
-            ppid: self.pid,
-            signals,
-        })
-    }
-
-    /// Evaluates the configuration again and opens what it asks for in addition.
-    fn reread(&mut self) -> Result<Plan, String> {
-        let settings = Arc::new(self.host.reread()?);
-        let said = |error: StartError| error.message;
-        let identity = identity(&settings).map_err(said)?;
-        let binds = self.inheritance.binds(&settings);
-        let listeners =
-            bind_all(&binds, &settings, &self.era.listeners, Patience::Once, &self.log).map_err(said)?;
-        if !fits(&self.scoreboard, &settings) {
-            // Workers that run keep their rows in the old one.
-            self.scoreboard = scoreboard_for(&settings).map_err(|error| format!("no memory: {error}"))?;
-        }
-        self.reopen_logs();
-        let plan = Plan::of(&settings);
-        let generation = self.supervisor.next_generation();
-        self.next_era = Some(Era {
-            settings,
-            listeners,
-            identity,
-            generation,
-        });
-        self.hook(|host, view| host.on_reload(view));
-        Ok(plan)
-    }
-
-    fn commit_reload(&mut self) {
-        let Some(next) = self.next_era.take() else { return };
-        let old = std::mem::replace(&mut self.era, next);
-        remove_unshared(&old.listeners, &self.era.listeners);
-        if self.era.settings.pidfile != old.settings.pidfile {
-            self.pidfile_of(&old.settings).map(|path| pidfile::remove(&path));
-            if let Err(error) = self.write_pidfile() {
-                self.log.error(error.message);
-            }
-        }
-        self.touch = TouchWatch::new(&self.era.settings.touch_reload);
-        self.show_title();
-    }
-
-    fn reopen_logs(&self) {
-        if let Err(error) = self.log.reopen() {
-            self.log
-                .error(format_args!("the error log cannot be reopened: {error}"));
-        }
-    }
-
-    fn log_statistics(&self) {
-        self.log
-            .info(format_args!("*** {} workers ***", self.processes.len()));
-        for process in self.processes.values() {
-            let WorkerView { pid, number, .. } = process.view;
-            let (pid, requests) = (pid.unwrap_or_default(), process.row.requests());
-            self.log
-                .info(format_args!("worker {number} (pid: {pid}) requests: {requests}"));
-        }
-    }
-
-    fn log_status(&self) {
-        for process in self.processes.values() {
-            let WorkerView { pid, number, .. } = process.view;
-            let (pid, state) = (pid.unwrap_or_default(), process.row.state());
-            self.log.info(format_args!(
-                "worker {number} (pid: {pid}, slot: {}) is {state:?}",
-                process.slot
-            ));
-            for (row, thread) in process.row.threads().zip(0..) {
-                if let Some(current) = row.current() {
-                    let seconds = monotonic_ms().saturating_sub(current.started_ms) / 1000;
-                    let (request, client) = (current.request, current.client);
-                    self.log.info(format_args!(
-                        "[core {thread}] {client} - {request} since {seconds} seconds"
-                    ));
-                }
-            }
-        }
-    }
-
     /// The end: all workers are gone.
     fn finish(&mut self) {
         self.remove_files();
         self.hook(|host, view| host.on_exit(view));
-    }
-
-    fn remove_files(&self) {
-        self.remove_socket_files();
-        if !self.leaves_files()
-            && let Some(path) = self.pidfile()
-            && pidfile::remove(&path)
-        {
-            self.log.event(&Event::FileRemoved { path, socket: false });
-        }
-    }
-
-    /// Whether pidfile and socket files stay at the end, as uWSGI's do. A start that failed leaves nothing behind.
-    fn leaves_files(&self) -> bool {
-        self.has_served && !self.era.settings.remove_files_at_exit
-    }
-
-    /// Before the listeners close: nobody shall come in between the last accept and that.
-    fn admit_nobody_new(&self) {
-        if self.successor.is_some() || self.inheritance.has_sockets() {
-            return; // somebody else may go on listening
-        }
-        let opened_here =
-            |listener: &&Arc<Listener>| !matches!(listener.bind.address, Address::Descriptor(_));
-        for listener in self.era.listeners.iter().filter(opened_here) {
-            // A unix socket takes no such filter; its file goes away instead.
-            let _ = sys::admit_nobody_new(listener.socket.as_fd());
-        }
-    }
-
-    fn remove_socket_files(&self) {
-        let shared = self.successor.is_some() || self.inheritance.predecessor.is_some();
-        if shared || self.leaves_files() {
-            return;
-        }
-        let next = self.next_era.iter().flat_map(|era| &era.listeners);
-        for path in self
-            .era
-            .listeners
-            .iter()
-            .chain(next)
-            .filter_map(|listener| listener.remove_file())
-        {
-            self.log.event(&Event::FileRemoved {
-                path: path.to_owned(),
-                socket: true,
-            });
-        }
     }
 
     fn hook<Answer>(&mut self, call: impl FnOnce(&mut dyn Host, &MasterView<'_>) -> Answer) -> Answer {
@@ -663,65 +316,10 @@ impl<'a> Master<'a> {
     }
 }
 
-/// Removes the socket files of `gone` that `kept` does not use.
-fn remove_unshared(gone: &[Arc<Listener>], kept: &[Arc<Listener>]) {
-    for listener in gone
-        .iter()
-        .filter(|listener| !kept.iter().any(|other| Arc::ptr_eq(other, listener)))
-    {
-        listener.remove_file();
-    }
-}
-
-/// Room for two generations and for whatever TTIN adds; pages that nobody touches cost nothing.
-fn slots_for(settings: &Settings) -> usize {
-    settings.workers as usize * 3 + 64
-}
-
-fn scoreboard_for(settings: &Settings) -> io::Result<Scoreboard> {
-    Scoreboard::create(slots_for(settings), settings.threads as usize)
-}
-
-fn fits(scoreboard: &Scoreboard, settings: &Settings) -> bool {
-    scoreboard.slots() >= slots_for(settings) && scoreboard.threads() >= settings.threads as usize
-}
-
 fn worker_class(settings: &Settings) -> &'static str {
     match settings.threads {
         _ if settings.asgi.expected => "asgi",
         0 | 1 => "sync",
         _ => "gthread",
     }
-}
-
-/// uWSGI's title of the master or of a worker, with what its users put around it or in its place.
-fn uwsgi_title(settings: &Settings, worker: Option<u32>) -> String {
-    let affixes = &settings.process_affixes;
-    let own = affixes.master.as_ref().filter(|_| worker.is_none());
-    let name = match (own.or(settings.process_name.as_ref()), worker) {
-        (Some(name), _) => name.clone(),
-        (None, Some(number)) => format!("uWSGI worker {number}"),
-        (None, None) => "uWSGI master".to_owned(),
-    };
-    format!("{}{name}{}", affixes.prefix, affixes.suffix)
-}
-
-/// The title of the master, or of the worker with this number, as the dialect writes it.
-pub(crate) fn set_title(settings: &Settings, worker: Option<u32>, suffix: &str) {
-    if !settings.process_titles {
-        return;
-    }
-    let role = if worker.is_some() { "worker" } else { "master" };
-    let server = match settings.dialect {
-        Dialect::Gunicorn => "gunicorn",
-        Dialect::Native => "penstock",
-        Dialect::Uvicorn => "uvicorn",
-        Dialect::Uwsgi => return sys::set_process_title(&uwsgi_title(settings, worker)),
-    };
-    let name = settings
-        .process_name
-        .as_deref()
-        .map(|name| format!(" [{name}{suffix}]"))
-        .unwrap_or_default();
-    sys::set_process_title(&format!("{server}: {role}{name}"));
 }

@@ -9,7 +9,8 @@ use config::Settings;
 use sys::{Fork, monotonic_ms};
 use telemetry::Event;
 
-use super::{Master, set_title};
+use super::Master;
+use super::title::set_title;
 
 /// What the names of a new master carry while there is an old one.
 const SUFFIX: &str = ".2";

@@ -1,0 +1,85 @@
+//! A configuration is read again beside the one that serves; it takes its place, or is thrown away.
+
+use std::io;
+use std::sync::Arc;
+
+use config::Settings;
+use shared::Scoreboard;
+
+use super::{Era, Master};
+use crate::listener::{Listener, Patience, bind_all};
+use crate::pidfile;
+use crate::start::{StartError, identity};
+use crate::supervisor::Plan;
+use crate::touch::TouchWatch;
+
+impl Master<'_> {
+    /// Evaluates the configuration again and opens what it asks for in addition.
+    pub(super) fn reread(&mut self) -> Result<Plan, String> {
+        let settings = Arc::new(self.host.reread()?);
+        let said = |error: StartError| error.message;
+        let identity = identity(&settings).map_err(said)?;
+        let binds = self.inheritance.binds(&settings);
+        let listeners =
+            bind_all(&binds, &settings, &self.era.listeners, Patience::Once, &self.log).map_err(said)?;
+        if !fits(&self.scoreboard, &settings) {
+            // Workers that run keep their rows in the old one.
+            self.scoreboard = scoreboard_for(&settings).map_err(|error| format!("no memory: {error}"))?;
+        }
+        self.reopen_logs();
+        let plan = Plan::of(&settings);
+        let generation = self.supervisor.next_generation();
+        self.next_era = Some(Era {
+            settings,
+            listeners,
+            identity,
+            generation,
+        });
+        self.hook(|host, view| host.on_reload(view));
+        Ok(plan)
+    }
+
+    pub(super) fn commit_reload(&mut self) {
+        let Some(next) = self.next_era.take() else { return };
+        let old = std::mem::replace(&mut self.era, next);
+        remove_unshared(&old.listeners, &self.era.listeners);
+        if self.era.settings.pidfile != old.settings.pidfile {
+            self.pidfile_of(&old.settings).map(|path| pidfile::remove(&path));
+            if let Err(error) = self.write_pidfile() {
+                self.log.error(error.message);
+            }
+        }
+        self.touch = TouchWatch::new(&self.era.settings.touch_reload);
+        self.show_title();
+    }
+
+    pub(super) fn reopen_logs(&self) {
+        if let Err(error) = self.log.reopen() {
+            self.log
+                .error(format_args!("the error log cannot be reopened: {error}"));
+        }
+    }
+}
+
+/// Removes the socket files of `gone` that `kept` does not use.
+pub(super) fn remove_unshared(gone: &[Arc<Listener>], kept: &[Arc<Listener>]) {
+    for listener in gone
+        .iter()
+        .filter(|listener| !kept.iter().any(|other| Arc::ptr_eq(other, listener)))
+    {
+        listener.remove_file();
+    }
+}
+
+/// Room for two generations and for whatever TTIN adds; pages that nobody touches cost nothing.
+fn slots_for(settings: &Settings) -> usize {
+    settings.workers as usize * 3 + 64
+}
+
+pub(super) fn scoreboard_for(settings: &Settings) -> io::Result<Scoreboard> {
+    Scoreboard::create(slots_for(settings), settings.threads as usize)
+}
+
+fn fits(scoreboard: &Scoreboard, settings: &Settings) -> bool {
+    scoreboard.slots() >= slots_for(settings) && scoreboard.threads() >= settings.threads as usize
+}

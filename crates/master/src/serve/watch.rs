@@ -1,0 +1,86 @@
+//! What the master sees when it looks around: what workers have written in their rows, requests that are overdue, memory,
+//! touched files. It decides nothing: what is seen goes to the inbox.
+
+use shared::WorkerState;
+use sys::monotonic_ms;
+
+use super::{CHECK_INTERVAL_MS, Master};
+use crate::memory;
+use crate::supervisor::{Input, OverdueRequest};
+
+impl Master<'_> {
+    /// What workers have said in their rows.
+    pub(super) fn read_rows(&mut self) {
+        while matches!(rustix::io::read(&self.wake, &mut [0_u8; 256]), Ok(256)) {}
+        for process in self.processes.values() {
+            let age = process.view.age;
+            let state = process.row.state();
+            self.has_served |= !matches!(state, WorkerState::Free | WorkerState::Booting);
+            match state {
+                WorkerState::Ready => self.inbox.push_back(Input::Ready { age }),
+                WorkerState::WantsRetirement => {
+                    self.inbox.push_back(Input::Ready { age });
+                    self.inbox.push_back(Input::WantsRetirement { age });
+                }
+                WorkerState::Retiring => self.inbox.push_back(Input::Ending { age }),
+                WorkerState::Free | WorkerState::Booting => {}
+            }
+        }
+    }
+
+    pub(super) fn watches_memory(&self) -> bool {
+        let limits = &self.era.settings.worker_limits;
+        !self.processes.is_empty() && (limits.graceful.is_limited() || limits.brutal.is_limited())
+    }
+
+    pub(super) fn tell_number_of_workers(&mut self) {
+        if let Some(statsd) = self.log.statsd()
+            && self.told_workers != self.processes.len()
+        {
+            self.told_workers = self.processes.len();
+            statsd.workers(self.told_workers);
+        }
+    }
+
+    pub(super) fn check_once_a_second(&mut self) {
+        let now_ms = monotonic_ms();
+        if now_ms < self.next_check_ms {
+            return;
+        }
+        let interval_ms = self.notifier.beat_ms.unwrap_or(CHECK_INTERVAL_MS);
+        self.next_check_ms = now_ms + interval_ms.min(CHECK_INTERVAL_MS);
+        if self.notifier.beat_ms.is_some() {
+            self.notifier.alive();
+        }
+        self.take_over();
+        self.inbox
+            .extend(self.touch.touched().into_iter().map(Input::Touched));
+        if self.watches_memory() {
+            let measured = self.processes.iter().filter_map(|(pid, process)| {
+                let (age, used) = (process.view.age, memory::of(*pid)?);
+                Some(Input::Memory { age, used })
+            });
+            self.inbox.extend(measured);
+        }
+        let Some(deadline) = self.era.settings.timeouts.request_deadline else {
+            return;
+        };
+        for process in self.processes.values() {
+            let age = process.view.age;
+            let overdue = process.row.threads().zip(0_u32..).find_map(|(row, thread)| {
+                let current = row.current()?;
+                let elapsed_ms = now_ms.saturating_sub(current.started_ms);
+                let late = u128::from(elapsed_ms) > deadline.as_millis();
+                let (request, client) = (current.request, current.client);
+                late.then_some(OverdueRequest {
+                    age,
+                    thread,
+                    request,
+                    client,
+                    elapsed_ms,
+                })
+            });
+            self.inbox.extend(overdue.map(Input::Overdue));
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Workers as processes: they are forked, given what they need, and reaped. Which and when is the `Supervisor`'s decision.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use rustix::process::{WaitOptions, waitpid};
+use sys::Fork;
+use telemetry::ExitStatus;
+
+use super::title::set_title;
+use super::{Master, Process};
+use crate::host::WorkerView;
+use crate::seat::{ReadyPipe, WorkerSeat};
+use crate::signals::ChildSignals;
+use crate::supervisor::Input;
+
+impl Master<'_> {
+    pub(super) fn spawn(&mut self, age: u32, number: u32, generation: u32) {
+        let mut view = WorkerView {
+            pid: None,
+            number,
+            age,
+        };
+        self.hook(|host, master| host.pre_fork(master, view));
+        let forked = match self.scoreboard.free_slot() {
+            Some(slot) => self.fork(slot, view, generation).map(|pid| (slot, pid)),
+            None => Err(io::Error::other("the scoreboard is full")),
+        };
+        match forked {
+            Ok((slot, pid)) => {
+                view.pid = Some(pid);
+                self.processes.insert(
+                    pid,
+                    Process {
+                        view,
+                        slot,
+                        row: self.scoreboard.worker(slot),
+                    },
+                );
+                self.inbox.push_front(Input::Spawned { age, pid });
+            }
+            Err(error) => {
+                self.log
+                    .error(format_args!("worker {number} cannot be started: {error}"));
+                self.inbox.push_front(Input::SpawnFailed {
+                    age,
+                    reason: error.to_string(),
+                });
+            }
+        }
+    }
+
+    /// Forks a worker; the child does not return from here.
+    fn fork(&mut self, slot: usize, view: WorkerView, generation: u32) -> io::Result<u32> {
+        let row = self.scoreboard.worker(slot);
+        row.claim(0, generation);
+        // Held back across the fork: the child must not take the master's signals for its own, nor lose one.
+        let blocked = sys::block_signals();
+        match self.host.fork() {
+            Ok(Fork::Parent(pid)) => {
+                row.set_pid(pid);
+                Ok(pid)
+            }
+            Ok(Fork::Child) => {
+                let child_signals = self.signals.enter_child();
+                drop(blocked);
+                self.lifeline_sender = None;
+                let suffix = self.name_suffix();
+                let code = match self.seat(slot, view, generation, child_signals) {
+                    Ok(seat) => {
+                        set_title(&seat.settings, Some(seat.number), suffix);
+                        // A panic must not unwind into the master's own end.
+                        catch_unwind(AssertUnwindSafe(|| self.host.run_worker(seat))).unwrap_or(1)
+                    }
+                    Err(error) => {
+                        self.log
+                            .error(format_args!("worker {} cannot be started: {error}", view.number));
+                        1
+                    }
+                };
+                self.host.leave(code)
+            }
+            Err(error) => {
+                row.release();
+                Err(error)
+            }
+        }
+    }
+
+    /// In the child: what the worker gets. The master's own things are closed.
+    fn seat(
+        &mut self,
+        slot: usize,
+        view: WorkerView,
+        generation: u32,
+        signals: ChildSignals,
+    ) -> io::Result<WorkerSeat> {
+        let row = self.scoreboard.worker(slot);
+        row.set_pid(std::process::id());
+        let era = self
+            .next_era
+            .as_ref()
+            .filter(|era| era.generation == generation)
+            .unwrap_or(&self.era);
+        let listeners = era
+            .listeners
+            .iter()
+            .map(|listener| listener.for_worker(&era.settings))
+            .collect::<io::Result<_>>()?;
+        let (settings, identity) = (Arc::clone(&era.settings), era.identity.clone());
+        self.next_era = None;
+        self.era.listeners.clear();
+        self.processes.clear();
+        Ok(WorkerSeat {
+            slot,
+            number: view.number,
+            age: view.age,
+            generation,
+            listeners,
+            ready: ReadyPipe {
+                wake: Arc::clone(&self.wake_sender),
+                row,
+            },
+            lifeline: self.lifeline.try_clone()?,
+            scoreboard: self.scoreboard,
+            settings,
+            identity,
+            log: self.log.clone(),
+            ppid: self.pid,
+            signals,
+        })
+    }
+
+    /// Takes note of the workers that have ended. Children that are none of ours (as process 1 we get orphans) are
+    /// reaped without a word.
+    pub(super) fn reap(&mut self) {
+        while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
+            let pid = pid.as_raw_nonzero().get().cast_unsigned();
+            if self.successor == Some(pid) {
+                self.successor = None;
+                self.log
+                    .info(format_args!("the new master (pid:{pid}) has ended"));
+            }
+            let Some(process) = self.processes.remove(&pid) else {
+                continue;
+            };
+            process.row.release();
+            let status = match status.exit_status() {
+                Some(code) => ExitStatus::Code(code),
+                None => ExitStatus::Signal(status.terminating_signal().unwrap_or_default()),
+            };
+            self.inbox.push_back(Input::Exited {
+                age: process.view.age,
+                status,
+            });
+            self.hook(|host, view| host.child_exit(view, process.view, status));
+        }
+    }
+}
