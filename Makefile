@@ -33,10 +33,11 @@ web-servers:
 	  && { apt-get update -qq; DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq $(WEB_SERVERS); } >/dev/null 2>&1; then :; \
 	else echo "tests/test_gateways.py is skipped: install $(WEB_SERVERS)"; fi
 
+# Where others keep the processors busy a wait may run out: a failure is tried once more, and the summary names it.
 test: check build web-servers $(VENV)/.test-tools
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace --exclude penstock-interpreter; \
 	else cargo test --workspace --exclude penstock-interpreter; fi
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests -rfEsR --reruns 1
 
 # The Autobahn fuzzing client against a release build; about ten minutes. Skipped where there is no Python 2.7.
 autobahn: build $(VENV)/.test-tools
