@@ -5,9 +5,10 @@ Put ``penstock`` in front of the command you already run: ``penstock gunicorn -w
 """
 
 from penstock._core import __version__
+from penstock._deadline import DeadlineExceeded
 from penstock._run import run
 
-__all__ = ["__version__", "offer_gunicorn", "run"]
+__all__ = ["DeadlineExceeded", "__version__", "offer_gunicorn", "run"]
 
 
 def offer_gunicorn() -> None:

@@ -32,6 +32,7 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
             write: Duration::from_secs(60),
             keep_alive: Duration::from_secs(60),
             graceful: Duration::from_secs(30),
+            soft_deadline: None,
             request_deadline: None,
         },
         max_requests: None,

@@ -15,6 +15,9 @@ use crate::{
     Plan, RawValue, Settings, Wire,
 };
 
+/// From the moment a request is interrupted to the one its worker is killed, should that not have helped.
+const HARD_MARGIN: Duration = Duration::from_secs(5);
+
 /// Acts on an option's value (empty for one without); the error is a sentence.
 type Apply = fn(&mut Settings, &str) -> Result<(), String>;
 
@@ -186,8 +189,13 @@ const OPTIONS: &[Entry] = &[
         Some('t'),
         "SECONDS",
         "none",
-        "time a request may take before its worker is killed; 0 is none",
-        store!(|s, v| s.timeouts.request_deadline => Some(seconds(v)?).filter(|time| !time.is_zero())),
+        "time a request may take: then it is interrupted and answered with 504; 5 s later its worker is replaced; 0 is none",
+        |settings, value| {
+            let soft = Some(seconds(value)?).filter(|time| !time.is_zero());
+            settings.timeouts.soft_deadline = soft;
+            settings.timeouts.request_deadline = soft.map(|time| time.saturating_add(HARD_MARGIN));
+            Ok(())
+        },
     ),
     option(
         "graceful-timeout",

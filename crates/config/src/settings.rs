@@ -574,6 +574,8 @@ pub struct Timeouts {
     pub keep_alive: Duration,
     /// How long a stop or a reload waits for requests in progress. Default 30 s.
     pub graceful: Duration,
+    /// How long the application may take for one request before it is interrupted and the client gets 504. `None`: for ever.
+    pub soft_deadline: Option<Duration>,
     /// How long the application may take for one request before its worker is killed. `None`: for ever.
     pub request_deadline: Option<Duration>,
 }

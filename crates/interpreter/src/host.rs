@@ -488,14 +488,18 @@ fn serve_wsgi(
         seat.log.event(&Event::Lifespan(LifespanStep::Unsupported));
     }
     let fronts: Vec<Front> = fronts(&seat);
-    let gateway: Arc<dyn Gateway> = Arc::new(Wsgi::new(
+    let mut wsgi = Wsgi::new(
         py,
         application,
         &settings,
         &fronts,
         equipment.observers.take(),
         seat.log.clone(),
-    )?);
+    )?;
+    if let Some(patience) = settings.timeouts.soft_deadline {
+        wsgi.interrupt_after(py, patience, seat.number, seat.scoreboard.worker(seat.slot))?;
+    }
+    let gateway: Arc<dyn Gateway> = Arc::new(wsgi);
     let departure = worker::serve(conditions(seat, fronts, equipment)?, &gateway)?;
     Ok(Ended {
         departure,

@@ -16,3 +16,12 @@ fn formatted(py: Python<'_>, error: &PyErr) -> PyResult<String> {
         .to_string_lossy()
         .into_owned())
 }
+
+/// Where a thread is that Python knows by this number, the innermost call last.
+pub(crate) fn stack_of(py: Python<'_>, thread: u64) -> PyResult<String> {
+    let frames = py.import("sys")?.call_method0("_current_frames")?;
+    let frame = frames.get_item(thread)?;
+    let lines = py.import("traceback")?.call_method1("format_stack", (frame,))?;
+    let text = pyo3::types::PyString::new(py, "").call_method1("join", (lines,))?;
+    text.extract()
+}

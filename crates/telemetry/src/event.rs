@@ -79,6 +79,15 @@ pub enum Event {
     RespawnDelayed { delay: Duration },
     /// A worker could not load the application at boot; the server gives up.
     BootFailed { exit_code: i32 },
+    /// A request has taken longer than the soft deadline and is interrupted (logged by the worker).
+    RequestInterrupted {
+        pid: u32,
+        number: u32,
+        thread: u32,
+        request: String,
+        client: String,
+        age: Duration,
+    },
     /// A worker has spent longer than the deadline in one request.
     RequestDeadline {
         pid: u32,

@@ -65,6 +65,27 @@ fn worker_limit(event: &Event) -> Vec<(Level, String)> {
     }
 }
 
+/// A request that is interrupted, in our own words: no other server does that.
+fn interrupted(event: &Event) -> (Level, String) {
+    let Event::RequestInterrupted {
+        pid,
+        number,
+        thread,
+        request,
+        client,
+        age,
+    } = event
+    else {
+        return (Level::Error, String::new());
+    };
+    let words = format!(
+        "{request} from {client} is interrupted after {:.1} s, longer than the deadline allows (worker {number}, pid {pid}, \
+         thread {thread})",
+        age.as_secs_f64()
+    );
+    (Level::Error, words)
+}
+
 /// An application's lifespan, in uvicorn's words, which whoever runs ASGI applications knows.
 fn lifespan(step: LifespanStep) -> (Level, String) {
     let (level, words) = match step {

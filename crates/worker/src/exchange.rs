@@ -96,6 +96,16 @@ impl Exchange {
         &self.work.head
     }
 
+    /// The thread that serves it, from 0: the number of its row in the scoreboard.
+    pub fn thread(&self) -> u32 {
+        self.work.thread
+    }
+
+    /// How long ago the application was called for it.
+    pub fn age(&self) -> Duration {
+        self.work.called.elapsed()
+    }
+
     /// The listener the client came to.
     pub fn front(&self) -> &Front {
         &self.connection.front

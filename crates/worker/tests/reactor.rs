@@ -62,6 +62,7 @@ fn settings(threads: u32, patience: Duration) -> Settings {
             write: patience,
             keep_alive: patience,
             graceful: SAFETY,
+            soft_deadline: None,
             request_deadline: None,
         },
         max_requests: None,

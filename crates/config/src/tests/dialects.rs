@@ -462,6 +462,11 @@ fn the_native_command_line_has_good_defaults() {
     assert_eq!(settings.logs.access, None);
     let settings = served("options", here("-b http://127.0.0.1:1 -w2 --access-log - a:b")).settings;
     assert_eq!((settings.binds, settings.workers), (vec![tcp("127.0.0.1", 1)], 2));
+    let timeouts = served("deadline", here("-t 2.5 a")).settings.timeouts;
+    assert_eq!(timeouts.soft_deadline, Some(Duration::from_millis(2500)));
+    assert_eq!(timeouts.request_deadline, Some(Duration::from_millis(7500)));
+    let timeouts = served("no deadline", here("-t 0 a")).settings.timeouts;
+    assert_eq!((timeouts.soft_deadline, timeouts.request_deadline), (None, None));
     for (line, code, part) in [
         ("--worker 2 a", 2, "did you mean --workers"),
         ("-w 0 a", 1, "at least 1"),

@@ -39,6 +39,8 @@ const TIMER_SLACK: Duration = Duration::from_millis(5);
 /// Between the loop, the reactor, and the application.
 #[pyclass(frozen, module = "penstock")]
 pub(crate) struct Driver {
+    /// The worker's, from 1.
+    number: u32,
     settings: Arc<Settings>,
     fronts: Vec<Front>,
     log: ErrorLog,
@@ -112,12 +114,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Driver {
     pub(super) fn new(
         py: Python<'_>,
+        number: u32,
         driven: Driven,
         settings: Arc<Settings>,
         fronts: Vec<Front>,
         log: ErrorLog,
     ) -> PyResult<Driver> {
         Ok(Driver {
+            number,
             settings,
             fronts,
             pulse: Pulse::new(log.clone()),
@@ -340,6 +344,25 @@ impl Driver {
             for held in this.all_held(py) {
                 held.leave(py)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Cancels the tasks of requests that take too long; WebSockets last as long as they like.
+    fn interrupt_the_late(&self, py: Python<'_>, patience: Duration) -> PyResult<()> {
+        for held in self.all_held(py) {
+            let Held::Http(request) = &held else { continue };
+            let Some(late) = request.get().interrupt(py, patience)? else {
+                continue;
+            };
+            self.log.event(&Event::RequestInterrupted {
+                pid: std::process::id(),
+                number: self.number,
+                thread: 0,
+                request: late.request,
+                client: late.client,
+                age: Duration::from_millis(sys::monotonic_ms().saturating_sub(late.started_ms)),
+            });
         }
         Ok(())
     }
@@ -593,6 +616,9 @@ impl Driver {
     fn beat(&self, py: Python<'_>) -> PyResult<()> {
         let in_progress = self.in_progress.load(Ordering::Relaxed) > 0;
         lock(&self.driven).beat(in_progress);
+        if let Some(patience) = self.settings.timeouts.soft_deadline {
+            self.interrupt_the_late(py, patience)?;
+        }
         let Some(interval) = self.pulse.beat(in_progress) else {
             return Ok(());
         };

@@ -10,12 +10,14 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict};
+use shared::RequestInProgress;
 use worker::{Exchange, Flow, Readiness};
 
 use super::awaitable::Receive;
@@ -45,6 +47,8 @@ struct State {
     awaits_reading: bool,
     /// The client is gone, or its body cannot be completed.
     disconnected: bool,
+    /// It has taken too long, and its task has been cancelled.
+    interrupted: bool,
     /// The application has announced trailers.
     announced_trailers: bool,
     /// The application runs in this task; the loop itself holds only weak references.
@@ -86,6 +90,7 @@ impl HttpRequest {
                 awaits_body: false,
                 awaits_reading: false,
                 disconnected: false,
+                interrupted: false,
                 announced_trailers: false,
                 task: None,
                 receivers: Vec::new(),
@@ -110,6 +115,32 @@ impl HttpRequest {
     /// The task, to cancel it.
     pub(super) fn task(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.lock().task.as_ref().map(|task| task.clone_ref(py))
+    }
+
+    /// Cancels the task if the request has taken longer than `patience`, once, and says which request that is.
+    pub(super) fn interrupt(
+        &self,
+        py: Python<'_>,
+        patience: Duration,
+    ) -> PyResult<Option<RequestInProgress>> {
+        let mut state = self.lock();
+        let late = state
+            .exchange
+            .as_ref()
+            .filter(|exchange| exchange.age() >= patience);
+        let (Some(exchange), Some(task), false) = (late, &state.task, state.interrupted) else {
+            return Ok(None);
+        };
+        let request = RequestInProgress {
+            started_ms: sys::monotonic_ms().saturating_sub(exchange.age().as_millis() as u64),
+            request: super::request_line(exchange),
+            client: exchange.client_address().to_owned(),
+        };
+        let task = task.clone_ref(py);
+        state.interrupted = true;
+        drop(state);
+        task.call_method0(py, pyo3::intern!(py, "cancel"))?;
+        Ok(Some(request))
     }
 
     /// Something has become possible.
@@ -339,8 +370,9 @@ impl HttpRequest {
             take_if(true, &mut state.receivers),
             take_if(true, &mut state.senders),
         );
+        let status = if state.interrupted { 504 } else { 500 };
         drop(state);
-        exchange.fail(500);
+        exchange.fail(status);
         wake(py, receivers);
         wake(py, senders);
         self.driver.get().answered(py, exchange, None)
@@ -450,8 +482,10 @@ impl HttpRequest {
     fn failed(&self, error: &Bound<'_, PyAny>, scope: &Bound<'_, PyDict>) -> PyResult<()> {
         let py = error.py();
         let error = PyErr::from_value(error.clone());
-        if !self.driver.get().ends_with_worker(py, &error) && !because_client_left(py, &error) {
-            let log = self.driver.get().log();
+        let log = self.driver.get().log();
+        if self.lock().interrupted {
+            log.error_with_details("It was at", &crate::traceback::text(py, &error));
+        } else if !self.driver.get().ends_with_worker(py, &error) && !because_client_left(py, &error) {
             let what = super::failure(log, "request", &super::scope::request_line(scope));
             let traceback = crate::traceback::text(py, &error);
             log.error_with_details(what, &traceback);

@@ -45,8 +45,9 @@ pub(crate) fn serve(
     conditions: Conditions,
     log: &ErrorLog,
 ) -> PyResult<Ended> {
+    let number = conditions.number;
     let driven = Driven::new(conditions)?;
-    let driver = Driver::new(py, driven, Arc::clone(settings), fronts, log.clone())?;
+    let driver = Driver::new(py, number, driven, Arc::clone(settings), fronts, log.clone())?;
     let driver = Bound::new(py, driver)?;
     let options = &settings.asgi;
     let graceful = settings.timeouts.graceful.as_secs_f64();

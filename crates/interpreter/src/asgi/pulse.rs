@@ -114,7 +114,10 @@ impl Shared {
 
     /// Waits for the interpreter if the loop holds it: then the stack is where it lets go.
     fn tell(&self, silence: Duration) {
-        let stack = Python::attach(|py| self.stack(py).unwrap_or_else(|error| error.to_string()));
+        let thread = self.loop_thread.get().copied().unwrap_or_default();
+        let stack = Python::attach(|py| {
+            crate::traceback::stack_of(py, thread).unwrap_or_else(|error| error.to_string())
+        });
         // The loop may have gone on while this thread waited for the interpreter.
         let silence = silence.max(self.silence());
         let what = format!(
@@ -123,13 +126,5 @@ impl Shared {
             silence.as_secs_f64()
         );
         self.log.error_with_details(what, &stack);
-    }
-
-    fn stack(&self, py: Python<'_>) -> PyResult<String> {
-        let frames = py.import("sys")?.call_method0("_current_frames")?;
-        let frame = frames.get_item(self.loop_thread.get().copied().unwrap_or_default())?;
-        let lines = py.import("traceback")?.call_method1("format_stack", (frame,))?;
-        let text = pyo3::types::PyString::new(py, "").call_method1("join", (lines,))?;
-        text.extract()
     }
 }

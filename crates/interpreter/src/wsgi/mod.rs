@@ -5,6 +5,7 @@
 //! what it returns ([`answer`]). Whatever the application does, the exchange comes back answered or cut.
 
 mod answer;
+mod deadline;
 mod environ;
 mod errors;
 mod file_wrapper;
@@ -12,14 +13,17 @@ mod transaction;
 mod variables;
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use config::Settings;
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
+use shared::WorkerRow;
 use telemetry::ErrorLog;
 use worker::{Exchange, Front, Gateway};
 
+use deadline::Deadline;
 use environ::Environs;
 
 use crate::observers::Observers;
@@ -41,6 +45,7 @@ pub(crate) struct Wsgi {
     environs: Environs,
     observers: Option<Observers>,
     spares: Mutex<Vec<Spare>>,
+    deadline: Option<Deadline>,
     log: ErrorLog,
     sendfile: bool,
 }
@@ -68,9 +73,25 @@ impl Wsgi {
             environs: Environs::new(py, settings, fronts, &log)?,
             observers,
             spares: Mutex::default(),
+            deadline: None,
             log,
             sendfile: settings.sendfile,
         })
+    }
+
+    /// Interrupts requests that take longer than `patience`. To be called on the main thread.
+    ///
+    /// # Errors
+    /// When no thread can be started that watches them.
+    pub(crate) fn interrupt_after(
+        &mut self,
+        py: Python<'_>,
+        patience: Duration,
+        number: u32,
+        row: WorkerRow,
+    ) -> PyResult<()> {
+        self.deadline = Some(Deadline::start(py, patience, number, row, self.log.clone())?);
+        Ok(())
     }
 
     fn serve_attached(&self, py: Python<'_>, mut exchange: Exchange) -> PyResult<Exchange> {
@@ -87,7 +108,11 @@ impl Wsgi {
         let environ = self
             .environs
             .environ(py, &exchange, transaction, &spare.early_hints)?;
+        let thread = exchange.thread();
         transaction.get().lend(exchange);
+        if let Some(deadline) = &self.deadline {
+            deadline.begin(thread);
+        }
         let called = match (&self.application, &observed) {
             (_, Some((_, Err(error)))) => Err(error.clone_ref(py)),
             (Some(application), _) => application
@@ -96,6 +121,10 @@ impl Wsgi {
             (None, _) => Err(no_application()),
         };
         let sent = called.and_then(|answer| answer::send(&answer, transaction.get(), self.sendfile));
+        let interrupted = self
+            .deadline
+            .as_ref()
+            .is_some_and(|deadline| deadline.end(py, thread));
         let mut exchange = transaction.get().take_back(py)?;
         match sent {
             Ok(()) => {
@@ -104,7 +133,7 @@ impl Wsgi {
                         .warning(format_args!("{}: {fault}", request_line(&exchange)));
                 }
             }
-            Err(error) => self.report(py, &mut exchange, &error),
+            Err(error) => self.report(py, &mut exchange, &error, interrupted),
         }
         if let Some((observers, Ok(observed))) = &observed {
             observers.end(py, observed, &environ, &mut exchange);
@@ -114,10 +143,16 @@ impl Wsgi {
         Ok(exchange)
     }
 
-    /// The application failed: a 500 if the client has seen nothing yet, a visible cut otherwise.
-    fn report(&self, py: Python<'_>, exchange: &mut Exchange, error: &PyErr) {
-        // A worker told to leave at once interrupts its application this way; that is no fault to report.
-        if !error.is_instance_of::<PyKeyboardInterrupt>(py) {
+    /// The application failed, or was interrupted: a 500 or a 504 if the client has seen nothing yet, a visible cut
+    /// otherwise.
+    fn report(&self, py: Python<'_>, exchange: &mut Exchange, error: &PyErr, interrupted: bool) {
+        // The log has been told of a deadline already. A worker told to leave at once interrupts its application as well;
+        // that is no fault to report.
+        let told = self
+            .deadline
+            .as_ref()
+            .is_some_and(|deadline| deadline.is_cause(py, error));
+        if !told && !error.is_instance_of::<PyKeyboardInterrupt>(py) {
             if self.application.is_none() {
                 self.log
                     .error("--- no python application found, check your startup logs for errors ---");
@@ -127,7 +162,7 @@ impl Wsgi {
                     .error_with_details(what, &crate::traceback::text(py, error));
             }
         }
-        exchange.fail(500);
+        exchange.fail(if interrupted { 504 } else { 500 });
     }
 
     fn spare(&self, py: Python<'_>) -> PyResult<Spare> {

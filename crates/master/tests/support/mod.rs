@@ -285,6 +285,7 @@ fn settings(directory: &Path) -> Settings {
             write: Duration::from_secs(60),
             keep_alive: Duration::ZERO,
             graceful: Duration::from_secs(10),
+            soft_deadline: None,
             request_deadline: Some(Duration::from_secs(1)),
         },
         max_requests: None,

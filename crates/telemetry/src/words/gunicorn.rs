@@ -56,6 +56,7 @@ pub(super) fn lines(event: &Event) -> Lines {
             };
             vec![(Error, format!("Reason: {reason}"))]
         }
+        Event::RequestInterrupted { .. } => vec![super::interrupted(event)],
         Event::RequestDeadline {
             pid,
             request,

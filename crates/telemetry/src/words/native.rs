@@ -88,6 +88,7 @@ pub(super) fn lines(event: &Event) -> Lines {
                 "The application could not be loaded, see above; nothing is served, leaving with exit code {exit_code}"
             ),
         )],
+        Event::RequestInterrupted { .. } => vec![super::interrupted(event)],
         Event::RequestDeadline {
             pid,
             number,

@@ -48,6 +48,14 @@ fn each_event_has_the_words_of_its_dialect() {
         client: "127.0.0.1".to_owned(),
         age: Duration::from_secs(30),
     };
+    let interrupted = Event::RequestInterrupted {
+        pid: 20,
+        number: 1,
+        thread: 2,
+        request: "GET /slow".to_owned(),
+        client: "127.0.0.1".to_owned(),
+        age: Duration::from_millis(2040),
+    };
     let ready = Event::WorkerReady {
         pid: 20,
         number: 1,
@@ -250,6 +258,11 @@ fn each_event_has_the_words_of_its_dialect() {
             Gunicorn,
             deadline.clone(),
             "Critical WORKER TIMEOUT (pid:20)|Error Worker (pid:20) has spent 30.0 s in GET /slow from 127.0.0.1, longer than the timeout allows",
+        ),
+        (
+            Native,
+            interrupted,
+            "Error GET /slow from 127.0.0.1 is interrupted after 2.0 s, longer than the deadline allows (worker 1, pid 20, thread 2)",
         ),
         (
             Uwsgi,

@@ -56,6 +56,7 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
                 delay.as_secs_f64()
             ),
         )],
+        Event::RequestInterrupted { .. } => vec![super::interrupted(event)],
         Event::RequestDeadline { pid, age, .. } => vec![(
             Critical,
             format!(

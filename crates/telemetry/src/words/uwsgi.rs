@@ -81,6 +81,7 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
             vec![(Error, "*** no app loaded. GAME OVER ***".to_owned())]
         }
         Event::BootFailed { .. } => vec![(Error, "!!! workers cannot start, giving up !!!".to_owned())],
+        Event::RequestInterrupted { .. } => vec![super::interrupted(event)],
         Event::RequestDeadline {
             pid,
             number,

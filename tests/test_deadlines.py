@@ -1,0 +1,175 @@
+"""Requests that take too long: the soft deadline interrupts them, the hard one ends their worker; others are served."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from harness import ConnectionEnded, Server
+from harness.processes import wait_until
+from load import Load
+
+StartServer = Callable[..., Server]
+
+SAFETY_SECONDS = 60.0
+
+# In `hold` a thread holds the interpreter's lock: a loop in C, which no signal ends.
+APPLICATION = """\
+import itertools, os, time
+
+
+def late(path):
+    if path == "/sleep":
+        time.sleep(600)
+    while path == "/spin":
+        pass
+    while path == "/naps":
+        time.sleep(0.01)
+    if path == "/hold":
+        sum(itertools.repeat(1))
+    if path == "/stubborn":
+        while True:
+            try:
+                late("/naps")
+            except BaseException:
+                pass
+
+
+def body():
+    try:
+        yield b"begun "
+        late("/naps")
+    finally:
+        print("the iterator was closed", flush=True)
+
+
+def app(environ, start_response):
+    if environ["PATH_INFO"] == "/stream":
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return body()
+    try:
+        late(environ["PATH_INFO"])
+    finally:
+        if environ["PATH_INFO"] != "/worker":
+            print("cleaned up after", environ["PATH_INFO"], flush=True)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(os.getpid()).encode()]
+
+
+async def asgi(scope, receive, send):
+    import asyncio
+
+    if scope["type"] != "http":
+        return
+    if scope["path"] == "/stream":
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"begun ", "more_body": True})
+    if scope["path"] != "/worker":
+        try:
+            await asyncio.sleep(600)
+        finally:
+            print("cleaned up after", scope["path"], flush=True)
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": str(os.getpid()).encode()})
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    (tmp_path / "late.py").write_text(APPLICATION)
+    return tmp_path
+
+
+def interrupted(server: Server, target: str) -> None:
+    """The request gets a 504, and the log names it, its client and its age, and where it was."""
+    answer = server.get(target)
+    assert answer.status == 504, answer
+    found = re.search(r"GET %s from 127\.0\.0\.1 is interrupted after (\d+\.\d) s" % target, server.log)
+    assert found and float(found[1]) >= 1, server.log
+    server.wait_for_log(f"cleaned up after {target}")
+    assert "late.py" in server.log.split(f"GET {target} from", 1)[1]
+
+
+@pytest.mark.parametrize(
+    ("threads", "targets"),
+    # A thread of its own is not interrupted in the middle of a call of the system.
+    [("1", ["/sleep", "/spin", "/naps"]), ("3", ["/spin", "/naps"])],
+    ids=["inline", "threads"],
+)
+def test_a_request_over_the_soft_deadline_gets_504_and_its_worker_lives(
+    site: Path, start_server: StartServer, threads: str, targets: list[str]
+) -> None:
+    server = start_server("-b", "{tcp}", "--threads", threads, "-t", "1", "late:app", cwd=site)
+    worker = server.get("/worker").body
+    for target in [*targets, *targets]:
+        interrupted(server, target)
+        assert server.get("/worker").body == worker
+    with server.connect() as client:
+        cut = client.get("/stream")
+        assert (cut.status, cut.body, cut.complete) == (200, b"begun ", False)
+    server.wait_for_log("the iterator was closed")
+    assert server.get("/worker").body == worker
+
+
+def test_a_late_asgi_request_is_cancelled_and_gets_504(site: Path, start_server: StartServer) -> None:
+    server = start_server("-b", "{tcp}", "-t", "1", "late:asgi", cwd=site)
+    worker = server.get("/worker").body
+    interrupted(server, "/sleep")
+    with server.connect() as client:
+        cut = client.get("/stream")
+        assert (cut.status, cut.body, cut.complete) == (200, b"begun ", False)
+    server.wait_for_log("cleaned up after /stream")
+    assert server.get("/worker").body == worker
+
+
+def test_an_interrupted_request_does_not_disturb_those_that_follow(site: Path, start_server: StartServer) -> None:
+    server = start_server("-b", "{tcp}", "--threads", "4", "-t", "1", "late:app", cwd=site)
+    with Load(server.address, kept=3, fresh=2) as load:
+        for _ in range(4):
+            interrupted(server, "/naps")
+        load.wait_for_answers(50)
+    print(load)
+    assert load.failures == [], str(load)
+    assert len(load.answers) == 1, str(load)
+
+
+HARD = [
+    # A thread that holds the interpreter's lock leaves nobody to raise an exception in it.
+    (("-b", "{tcp}", "-w", "2", "-t", "1"), "/hold", "GET /hold from 127.0.0.1"),
+    (("-b", "{tcp}", "-w", "2", "--threads", "2", "-t", "1"), "/stubborn", "GET /stubborn from 127.0.0.1"),
+    (("gunicorn", "-b", "{tcp}", "-w", "2", "-t", "1"), "/hold", "GET /hold from 127.0.0.1"),
+    (("gunicorn", "-b", "{tcp}", "-w", "2", "--threads", "2", "-t", "1"), "/spin", "GET /spin from 127.0.0.1"),
+    (
+        ("uwsgi", "--http-socket", "{tcp}", "--master", "-p", "2", "--disable-logging", "--harakiri", "1", "-w"),
+        "/hold",
+        "127.0.0.1 - GET /hold since ",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "target", "line"),
+    HARD,
+    ids=["native-lock-held", "native-stubborn", "gunicorn-lock-held", "gthread-spin", "harakiri-lock-held"],
+)
+def test_over_the_hard_deadline_the_worker_is_replaced_while_others_are_served(
+    site: Path, start_server: StartServer, arguments: tuple[str, ...], target: str, line: str
+) -> None:
+    server = start_server(*arguments, "late:app", cwd=site)
+    assert wait_until(lambda: len(server.processes()) == 3, SAFETY_SECONDS), server.processes()
+    before = set(server.processes())
+    with Load(server.address, kept=0, fresh=3, timeout=SAFETY_SECONDS) as load:
+        load.wait_for_answers(20)
+        with server.connect() as client, pytest.raises(ConnectionEnded):
+            client.get(target)
+        assert wait_until(lambda: len(set(server.processes()) - before) == 1, SAFETY_SECONDS), server.processes()
+        load.wait_for_answers(20)
+    print(load)
+    # Connections that the stuck worker had accepted and could not read from.
+    assert all(failure.why.endswith("before any answer") for failure in load.failures), str(load)
+    assert len(load.failures) <= load.connections, str(load)
+    assert line in server.log
+    # The stack of the stuck thread, and of all others.
+    assert re.search(r'File ".*late\.py", line \d+ in late', server.log), server.log
