@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    AddedHeaders, Asgi, Cgi, Dialect, Gateways, HeaderRules, Interface, Level, Limits, Loading, LogTarget,
-    Logs, ProcessAffixes, ProxyProtocol, ReloadWatch, Routes, Settings, StaticFiles, Timeouts,
+    AddedHeaders, Asgi, Cgi, Commons, Dialect, Gateways, HeaderRules, Interface, Level, Limits, Loading,
+    LogTarget, Logs, ProcessAffixes, ProxyProtocol, ReloadWatch, Routes, Settings, StaticFiles, Timeouts,
     UnixSocketRights, WorkerLimits,
 };
 
@@ -90,6 +90,7 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
         routes: Routes::default(),
         worker_limits: WorkerLimits::default(),
         cgi: Cgi::default(),
+        commons: Commons::default(),
     }
 }
 

@@ -6,6 +6,7 @@
 //! configuration files.
 
 mod address;
+mod commons;
 mod defaults;
 mod glob;
 mod gunicorn;
@@ -22,6 +23,7 @@ mod uvicorn;
 mod uwsgi;
 mod worker_limits;
 
+pub use commons::*;
 pub use gunicorn::{Evaluate, gunicorn, gunicorn_defaults, gunicorn_setting_names};
 pub use loading::*;
 pub use log_selection::*;

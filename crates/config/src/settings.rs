@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Loading, LogSelection, Routes, StaticFiles, WorkerLimits};
+use crate::{Commons, Loading, LogSelection, Routes, StaticFiles, WorkerLimits};
 
 /// Which server the user thinks they are talking to: decides log wording, exit codes and the meaning of signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +126,8 @@ pub struct Settings {
     pub loading: Loading,
     /// CGI scripts that are served beside the application.
     pub cgi: Cgi,
+    /// What processes have in common beyond requests.
+    pub commons: Commons,
 }
 
 /// CGI scripts (RFC 3875).

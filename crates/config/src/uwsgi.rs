@@ -210,6 +210,7 @@ fn new_draft(environment: &Environment) -> Draft<'_> {
         greenlets: None,
         mounts: Vec::new(),
         no_request_log: false,
+        default_cache: None,
         show: false,
         notices: Vec::new(),
         environment,
@@ -326,6 +327,7 @@ fn finish(draft: &mut Draft<'_>, given: &[Given]) -> Result<(), ConfigError> {
         .collect();
     draft.settings.application = application(draft);
     table::loading::finish(draft);
+    table::commons::finish(draft).map_err(|reason| ConfigError::new(format!("cache: {reason}")))?;
     if let Err(reason) = routes::check(&draft.settings.routes) {
         return Err(ConfigError::new(format!("route: {reason}")));
     }

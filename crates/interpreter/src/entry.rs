@@ -20,6 +20,7 @@ use crate::hooks::Hooks;
 use crate::host::{Interpreter, report};
 use crate::python_config::{self, Functions};
 use crate::python_logger;
+use crate::uwsgi::Commons;
 
 /// What was typed, where: enough to evaluate it again.
 #[derive(Clone)]
@@ -243,8 +244,13 @@ impl Command {
         }
         let hooks = Hooks::new(py, &plan, functions, &log, logger.as_ref(), None)
             .map_err(|error| ConfigError::new(error.to_string()))?;
+        let commons = (settings.dialect == Dialect::Uwsgi)
+            .then(|| Commons::open(settings, &plan.values))
+            .transpose()
+            .map_err(ConfigError::new)?;
         let mut host = Interpreter {
             command: self,
+            commons,
             hooks,
             logger,
             preloaded,

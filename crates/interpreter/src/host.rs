@@ -21,6 +21,7 @@ use crate::entry::Command;
 use crate::hooks::{Argument, Hooks};
 use crate::observers::Observers;
 use crate::python_logger;
+use crate::uwsgi::Commons;
 use crate::wsgi::Wsgi;
 
 /// The name in the Server header.
@@ -37,6 +38,8 @@ pub(crate) struct Interpreter {
     pub(crate) hooks: Hooks,
     /// The logger in Python, where the configuration asks for one.
     pub(crate) logger: Option<Py<PyAny>>,
+    /// What `import uwsgi` shows of what processes share, under that dialect.
+    pub(crate) commons: Option<Commons>,
     /// The application, where it was loaded before the workers were forked.
     pub(crate) preloaded: Option<Loaded>,
     pub(crate) log: ErrorLog,
@@ -67,6 +70,9 @@ impl Host for Interpreter {
                     .log
                     .error(format_args!("the logger stays as it was: {message}")),
             }
+            if let Some(commons) = &mut self.commons {
+                commons.adapt(&plan.settings, &plan.values)?;
+            }
             let logger = self.logger.as_ref();
             self.hooks = Hooks::new(py, &plan, functions, &self.log, logger, Some(&mut self.hooks))
                 .map_err(|error| error.to_string())?;
@@ -83,6 +89,16 @@ impl Host for Interpreter {
             Ok(never) => match never {},
             Err(error) => error.value(py).to_string(),
         })
+    }
+
+    fn wants_attention(&self) -> bool {
+        self.commons.as_ref().is_some_and(Commons::wants_sweeping)
+    }
+
+    fn attend(&mut self) {
+        if let Some(commons) = &self.commons {
+            commons.sweep();
+        }
     }
 
     fn promoted(&mut self) {
@@ -167,6 +183,9 @@ impl Interpreter {
             }
             Err(code) => (code, false),
         };
+        if self.commons.is_some() {
+            Commons::at_exit(py, &self.log);
+        }
         self.hooks
             .call(py, "worker_exit", &[Argument::Server, Argument::ThisWorker]);
         self.log.event(&Event::WorkerExiting { pid, served });
@@ -205,6 +224,9 @@ impl Interpreter {
             rustix::process::umask(rustix::fs::Mode::from_raw_mode(umask as _));
         }
         self.prepare_for_abort(py).map_err(failed)?;
+        if let Some(commons) = &self.commons {
+            commons.offer(py, seat).map_err(failed)?;
+        }
         let unnamed = settings.application.is_none() && settings.loading.mounts.is_empty();
         let application = match self.preloaded.take() {
             Some(application) => Some(application),
@@ -216,6 +238,9 @@ impl Interpreter {
                 Err(failure) => self.without_application(settings, seat.generation, Some(failure))?,
             },
         };
+        if self.commons.is_some() {
+            Commons::after_fork(py).map_err(failed)?;
+        }
         if let Some(application) = &application {
             self.hooks
                 .set_worker(py, "wsgi", application.callable.bind(py))

@@ -17,6 +17,7 @@ mod python_logger;
 mod traceback;
 mod trust;
 mod uvicorn_logging;
+mod uwsgi;
 mod wsgi;
 
 #[pyo3::pymodule]

@@ -39,6 +39,14 @@ pub trait Host {
         String::from("this server cannot be started anew")
     }
 
+    /// Whether [`Host::attend`] has anything to do.
+    fn wants_attention(&self) -> bool {
+        false
+    }
+
+    /// About once a second: what the room above looks after in the master. It waits for nobody.
+    fn attend(&mut self) {}
+
     /// The master that this one was to replace is gone: GUNICORN_PID means nothing any more.
     fn promoted(&mut self) {}
 

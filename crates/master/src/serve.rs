@@ -276,6 +276,7 @@ impl<'a> Master<'a> {
             || self.notifier.beat_ms.is_some()
             || (!self.processes.is_empty() && self.era.settings.timeouts.request_deadline.is_some())
             || self.watches_memory()
+            || self.host.wants_attention()
             || !self.touch.is_empty();
         let deadlines = [
             self.supervisor.next_deadline_ms(),

@@ -1,7 +1,9 @@
 #![forbid(unsafe_code)]
 //! Room `shared`: memory that the master and its workers both see.
 
+mod cache;
 mod scoreboard;
 mod text;
 
+pub use cache::{Cache, CacheStatistics, Existing, Refusal, Shape, StoreError, WhenFull};
 pub use scoreboard::{RequestInProgress, Scoreboard, ThreadRow, WorkerRow, WorkerState};

@@ -3,6 +3,7 @@
 //! The only room on floor 0 with `unsafe`; each block says why it is sound. No policy, no settings, no logging.
 
 mod listening;
+mod lock;
 mod mapping;
 mod process;
 mod title;
@@ -10,7 +11,8 @@ mod transfer;
 mod users;
 
 pub use listening::admit_nobody_new;
-pub use mapping::shared_words;
+pub use lock::{Found, SharedLock, shared_locks};
+pub use mapping::{file_words, shared_words, write_back};
 pub use process::{
     BlockedSignals, Fork, adopt_descriptor, block_signals, close_descriptor, default_signal, exit_now, fork,
     keep_on_exec, monotonic_ms,

@@ -1,9 +1,10 @@
-//! Memory shared with the processes forked later.
+//! Memory shared with the processes forked later, with or without a file behind it.
 
+use std::fs::File;
 use std::io;
 use std::sync::atomic::AtomicU64;
 
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+use rustix::mm::{MapFlags, MsyncFlags, ProtFlags, mmap, mmap_anonymous, msync};
 
 /// Maps `count` zeroed words that this process and all its later forks see alike.
 ///
@@ -29,6 +30,53 @@ pub fn shared_words(count: usize) -> io::Result<&'static [AtomicU64]> {
         )?;
         Ok(std::slice::from_raw_parts(start.cast::<AtomicU64>(), count))
     }
+}
+
+/// Maps the first `count` words of `file`, which must be at least that long: what is stored there is in the file as soon
+/// as it is stored, whatever becomes of this process. Whether it outlasts the machine is up to [`write_back`].
+///
+/// The mapping lives as long as the process. Whoever shortens the file meanwhile ends the process (`SIGBUS`).
+///
+/// # Errors
+/// When the file is too short (`UnexpectedEof`), or the kernel refuses the mapping.
+pub fn file_words(file: &File, count: usize) -> io::Result<&'static [AtomicU64]> {
+    let bytes = count
+        .max(1)
+        .checked_mul(size_of::<AtomicU64>())
+        .ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    if file.metadata()?.len() < bytes as u64 {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+    }
+    // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing. It is page-aligned, `bytes` long, all
+    // of it inside the file, and never unmapped; any bytes are valid words, and atomics tolerate that others write.
+    unsafe {
+        let start = mmap(
+            std::ptr::null_mut(),
+            bytes,
+            ProtFlags::READ | ProtFlags::WRITE,
+            MapFlags::SHARED,
+            file,
+            0,
+        )?;
+        Ok(std::slice::from_raw_parts(start.cast::<AtomicU64>(), count))
+    }
+}
+
+/// Has the kernel write words of [`file_words`] to the disk, now if `wait`, else soon. `words` must be the whole mapping.
+///
+/// # Errors
+/// What the disk says.
+pub fn write_back(words: &'static [AtomicU64], wait: bool) -> io::Result<()> {
+    let flags = if wait { MsyncFlags::SYNC } else { MsyncFlags::ASYNC };
+    // SAFETY: the address range is that of a live slice; the call changes none of it.
+    unsafe {
+        msync(
+            words.as_ptr().cast_mut().cast(),
+            std::mem::size_of_val(words),
+            flags,
+        )?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

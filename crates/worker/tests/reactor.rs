@@ -116,6 +116,7 @@ fn settings(threads: u32, patience: Duration) -> Settings {
         loading: config::Loading::default(),
         routes: config::Routes::default(),
         worker_limits: config::WorkerLimits::default(),
+        commons: config::Commons::default(),
         cgi: config::Cgi::default(),
     }
 }

@@ -2,6 +2,7 @@
 //! name only and not there yet; a new ability is a new entry.
 
 mod cgi;
+pub(super) mod commons;
 pub(super) mod families;
 mod limits;
 pub(super) mod loading;
@@ -18,7 +19,7 @@ use super::known::{self, is_on, leading_number};
 use crate::address::host_and_port;
 use crate::defaults::{count, size, unless_zero};
 use crate::option::Status;
-use crate::{Address, Daemonize, Environment, LogSelection, LogTarget, Settings, Wire, glob};
+use crate::{Address, CacheSettings, Daemonize, Environment, LogSelection, LogTarget, Settings, Wire, glob};
 
 /// What the options are being turned into.
 #[derive(Debug)]
@@ -49,6 +50,8 @@ pub(super) struct Draft<'a> {
     pub(super) no_request_log: bool,
     /// `show-config`
     pub(super) show: bool,
+    /// What the options of old say of a cache.
+    pub(super) default_cache: Option<CacheSettings>,
     /// Notices so far, without their origin.
     pub(super) notices: Vec<String>,
     /// The surroundings.
@@ -142,6 +145,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
         .chain(logs::ENTRIES)
         .chain(routes::ENTRIES)
         .chain(cgi::ENTRIES)
+        .chain(commons::ENTRIES)
         .chain(static_files::ENTRIES)
         .chain(more::ENTRIES)
 }

@@ -53,6 +53,7 @@ impl Master<'_> {
             self.notifier.alive();
         }
         self.take_over();
+        self.host.attend();
         self.inbox
             .extend(self.touch.touched().into_iter().map(Input::Touched));
         if self.watches_memory() {

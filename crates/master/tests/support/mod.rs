@@ -339,6 +339,7 @@ fn settings(directory: &Path) -> Settings {
         loading: config::Loading::default(),
         routes: config::Routes::default(),
         worker_limits: config::WorkerLimits::default(),
+        commons: config::Commons::default(),
         cgi: config::Cgi::default(),
     }
 }

@@ -173,7 +173,7 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
     ),
     idle(
         "post-buffering-bufsize body-read-warning chunked-input-* upload-progress thread-stack* \
-         threads-stack* lock-engine locks use-abort ksm never-swap persistent-ipcsem backtrace-depth clock \
+         threads-stack* lock-engine use-abort ksm never-swap persistent-ipcsem backtrace-depth clock \
          check-interval mem-collector-freq profiler static-cache-paths* rpc-max signal-bufsize \
          signals-bufsize mule-msg-size max-apps no-initgroups skip-zero skip-atexit* fd-safe safe-fd \
          http-auto-gzip daemons-honour-stdin log-master-req-stream metrics-no-cores stats-no-* disable-*",
@@ -212,8 +212,14 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "cron* unique-cron timer rbtimer signal-timer signal-rbtimer",
         "Timers.",
     ),
+    idle(
+        "cache-store-sync cache-report-freed-items cache-expire-freq cache-use-last-modified cache-sync* cache-udp-*",
+        "Details of caches.",
+        "what is stored is in the file at once, what has expired is removed each second, and caches of several servers are \
+         not kept alike",
+    ),
     coming(
-        "cache* check-cache add-cache-item load-file-in-cache* sharedarea py-sharedarea queue*",
+        "cache-* check-cache add-cache-item load-file-in-cache* sharedarea py-sharedarea queue*",
         "Caches and memory that workers share.",
     ),
     coming("mule* farm spooler*", "Mules and spoolers."),

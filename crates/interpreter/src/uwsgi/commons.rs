@@ -1,0 +1,169 @@
+//! What the processes of a server share, from its start: opened once, handed on by the forks.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use config::{CacheSettings, RawValue, Settings, WhenFull};
+use master::WorkerSeat;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use shared::{Cache, Shape, StoreError};
+use sys::SharedLock;
+use telemetry::ErrorLog;
+
+use super::{Caches, Locks, Server};
+use crate::python_config;
+use crate::python_config::Functions;
+
+/// A cache and what it was made by.
+#[derive(Debug)]
+pub(crate) struct NamedCache {
+    pub(super) settings: CacheSettings,
+    pub(super) cache: Cache,
+}
+
+/// What processes share.
+#[derive(Debug)]
+pub(crate) struct Commons {
+    caches: Vec<Arc<NamedCache>>,
+    locks: &'static [SharedLock],
+    /// What was given: `uwsgi.opt`.
+    options: Vec<(String, RawValue)>,
+    started: u64,
+}
+
+impl Commons {
+    /// Makes and opens what `settings` ask for.
+    ///
+    /// # Errors
+    /// What cannot be had, and why.
+    pub(crate) fn open(settings: &Settings, options: &[(String, RawValue)]) -> Result<Commons, String> {
+        let mut commons = Commons {
+            caches: Vec::new(),
+            locks: &[],
+            options: Vec::new(),
+            started: now(),
+        };
+        commons.adapt(settings, options)?;
+        Ok(commons)
+    }
+
+    /// Makes what another configuration asks for in addition; what is as before stays with all that is in it.
+    ///
+    /// # Errors
+    /// As [`Commons::open`]; everything is as before then.
+    pub(crate) fn adapt(
+        &mut self,
+        settings: &Settings,
+        options: &[(String, RawValue)],
+    ) -> Result<(), String> {
+        let wanted = settings.commons.caches.iter();
+        let caches = wanted.map(|wanted| {
+            let same = self.caches.iter().find(|cache| cache.settings == *wanted);
+            same.map_or_else(|| open_cache(wanted).map(Arc::new), |cache| Ok(Arc::clone(cache)))
+        });
+        let caches = caches.collect::<Result<_, _>>()?;
+        let locks = settings.commons.locks as usize + 1;
+        if self.locks.len() < locks {
+            self.locks = sys::shared_locks(locks).map_err(|error| format!("locks: {error}"))?;
+        }
+        self.caches = caches;
+        self.options = options.to_vec();
+        Ok(())
+    }
+
+    /// Once a second, in the master: what has expired goes.
+    pub(crate) fn sweep(&self) {
+        for cache in self.caches.iter().filter(|cache| !cache.settings.no_expiry) {
+            // A worker that is busy with it has it swept the next time.
+            let _ = cache.cache.sweep_if_free(now());
+        }
+    }
+
+    /// Whether there is anything to sweep.
+    pub(crate) fn wants_sweeping(&self) -> bool {
+        self.caches.iter().any(|cache| !cache.settings.no_expiry)
+    }
+
+    /// Lets the application of this process import `uwsgi` and `uwsgidecorators`.
+    ///
+    /// # Errors
+    /// What Python says.
+    pub(crate) fn offer(&self, py: Python<'_>, seat: &WorkerSeat) -> PyResult<()> {
+        let caches = Caches::new(self.caches.clone(), seat.log.clone());
+        let options: Bound<'_, PyDict> = python_config::dictionary(py, &self.options, &Functions::new())?;
+        let arguments = (
+            Server::new(seat, self.started),
+            caches,
+            Locks::new(self.locks),
+            options,
+        );
+        py.import("penstock._uwsgi.names")?
+            .call_method1("offer", arguments)?;
+        Ok(())
+    }
+}
+
+impl Commons {
+    /// The application is loaded in this process: calls what it wants called then.
+    ///
+    /// # Errors
+    /// What Python says; what the application's own function raises is only logged.
+    pub(crate) fn after_fork(py: Python<'_>) -> PyResult<()> {
+        py.import("penstock._uwsgi.names")?
+            .call_method0("after_fork")
+            .map(drop)
+    }
+
+    /// This process ends: calls what the application wants called then.
+    pub(crate) fn at_exit(py: Python<'_>, log: &ErrorLog) {
+        let called = py
+            .import("penstock._uwsgi.names")
+            .and_then(|names| names.call_method0("at_exit"));
+        if let Err(error) = called {
+            log.error_with_details("uwsgi.atexit failed", &crate::traceback::text(py, &error));
+        }
+    }
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+}
+
+fn open_cache(settings: &CacheSettings) -> Result<NamedCache, String> {
+    let shape = Shape {
+        items: settings.items,
+        blocks: settings.blocks,
+        block_size: settings.block_size,
+        key_size: settings.key_size,
+        buckets: settings.buckets,
+        chained: settings.chained,
+        when_full: match settings.when_full {
+            WhenFull::Refuse => shared::WhenFull::Refuse,
+            WhenFull::ForgetOldest => shared::WhenFull::ForgetOldest,
+            WhenFull::Clear => shared::WhenFull::Clear,
+        },
+    };
+    let name = &settings.name;
+    let cache = match &settings.store {
+        None => Cache::create(shape).map_err(|error| format!("the cache {name} cannot be made: {error}"))?,
+        Some(path) => {
+            let opened = match Cache::open(shape, path) {
+                Err(StoreError::Shape) if settings.replace_store => std::fs::remove_file(path)
+                    .map_err(StoreError::Io)
+                    .and_then(|()| Cache::open(shape, path)),
+                opened => opened,
+            };
+            let shown = path.display();
+            opened.map_err(|error| format!("the cache {name} cannot lie in the file {shown}: {error}"))?
+        }
+    };
+    Ok(NamedCache {
+        settings: settings.clone(),
+        cache,
+    })
+}

@@ -1,0 +1,164 @@
+"""The content of ``uwsgi``: its names and manners (what is bytes, what None means), over what the server offers.
+
+Leaves out what has no counterpart here; see docs/uwsgi-api.md.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+VERSION = b"2.0.31"
+
+
+def names(server: Any, caches: Any, locks: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """Every name of the module."""
+    return {
+        **_information(server, options),
+        **_requests(server),
+        **_caching(caches),
+        "lock": _unanswered(locks.lock),
+        "unlock": _unanswered(locks.unlock),
+        "is_locked": locks.is_locked,
+        # Set by applications.
+        "post_fork_hook": None,
+        "atexit": None,
+    }
+
+
+def _unanswered(function: Callable[..., Any]) -> Callable[..., None]:
+    def call(*arguments: Any) -> None:
+        function(*arguments)
+
+    return call
+
+
+def option_value(value: Any) -> Any:
+    """A value of ``uwsgi.opt``: bytes; True for an option without one; a list where it was given several times."""
+    if isinstance(value, list):
+        return [option_value(one) for one in value]
+    return True if value in ("", None, True) else str(value).encode("utf-8", "surrogateescape")
+
+
+def _information(server: Any, options: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "opt": {name: option_value(value) for name, value in options.items()},
+        "magic_table": {},
+        "version": VERSION,
+        "version_info": (2, 0, 31, 0, b""),
+        "hostname": socket.gethostname().encode(),
+        "numproc": server.processes,
+        "cores": server.threads,
+        "has_threads": 1,
+        "buffer_size": server.buffer_size,
+        "started_on": server.started,
+        "is_a_reload": server.is_a_reload,
+        "unbit": None,
+        "loop": None,
+        "applications": None,
+        "worker_id": lambda: server.worker_id,
+        "masterpid": lambda: server.master_pid,
+        "mule_id": lambda: 0,
+        "i_am_the_lord": lambda legion=None: False,
+        "i_am_the_spooler": lambda: False,
+        "in_farm": lambda name=None: False,
+        "ready": lambda: True,
+        "total_requests": server.total_requests,
+        "request_id": server.requests,
+        "workers": lambda: _workers(server),
+        "mem": _memory,
+        "micros": lambda: time.time_ns() // 1000,
+        "reload": lambda: _true(server.reload),
+        "stop": lambda: _true(server.stop),
+        "log": lambda message: _true(server.log, _text(message)),
+        "setprocname": _unanswered(lambda name: server.set_process_name(_text(name))),
+    }
+
+
+def _requests(server: Any) -> dict[str, Any]:
+    return {
+        # Every process that serves accepts until it leaves.
+        "accepting": lambda: None,
+        "retire": server.retire,
+    }
+
+
+def _true(function: Callable[..., Any], *arguments: Any) -> bool:
+    function(*arguments)
+    return True
+
+
+def _text(text: str | bytes) -> str:
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+
+
+def _memory(pid: int | str = "self") -> tuple[int, int]:
+    """Resident memory and address space in bytes."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    try:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as file:
+            space, resident = file.read().split()[:2]
+    except OSError:
+        return 0, 0
+    return int(resident) * page, int(space) * page
+
+
+def _workers(server: Any) -> tuple[dict[str, Any], ...]:
+    """A dictionary for each worker, with uWSGI's keys; what is not counted is 0."""
+    workers = []
+    for number, worker in enumerate(server.workers(), start=1):
+        resident, space = _memory(worker["pid"])
+        nothing = dict.fromkeys(
+            ("exceptions", "running_time", "last_spawn", "respawn_count", "tx", "avg_rt", "signals", "delta_requests"),
+            0,
+        )
+        workers.append(
+            {
+                "id": number,
+                **nothing,
+                **worker,
+                "status": worker["status"].encode(),
+                "rss": resident,
+                "vsz": space,
+                "apps": [],
+            }
+        )
+    return tuple(workers)
+
+
+def _caching(caches: Any) -> dict[str, Any]:
+    """``cache_*``: True for done, None for not done."""
+
+    def cache_set(key: Any, value: Any, expires: int = 0, cache: Any = None) -> bool | None:
+        return caches.add(key, value, expires, _name(cache)) or None
+
+    def cache_update(key: Any, value: Any, expires: int = 0, cache: Any = None) -> bool | None:
+        return caches.replace(key, value, expires, _name(cache)) or None
+
+    def calculation(operation: str, usual: int) -> Callable[..., bool | None]:
+        def calculate(key: Any, amount: int = usual, expires: int = 0, cache: Any = None) -> bool | None:
+            return caches.calculate(key, operation, amount, expires, _name(cache)) or None
+
+        return calculate
+
+    return {
+        "cache_get": lambda key, cache=None: caches.value(key, _name(cache)),
+        "cache_exists": lambda key, cache=None: caches.contains(key, _name(cache)) or None,
+        "cache_set": cache_set,
+        "cache_update": cache_update,
+        "cache_del": lambda key, cache=None: caches.remove(key, _name(cache)) or None,
+        "cache_clear": lambda cache=None: caches.clear(_name(cache)) or None,
+        "cache_num": lambda key, cache=None: caches.number(key, _name(cache)),
+        "cache_keys": lambda cache=None: caches.keys(_name(cache)),
+        "cache_inc": calculation("+", 1),
+        "cache_dec": calculation("-", 1),
+        "cache_mul": calculation("*", 2),
+        "cache_div": calculation("/", 2),
+    }
+
+
+def _name(cache: str | bytes | None) -> str | None:
+    return _text(cache) if cache is not None else None
