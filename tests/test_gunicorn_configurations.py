@@ -52,3 +52,18 @@ def test_a_configuration_as_projects_write_it_serves(tmp_path: Path, start_serve
     assert "Traceback" not in server.log and "failed" not in server.log, server.log
     for text in SAYS.get(name, []):
         assert text in server.log, server.log
+
+
+@pytest.mark.parametrize("name", ["timing_hooks", "logger_json", "logconfig_dict"])
+def test_hooks_and_loggers_see_the_requests_of_an_asgi_application(
+    tmp_path: Path, start_server: StartServer, name: str
+) -> None:
+    directory = copy_of("configured", tmp_path)
+    shutil.copy(directory / "conf" / f"{name}.py", directory / "gunicorn.conf.py")
+    server = start_server("gunicorn", "-k", "asgi", "-b", "{tcp}", "asgi_demo:app", cwd=directory)
+    assert server.get("/").body == b"configured"
+    assert server.stop() == 0
+    assert "Traceback" not in server.log, server.log
+    for text in SAYS[name]:
+        assert text in server.log, server.log
+    assert "without effect: pre_request" not in server.log

@@ -20,7 +20,9 @@ StartServer = Callable[..., Server]
 class Hooked:
     """A server whose hooks write down what they see."""
 
-    def __init__(self, start_server: StartServer, tmp_path: Path, *arguments: str) -> None:
+    def __init__(
+        self, start_server: StartServer, tmp_path: Path, *arguments: str, application: str = "demo:app"
+    ) -> None:
         self.notes = tmp_path / "hooks"
         self.notes.touch()
         self.server = start_server(
@@ -28,7 +30,7 @@ class Hooked:
             "-b",
             "{tcp}",
             *arguments,
-            "demo:app",
+            application,
             cwd=copy_of("hooked", tmp_path),
             environment={"HOOKS": str(self.notes)},
         )
@@ -79,9 +81,17 @@ def test_every_hook_of_a_life_is_called_in_order_in_its_process(start_server: St
         assert {key: note[key] for key in expected} == expected, hook
 
 
-@pytest.mark.parametrize("threads", ["1", "3"])
-def test_request_hooks_see_the_request_and_its_answer(start_server: StartServer, tmp_path: Path, threads: str) -> None:
-    hooked = Hooked(start_server, tmp_path, "--threads", threads)
+WORKERS = {
+    "one thread": ("demo:app", ["--threads", "1"]),
+    "threads": ("demo:app", ["--threads", "3"]),
+    "asgi": ("asgi_demo:app", ["-k", "asgi"]),
+}
+
+
+@pytest.mark.parametrize("worker", WORKERS)
+def test_request_hooks_see_the_request_and_its_answer(start_server: StartServer, tmp_path: Path, worker: str) -> None:
+    application, arguments = WORKERS[worker]
+    hooked = Hooked(start_server, tmp_path, *arguments, application=application)
     hooked.wait_for("post_request")
     assert hooked.server.get("/query?a=%20b", "X-Seen: this").body == b"a=%20b"
     before, after = hooked.wait_for("pre_request", 2), hooked.wait_for("post_request", 2)
@@ -90,10 +100,12 @@ def test_request_hooks_see_the_request_and_its_answer(start_server: StartServer,
     assert (after["path"], after["status"], after["sent"]) == ("/query", "200 OK", 6)
 
 
+@pytest.mark.parametrize("worker", ["one thread", "asgi"])
 def test_a_failed_request_has_its_hook_too_and_a_failing_hook_is_a_500(
-    start_server: StartServer, tmp_path: Path
+    start_server: StartServer, tmp_path: Path, worker: str
 ) -> None:
-    hooked = Hooked(start_server, tmp_path)
+    application, arguments = WORKERS[worker]
+    hooked = Hooked(start_server, tmp_path, *arguments, application=application)
     hooked.wait_for("post_request")
     assert hooked.server.get("/raise").status == 500
     assert hooked.wait_for("post_request", 2)["status"].startswith("500")

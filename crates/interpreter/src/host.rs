@@ -13,7 +13,7 @@ use pyo3::types::PyCFunction;
 use pyo3::types::PyTuple;
 use sys::Fork;
 use telemetry::{AccessLog, ErrorLog, Event, ExitStatus, LifespanStep};
-use worker::{Conditions, Departure, Front, Gateway, Peers, ProxyProtocol};
+use worker::{Conditions, Departure, Driven, Front, Gateway, Peers, ProxyProtocol};
 
 use crate::application::{self, LoadFailure, Loaded};
 use crate::asgi::{self, Ended};
@@ -322,7 +322,8 @@ impl Interpreter {
             Err(error) => return self.cannot_serve(py, &error),
         };
         let equipment = Equipment {
-            access_log,
+            // A logger in Python is called with each request itself, not with a line.
+            access_log: access_log.filter(|_| self.logger.is_none()),
             begun,
             interrupted: self.hooks.bound(py, "worker_int"),
             observers,
@@ -338,14 +339,6 @@ impl Interpreter {
                 callable,
                 interface: interface @ (Interface::Asgi2 | Interface::Asgi3),
             }) => serve_asgi(py, callable, interface, seat, equipment),
-            // A logger in Python is called with each request itself, not with a line.
-            other if self.logger.is_some() => {
-                let equipment = Equipment {
-                    access_log: None,
-                    ..equipment
-                };
-                serve_wsgi(py, other.map(|loaded| loaded.callable), seat, equipment)
-            }
             other => serve_wsgi(py, other.map(|loaded| loaded.callable), seat, equipment),
         };
         // What it has done before is not undone by the hooks that follow.
@@ -537,7 +530,7 @@ fn serve_asgi(
     application: Py<PyAny>,
     interface: Interface,
     seat: WorkerSeat,
-    equipment: Equipment,
+    mut equipment: Equipment,
 ) -> PyResult<Ended> {
     let (settings, log) = (Arc::clone(&seat.settings), seat.log.clone());
     if !settings.asgi.expected && settings.dialect != Dialect::Native && seat.number == 1 {
@@ -545,15 +538,12 @@ fn serve_asgi(
             "The application is an ASGI application: it is served as one, by an event loop, whatever worker class was chosen",
         );
     }
-    if equipment.observers.is_some() && seat.number == 1 {
-        log.warning(
-            "accepted without effect: pre_request, post_request and a logger's access(), because they are called for WSGI \
-             applications, and this is an ASGI application",
-        );
-    }
     let fronts: Vec<Front> = fronts(&seat);
+    let (number, observers) = (seat.number, equipment.observers.take());
     let conditions = conditions(seat, fronts.clone(), equipment)?;
-    asgi::serve(py, application, interface, &settings, fronts, conditions, &log)
+    let driven = Driven::new(conditions)?;
+    let driver = asgi::Driver::new(py, number, driven, Arc::clone(&settings), fronts, observers, log)?;
+    asgi::serve(py, driver, application, interface, &settings)
 }
 
 /// What the worker serves under.

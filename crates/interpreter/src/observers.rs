@@ -28,8 +28,8 @@ pub(crate) struct Observers {
 }
 
 /// A request that is being observed.
-pub(crate) struct Observed<'py> {
-    request: Bound<'py, PyAny>,
+pub(crate) struct Observed {
+    request: Py<PyAny>,
     since: Instant,
 }
 
@@ -65,13 +65,16 @@ impl Observers {
     ///
     /// # Errors
     /// What the hook raises; the request is then not handed to the application.
-    pub(crate) fn begin<'py>(&self, py: Python<'py>, exchange: &Exchange) -> PyResult<Observed<'py>> {
+    pub(crate) fn begin(&self, py: Python<'_>, exchange: &Exchange) -> PyResult<Observed> {
         let since = Instant::now();
         let request = self.request(py, exchange)?;
         if let Some((hook, worker)) = &self.before {
             hook.call1(py, (worker, &request))?;
         }
-        Ok(Observed { request, since })
+        Ok(Observed {
+            request: request.unbind(),
+            since,
+        })
     }
 
     fn request<'py>(&self, py: Python<'py>, exchange: &Exchange) -> PyResult<Bound<'py, PyAny>> {
@@ -100,26 +103,31 @@ impl Observers {
         ))
     }
 
-    /// The request has been answered, or has failed. What an observer raises is logged.
+    /// The request has been answered, or has failed. Without an `environ`, as with ASGI, observers get one of the few
+    /// variables that gunicorn makes up for them. What an observer raises is logged.
     pub(crate) fn end<'py>(
         &self,
         py: Python<'py>,
-        observed: &Observed<'py>,
-        environ: &Bound<'py, PyDict>,
+        observed: &Observed,
+        environ: Option<&Bound<'py, PyDict>>,
         exchange: &mut Exchange,
     ) {
-        let request = &observed.request;
+        let request = observed.request.bind(py);
         let told = (|| {
+            let environ = match environ {
+                Some(environ) => environ.clone().into_any(),
+                None => request.call_method0("environ")?,
+            };
             let response = self.response(py, request, exchange)?;
             if let Some(access) = &self.access {
                 let took = observed.since.elapsed();
                 let took = self
                     .timedelta
                     .call1(py, (0, took.as_secs(), took.subsec_micros()))?;
-                access.call1(py, (&response, request, environ, took))?;
+                access.call1(py, (&response, request, &environ, took))?;
             }
             if let Some((hook, worker)) = &self.after {
-                hook.call1(py, (worker, request, environ, &response))?;
+                hook.call1(py, (worker, request, &environ, &response))?;
             }
             Ok(())
         })();

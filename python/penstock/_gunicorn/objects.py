@@ -261,6 +261,20 @@ class Request:
         self.scheme = "http"
         self.proxy_protocol_info = None
 
+    def environ(self) -> dict[str, str]:
+        """What hooks and loggers get as `environ` where the application is given none: ASGI."""
+        environ = {
+            "REQUEST_METHOD": self.method,
+            "RAW_URI": self.uri,
+            "PATH_INFO": self.path,
+            "QUERY_STRING": self.query,
+            "SERVER_PROTOCOL": f"HTTP/{self.version[0]}.{self.version[1]}",
+            "REMOTE_ADDR": self.remote_addr[0] if isinstance(self.remote_addr, tuple) else self.remote_addr,
+        }
+        for name, value in self.headers:
+            environ["HTTP_" + name.replace("-", "_")] = value
+        return environ
+
 
 class Response:
     """`resp`: the answer as ``post_request`` sees it."""

@@ -26,6 +26,7 @@ use super::http::HttpRequest;
 use super::pulse::Pulse;
 use super::scope::Scopes;
 use super::websocket::WebSocketSession;
+use crate::observers::{Observed, Observers};
 
 /// An application that lets an answer wait longer than this is slow: answers no longer wait for the next step.
 const SLOW: Duration = Duration::from_millis(1);
@@ -43,6 +44,8 @@ pub(crate) struct Driver {
     number: u32,
     settings: Arc<Settings>,
     fronts: Vec<Front>,
+    /// gunicorn's hooks around each HTTP request, and its logger in Python, where there are any.
+    observers: Option<Observers>,
     log: ErrorLog,
     driven: Mutex<Driven>,
     /// Requests and WebSockets in progress, by their connections' tokens.
@@ -112,18 +115,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Driver {
-    pub(super) fn new(
+    pub(crate) fn new(
         py: Python<'_>,
         number: u32,
         driven: Driven,
         settings: Arc<Settings>,
         fronts: Vec<Front>,
+        observers: Option<Observers>,
         log: ErrorLog,
     ) -> PyResult<Driver> {
         Ok(Driver {
             number,
             settings,
             fronts,
+            observers,
             pulse: Pulse::new(log.clone()),
             log,
             driven: Mutex::new(driven),
@@ -396,7 +401,15 @@ impl Driver {
         let (scope, held) = match handshake {
             None => {
                 let scope = side.scopes.http(py, &mut exchange)?;
-                let request = HttpRequest::new(driver, exchange);
+                let observed = match this.observe(py, &exchange) {
+                    Ok(observed) => observed,
+                    Err(error) => {
+                        super::report(py, &this.log, &error, "request", &super::request_line(&exchange));
+                        exchange.fail(500);
+                        return this.answered(py, exchange, None);
+                    }
+                };
+                let request = HttpRequest::new(driver, exchange, observed);
                 (scope, Held::Http(Py::new(py, request)?))
             }
             Some(handshake) => {
@@ -427,6 +440,21 @@ impl Driver {
         };
         held.set_task(task.unbind());
         Ok(())
+    }
+
+    /// Calls whoever wants to know of each HTTP request before the application does.
+    fn observe(&self, py: Python<'_>, exchange: &Exchange) -> PyResult<Option<Observed>> {
+        let observers = self.observers.as_ref();
+        observers
+            .map(|observers| observers.begin(py, exchange))
+            .transpose()
+    }
+
+    /// Tells them how the request was answered.
+    pub(super) fn observe_end(&self, py: Python<'_>, observed: Option<Observed>, exchange: &mut Exchange) {
+        if let (Some(observers), Some(observed)) = (&self.observers, observed) {
+            observers.end(py, &observed, None, exchange);
+        }
     }
 
     /// Whether the request asks for a WebSocket, where there are any.

@@ -27,6 +27,7 @@ use super::event::{
 };
 use super::held::Held;
 use super::scope::lists_trailers;
+use crate::observers::Observed;
 
 /// An HTTP request in progress.
 #[pyclass(frozen, module = "penstock")]
@@ -53,6 +54,8 @@ struct State {
     announced_trailers: bool,
     /// The application runs in this task; the loop itself holds only weak references.
     task: Option<Py<PyAny>>,
+    /// Somebody is to be told of the answer.
+    observed: Option<Observed>,
     /// Futures of those who wait for an event.
     receivers: Vec<Py<PyAny>>,
     /// Futures of those who wait for the client to read.
@@ -80,7 +83,7 @@ enum Piece<'a, 'py> {
 }
 
 impl HttpRequest {
-    pub(super) fn new(driver: Py<Driver>, exchange: Exchange) -> HttpRequest {
+    pub(super) fn new(driver: Py<Driver>, exchange: Exchange, observed: Option<Observed>) -> HttpRequest {
         HttpRequest {
             driver,
             state: Mutex::new(State {
@@ -93,6 +96,7 @@ impl HttpRequest {
                 interrupted: false,
                 announced_trailers: false,
                 task: None,
+                observed,
                 receivers: Vec::new(),
                 senders: Vec::new(),
             }),
@@ -351,11 +355,14 @@ impl HttpRequest {
             return Ok(());
         };
         state.task = None;
+        let observed = state.observed.take();
         let receivers = take_if(true, &mut state.receivers);
         drop(state);
         let fault = exchange.finish();
         wake(py, receivers);
-        self.driver.get().answered(py, exchange, fault)
+        let driver = self.driver.get();
+        driver.observe_end(py, observed, &mut exchange);
+        driver.answered(py, exchange, fault)
     }
 
     /// Gives the answer up: an error page if nothing is out, a visible cut otherwise.
@@ -366,6 +373,7 @@ impl HttpRequest {
         };
         state.phase = Phase::Complete;
         state.task = None;
+        let observed = state.observed.take();
         let (receivers, senders) = (
             take_if(true, &mut state.receivers),
             take_if(true, &mut state.senders),
@@ -375,7 +383,9 @@ impl HttpRequest {
         exchange.fail(status);
         wake(py, receivers);
         wake(py, senders);
-        self.driver.get().answered(py, exchange, None)
+        let driver = self.driver.get();
+        driver.observe_end(py, observed, &mut exchange);
+        driver.answered(py, exchange, None)
     }
 
     fn is_disconnected(&self) -> bool {
@@ -486,9 +496,7 @@ impl HttpRequest {
         if self.lock().interrupted {
             log.error_with_details("It was at", &crate::traceback::text(py, &error));
         } else if !self.driver.get().ends_with_worker(py, &error) && !because_client_left(py, &error) {
-            let what = super::failure(log, "request", &super::scope::request_line(scope));
-            let traceback = crate::traceback::text(py, &error);
-            log.error_with_details(what, &traceback);
+            super::report(py, log, &error, "request", &super::scope::request_line(scope));
         }
         self.cut(py)
     }

@@ -13,12 +13,10 @@ mod pulse;
 mod scope;
 mod websocket;
 
-use std::sync::Arc;
-
 use config::{Dialect, Interface, Settings};
 use pyo3::prelude::*;
 use telemetry::ErrorLog;
-use worker::{Conditions, Departure, Driven, Exchange, Front};
+use worker::{Departure, Exchange};
 
 pub(crate) use awaitable::{Receive, Sent};
 pub(crate) use driver::Driver;
@@ -32,22 +30,17 @@ pub(crate) struct Ended {
     pub(crate) exit_code: i32,
 }
 
-/// Serves `application` until the worker is asked to leave.
+/// Serves `application` with this driver until the worker is asked to leave.
 ///
 /// # Errors
-/// When the reactor or the loop cannot be set up, with what to tell the log.
+/// When the loop cannot be set up, with what to tell the log.
 pub(crate) fn serve(
     py: Python<'_>,
+    driver: Driver,
     application: Py<PyAny>,
     interface: Interface,
-    settings: &Arc<Settings>,
-    fronts: Vec<Front>,
-    conditions: Conditions,
-    log: &ErrorLog,
+    settings: &Settings,
 ) -> PyResult<Ended> {
-    let number = conditions.number;
-    let driven = Driven::new(conditions)?;
-    let driver = Driver::new(py, number, driven, Arc::clone(settings), fronts, log.clone())?;
     let driver = Bound::new(py, driver)?;
     let options = &settings.asgi;
     let graceful = settings.timeouts.graceful.as_secs_f64();
@@ -71,13 +64,16 @@ pub(crate) fn serve(
     })
 }
 
-/// How the log begins to tell that an application has raised: `what` has failed, for the request of `line`.
-fn failure(log: &ErrorLog, what: &str, line: &str) -> String {
+/// Tells the log that an application, or a hook before it, has raised: `what` has failed, for the request of `line`.
+fn report(py: Python<'_>, log: &ErrorLog, error: &PyErr, what: &str, line: &str) {
     let words = match log.dialect() {
         Dialect::Uvicorn => "Exception in ASGI application".to_owned(),
         Dialect::Gunicorn | Dialect::Native | Dialect::Uwsgi => format!("Error handling {what}"),
     };
-    format!("{words} {}", line.trim_start())
+    log.error_with_details(
+        format!("{words} {}", line.trim_start()),
+        &crate::traceback::text(py, error),
+    );
 }
 
 /// Method and target for the log, made harmless.

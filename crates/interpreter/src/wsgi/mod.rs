@@ -136,7 +136,7 @@ impl Wsgi {
             Err(error) => self.report(py, &mut exchange, &error, interrupted),
         }
         if let Some((observers, Ok(observed))) = &observed {
-            observers.end(py, observed, &environ, &mut exchange);
+            observers.end(py, observed, Some(&environ), &mut exchange);
         }
         drop(environ);
         self.keep(py, spare);

@@ -374,10 +374,8 @@ impl WebSocketSession {
         let py = error.py();
         let error = PyErr::from_value(error.clone());
         if !self.driver().ends_with_worker(py, &error) && !because_client_left(py, &error) {
-            let log = self.driver().log();
-            let what = super::failure(log, "WebSocket", &super::scope::request_line(scope));
-            let traceback = crate::traceback::text(py, &error);
-            log.error_with_details(what, &traceback);
+            let line = super::scope::request_line(scope);
+            super::report(py, self.driver().log(), &error, "WebSocket", &line);
         }
         self.end(py, INTERNAL_ERROR, 500)
     }
