@@ -23,10 +23,7 @@ use table::{Draft, Entry};
 use crate::address::application;
 use crate::option::{Origin, Status};
 use crate::uvicorn::WSGI_THREADS;
-use crate::{
-    Bind, ConfigError, Dialect, Environment, Outcome, Plan, ProxyHeaders, PythonSource, RawValue, Wire,
-    defaults,
-};
+use crate::{Bind, ConfigError, Dialect, Environment, Outcome, Plan, PythonSource, RawValue, Wire, defaults};
 
 #[cfg(test)]
 pub(crate) use page::page;
@@ -297,7 +294,6 @@ impl<'a> Values<'a> {
         settings.unix_sockets.umask = Some(0);
         settings.header_rules.conventional_methods = true;
         settings.header_rules.forwarder = vec!["SCRIPT_NAME".to_owned(), "PATH_INFO".to_owned()];
-        settings.asgi.proxy_headers = ProxyHeaders::Scheme;
         if let Some(word) = variables.get("SENDFILE") {
             settings.sendfile = matches!(word.to_lowercase().as_str(), "y" | "yes" | "true" | "1");
         }

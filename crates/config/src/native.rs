@@ -11,8 +11,8 @@ use crate::address::{self, application};
 use crate::defaults::{count, settings, unless_zero};
 use crate::option::suggestion;
 use crate::{
-    CgiMount, ConfigError, Daemonize, Dialect, Environment, Interface, Level, Lifespan, LogTarget, Outcome,
-    Plan, RawValue, Settings, Wire,
+    Believed, CgiMount, ConfigError, Daemonize, Dialect, Environment, Interface, Level, Lifespan, LogTarget,
+    Outcome, Plan, RawValue, Settings, Wire,
 };
 
 /// From the moment a request is interrupted to the one its worker is killed, should that not have helped.
@@ -98,6 +98,34 @@ fn proxy_protocol(settings: &mut Settings, text: &str) -> Result<(), String> {
         "auto" => (true, true),
         _ => return Err(format!("'{text}' is none of off, v1, v2 and auto")),
     };
+    Ok(())
+}
+
+/// What trusted peers are believed unless an option says otherwise.
+const EVERYTHING: Believed = Believed {
+    scheme: true,
+    client: true,
+    host: true,
+    forwarded: true,
+};
+
+fn forwarded_headers(settings: &mut Settings, text: &str) -> Result<(), String> {
+    let mut believed = Believed::NOTHING;
+    for word in peers(text) {
+        match word.as_str() {
+            "for" => believed.client = true,
+            "proto" => believed.scheme = true,
+            "host" => believed.host = true,
+            "forwarded" => believed.forwarded = true,
+            "none" => {}
+            _ => {
+                return Err(format!(
+                    "'{word}' is none of for, proto, host, forwarded and none"
+                ));
+            }
+        }
+    }
+    settings.believed = believed;
     Ok(())
 }
 
@@ -319,6 +347,14 @@ const OPTIONS: &[Entry] = &[
         "127.0.0.1,::1",
         "peers trusted for forwarded headers, with commas between; * is everybody",
         store!(|s, v| s.forwarded_allow_ips => peers(v)),
+    ),
+    option(
+        "forwarded-headers",
+        None,
+        "LIST",
+        "for,proto,host,forwarded",
+        "which they are: X-Forwarded-For, -Proto, -Host, and Forwarded; none is none",
+        forwarded_headers,
     ),
     option(
         "cgi",
@@ -625,6 +661,7 @@ pub fn native(args: &[String], environment: &Environment) -> Result<Outcome, Con
         _ => (Role::Server, args),
     };
     let mut settings = settings(Dialect::Native);
+    settings.believed = EVERYTHING;
     let mut values = Vec::new();
     let mut specification: Option<String> = None;
     let mut parser = Parser::from_args(args);

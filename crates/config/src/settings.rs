@@ -96,8 +96,10 @@ pub struct Settings {
     pub file_wrapper: bool,
     /// Value of SCRIPT_NAME for every request: the prefix the application is mounted at, without a final slash.
     pub script_name: String,
-    /// Peers whose X-Forwarded-Proto and the like are believed: addresses, or `*`.
+    /// Peers that are believed about their clients: addresses, networks, or `*`.
     pub forwarded_allow_ips: Vec<String>,
+    /// What they are believed.
+    pub believed: Believed,
     /// Listening sockets that speak a gateway protocol.
     pub gateways: Gateways,
     /// Whether connections may begin with a PROXY header.
@@ -337,8 +339,6 @@ pub struct Asgi {
     pub limit_concurrency: Option<u32>,
     /// Prefix of the scope's `root_path`, and of the path; empty: [`Settings::script_name`].
     pub root_path: String,
-    /// What is believed of trusted peers.
-    pub proxy_headers: ProxyHeaders,
     /// Run each request in an empty context rather than in a copy of the server's.
     pub reset_contextvars: bool,
     /// What WebSocket connections may cost.
@@ -353,22 +353,42 @@ impl Default for Asgi {
             event_loop: "auto".to_owned(),
             limit_concurrency: None,
             root_path: String::new(),
-            proxy_headers: ProxyHeaders::SchemeAndClient,
             reset_contextvars: false,
             websocket: WebSocket::default(),
         }
     }
 }
 
-/// What trusted proxies are believed.
+/// What trusted peers are believed about their clients, by the headers that tell it. Default: the scheme only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProxyHeaders {
-    /// Nothing.
-    Nothing,
-    /// The scheme, from X-Forwarded-Proto.
-    Scheme,
-    /// The scheme, and the client, from X-Forwarded-For.
-    SchemeAndClient,
+pub struct Believed {
+    /// The scheme, from the headers in [`HeaderRules::secure_scheme`].
+    pub scheme: bool,
+    /// The client, from X-Forwarded-For.
+    pub client: bool,
+    /// The host it asked for, from X-Forwarded-Host.
+    pub host: bool,
+    /// All three, from Forwarded (RFC 7239).
+    pub forwarded: bool,
+}
+
+impl Believed {
+    /// Nothing at all.
+    pub const NOTHING: Believed = Believed {
+        scheme: false,
+        client: false,
+        host: false,
+        forwarded: false,
+    };
+}
+
+impl Default for Believed {
+    fn default() -> Self {
+        Believed {
+            scheme: true,
+            ..Believed::NOTHING
+        }
+    }
 }
 
 /// Whether an application has a lifespan.

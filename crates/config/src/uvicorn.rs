@@ -270,6 +270,11 @@ fn application(specification: &str, is_factory: bool) -> Result<Application, Con
 impl Draft {
     fn new() -> Draft {
         let mut settings = settings(Dialect::Uvicorn);
+        settings.believed.client = true;
+        settings
+            .header_rules
+            .secure_scheme
+            .retain(|(name, _)| name == "X-FORWARDED-PROTO");
         settings.asgi.expected = true;
         settings.threads = WSGI_THREADS;
         settings.timeouts.keep_alive = std::time::Duration::from_secs(5);

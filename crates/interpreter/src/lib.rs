@@ -15,7 +15,6 @@ mod observers;
 mod python_config;
 mod python_logger;
 mod traceback;
-mod trust;
 mod uvicorn_logging;
 mod uwsgi;
 mod wsgi;

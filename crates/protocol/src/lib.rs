@@ -16,6 +16,7 @@ mod response;
 mod status;
 mod syntax;
 
+pub mod forwarded;
 pub mod gateway;
 pub mod http1;
 pub mod proxy;

@@ -101,6 +101,8 @@ pub enum Refusal {
     ExpectationUnknown,
     /// CONNECT: Penstock is no tunnel.
     Connect,
+    /// Headers of a trusted proxy that name different schemes.
+    SchemesContradict,
     /// A malformed PROXY header.
     ProxyHeader,
     /// A PROXY header from a peer that may not send one.
@@ -215,6 +217,7 @@ impl Refusal {
             Refusal::BodyTooLarge => "body exceeds its limit",
             Refusal::ExpectationUnknown => "unknown expectation",
             Refusal::Connect => "CONNECT is not served",
+            Refusal::SchemesContradict => "headers that contradict each other about the scheme",
             Refusal::ProxyHeader => "malformed PROXY header",
             Refusal::ProxyNotAllowed => "a PROXY header from a peer that is not allowed to send one",
             Refusal::HttpOnGatewaySocket => "HTTP on a socket that speaks a gateway protocol",

@@ -9,7 +9,7 @@
 use std::fmt;
 use std::slice;
 
-use crate::syntax::hex_digit;
+use crate::syntax::{self, hex_digit};
 
 /// The version a request is served as. A minor version above 1 is served as 1.1 (RFC 9110 2.5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,6 +75,9 @@ pub struct RequestHead {
     /// REMOTE_ADDR and REMOTE_PORT.
     pub(crate) client: Option<Span>,
     pub(crate) client_port: Option<Span>,
+    /// HTTPS and UWSGI_SCHEME.
+    pub(crate) https: Option<Span>,
+    pub(crate) scheme: Option<Span>,
     /// The name of a variable that would have uWSGI load or set something.
     pub(crate) instruction: Option<Span>,
     pub(crate) method: Span,
@@ -100,6 +103,8 @@ impl RequestHead {
         self.script_name = None;
         self.client = None;
         self.client_port = None;
+        self.https = None;
+        self.scheme = None;
         self.instruction = None;
         self.method = Span::default();
         self.target = Span::default();
@@ -131,6 +136,21 @@ impl RequestHead {
             rest => Span::new(start + path + 1, rest - 1),
         };
         self.body_length = BodyLength::None;
+        true
+    }
+
+    /// Makes it a request for another host, as if the client had sent that one. False, and nothing changed, when it is not
+    /// `host [ ":" port ]`.
+    pub fn set_host(&mut self, host: &[u8]) -> bool {
+        if !syntax::is_authority(host) {
+            return false;
+        }
+        let value = append(&mut self.text, host);
+        self.host = Some(value);
+        replace(&mut self.text, &mut self.fields, b"Host", value);
+        if self.has_variables() {
+            replace(&mut self.text, &mut self.variables, b"HTTP_HOST", value);
+        }
         true
     }
 
@@ -210,6 +230,17 @@ impl RequestHead {
             .unwrap_or(0)
     }
 
+    /// What the web server says in HTTPS, usually `on` where its client came by TLS.
+    pub fn https_variable(&self) -> Option<&[u8]> {
+        Some(self.https?.of(&self.text))
+    }
+
+    /// The client's scheme where the web server names it in UWSGI_SCHEME.
+    pub fn scheme_variable(&self) -> Option<&[u8]> {
+        let scheme = self.scheme?.of(&self.text);
+        Some(scheme).filter(|scheme| !scheme.is_empty())
+    }
+
     /// The name of a variable, such as UWSGI_FILE, that would have uWSGI load or set something. Here it is data.
     pub fn instruction(&self) -> Option<&[u8]> {
         Some(self.instruction?.of(&self.text))
@@ -261,6 +292,27 @@ impl RequestHead {
     /// The client wants the connection to stay open after the answer.
     pub fn keep_alive(&self) -> bool {
         self.keep_alive
+    }
+}
+
+fn append(text: &mut Vec<u8>, added: &[u8]) -> Span {
+    let start = text.len();
+    text.extend_from_slice(added);
+    Span::new(start, added.len())
+}
+
+/// Gives the fields of that name another value; if there is none, adds one.
+fn replace(text: &mut Vec<u8>, fields: &mut Vec<FieldSpan>, name: &[u8], value: Span) {
+    let mut found = false;
+    for field in fields.iter_mut() {
+        if field.name.of(text).eq_ignore_ascii_case(name) {
+            field.value = value;
+            found = true;
+        }
+    }
+    if !found {
+        let name = append(text, name);
+        fields.push(FieldSpan { name, value });
     }
 }
 

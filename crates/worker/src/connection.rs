@@ -18,6 +18,7 @@ use protocol::{Codec, Limits, Refusal, RequestHead, ResponseHead, Stamp, http1};
 
 use crate::acceptor::Arrival;
 use crate::gather::{GATHERED, Gatherer};
+use crate::origin::{Origin, Origins};
 use crate::outbox::Outbox;
 use crate::peers::Peers;
 use crate::routes::Routed;
@@ -225,6 +226,8 @@ pub(crate) struct Bounds {
     pub(crate) gatherer: Gatherer,
     /// What heads are held against.
     pub(crate) header_rules: config::HeaderRules,
+    /// Decides who clients are.
+    pub(crate) origins: Origins,
     /// The worker is leaving: answers that begin now announce the end of their connection.
     pub(crate) leaving: AtomicBool,
     /// Nothing may wait for the end of a turn: application calls have been slow lately, or have threads of their own.
@@ -276,8 +279,8 @@ pub(crate) struct Workspace {
     pub(crate) body: Vec<u8>,
     pub(crate) body_taken: usize,
     pub(crate) stage: Stage,
-    /// The client, where a trusted proxy has named it.
-    pub(crate) forwarded_client: Option<String>,
+    /// Who the client is and how it came.
+    pub(crate) origin: Origin,
     /// Body bytes thrown away since the answer.
     pub(crate) drained: usize,
     /// The connection shall end after this answer.
@@ -315,7 +318,7 @@ impl Workspace {
             body: Vec::new(),
             body_taken: 0,
             stage: Stage::Head,
-            forwarded_client: None,
+            origin: Origin::default(),
             drained: 0,
             close: false,
             stamp,
@@ -341,7 +344,7 @@ impl Workspace {
         }
         self.body_taken = 0;
         self.stage = Stage::Head;
-        self.forwarded_client = None;
+        self.origin = Origin::default();
         self.drained = 0;
         self.body_bytes = 0;
         self.head_bytes = 0;

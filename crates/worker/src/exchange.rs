@@ -121,11 +121,25 @@ impl Exchange {
                 .map(|proxied| proxied.address.as_str())
         };
         let named = work
-            .forwarded_client
-            .as_deref()
+            .origin
+            .client
+            .as_ref()
+            .map(|(address, _)| address.as_str())
             .or_else(|| work.head.client_address())
             .or_else(proxied);
         named.unwrap_or(&connection.client_address)
+    }
+
+    /// The server by the name and the port that the client has asked for: those of the Host header, and the scheme's port
+    /// where that has none. The name is empty where there is no Host.
+    pub fn requested_server(&self) -> (&[u8], u16) {
+        let host = self.head().host().unwrap_or_default();
+        let (name, port) = match host.iter().rposition(|byte| *byte == b':') {
+            Some(colon) if !host.ends_with(b"]") => (&host[..colon], &host[colon + 1..]),
+            _ => (host, &b""[..]),
+        };
+        let port = std::str::from_utf8(port).ok().and_then(|port| port.parse().ok());
+        (name, port.unwrap_or(if self.is_secure() { 443 } else { 80 }))
     }
 
     /// What a PROXY header has said of the connection.
@@ -133,14 +147,30 @@ impl Exchange {
         self.connection.proxied.as_deref()
     }
 
-    /// The address of whoever has connected, a proxy perhaps; empty for a unix socket.
-    pub fn peer_address(&self) -> &str {
-        &self.connection.client_address
+    /// Whether whoever has connected is a trusted proxy.
+    pub fn is_peer_trusted(&self) -> bool {
+        self.work.bounds.origins.trusts_peer(&self.connection)
     }
 
-    /// A trusted proxy has said who the client of this request is.
-    pub fn set_client(&mut self, address: &str) {
-        self.work.forwarded_client = Some(address.to_owned());
+    /// The client, where a trusted proxy has named it: address, and port or 0.
+    pub fn forwarded_client(&self) -> Option<(&str, u16)> {
+        let (address, port) = self.work.origin.client.as_ref()?;
+        Some((address, *port))
+    }
+
+    /// Whether a trusted proxy has named the host that the head has.
+    pub fn is_host_forwarded(&self) -> bool {
+        self.work.origin.host_named
+    }
+
+    /// Whether the client came by TLS, to us or to a proxy that is believed.
+    pub fn is_secure(&self) -> bool {
+        self.work.origin.secure
+    }
+
+    /// The URL scheme the client used: `https` or `http`.
+    pub fn scheme(&self) -> &'static str {
+        if self.is_secure() { "https" } else { "http" }
     }
 
     /// Its connection's place in the reactor's table: what [`Happening`](crate::Happening)s call it by.
@@ -159,11 +189,11 @@ impl Exchange {
         self.connection.peer_closed
     }
 
-    /// The client's port; 0 for a unix socket, and for a client that a proxy has named.
+    /// The client's port; 0 for a unix socket, and for a client that a proxy has named without one.
     pub fn client_port(&self) -> u16 {
         let (connection, work) = (&self.connection, &self.work);
-        match (&work.forwarded_client, &connection.proxied) {
-            (Some(_), _) => 0,
+        match (&work.origin.client, &connection.proxied) {
+            (Some((_, port)), _) => *port,
             _ if work.head.client_address().is_some() => work.head.client_port(),
             (None, Some(proxied)) => proxied.port,
             (None, None) => connection.client_port,
@@ -591,6 +621,10 @@ impl Exchange {
                 Event::Head => {
                     if let Err(refusal) = manners::apply(&work.bounds.header_rules, &mut work.head) {
                         return (used, Step::Refused(refusal));
+                    }
+                    match work.bounds.origins.of(connection, &mut work.head) {
+                        Ok(origin) => work.origin = origin,
+                        Err(refusal) => return (used, Step::Refused(refusal)),
                     }
                     work.stage = Stage::Body;
                     if work.head.expects_continue() && used == input.len() {

@@ -17,6 +17,7 @@ mod files;
 mod gateway;
 mod gather;
 mod manners;
+mod origin;
 mod outbox;
 mod peers;
 mod pool;

@@ -30,6 +30,7 @@ use crate::exchange::Exchange;
 use crate::files::Files;
 use crate::gateway::Gateway;
 use crate::gather::Gatherer;
+use crate::origin::Origins;
 use crate::pool::Pool;
 use crate::routes::Router;
 use crate::signals::{Request, Signals};
@@ -254,6 +255,8 @@ pub(crate) struct Reactor {
     pub(crate) turned_away: Option<Instant>,
     /// The log has been told of variables that would instruct uWSGI.
     pub(crate) told_of_instructions: bool,
+    /// What a trusted proxy says has been ignored, and the log has been told.
+    pub(crate) told_of_forwarded: bool,
     /// A signal has come while it waited.
     pub(crate) interrupted: bool,
 }
@@ -317,6 +320,7 @@ impl Reactor {
                 body_patience: settings.timeouts.body,
                 write_patience: settings.timeouts.write,
                 header_rules: settings.header_rules.clone(),
+                origins: Origins::new(&settings),
                 gatherer: Gatherer::new(threads.max(1)),
                 leaving: AtomicBool::new(false),
                 hurry: AtomicBool::new(threads > 1),
@@ -354,6 +358,7 @@ impl Reactor {
             complained: None,
             turned_away: None,
             told_of_instructions: false,
+            told_of_forwarded: false,
             interrupted: false,
         })
     }

@@ -282,6 +282,18 @@ impl Reactor {
                 name.escape_ascii()
             ));
         }
+        if let Some(reason) = exchange.work.origin.ignored
+            && !self.told_of_forwarded
+        {
+            self.told_of_forwarded = true;
+            self.conditions.error_log.warning(format_args!(
+                "what the trusted proxy at {} says of its client is not believed: {reason} (said once)",
+                match exchange.connection.client_address.as_str() {
+                    "" => "a unix socket",
+                    address => address,
+                }
+            ));
+        }
     }
 
     /// Has the application answer on this very thread.
@@ -343,7 +355,7 @@ impl Reactor {
                 duration: now - work.called,
                 client,
                 client_port,
-                scheme: "http",
+                scheme: exchange.scheme(),
                 worker_number: number,
                 thread: work.thread,
                 requests_of_worker: requests,

@@ -101,6 +101,7 @@ fn settings(threads: u32, patience: Duration) -> Settings {
         file_wrapper: true,
         script_name: String::new(),
         forwarded_allow_ips: Vec::new(),
+        believed: config::Believed::default(),
         header_rules: config::HeaderRules::default(),
         gateways: config::Gateways {
             allow_from: Vec::new(),

@@ -112,7 +112,7 @@ fn uvicorn_options_become_settings() {
             s.log_config == Some(PathBuf::from("log.json")) && s.logs.level == Level::Debug
         }),
         ("--no-proxy-headers --forwarded-allow-ips 10.0.0.0/8,x a:b", |s| {
-            s.asgi.proxy_headers == ProxyHeaders::Nothing && s.forwarded_allow_ips == ["10.0.0.0/8", "x"]
+            s.believed == Believed::NOTHING && s.forwarded_allow_ips == ["10.0.0.0/8", "x"]
         }),
         ("--no-server-header --no-date-header --header X-A:b:c a:b", |s| {
             !s.added_headers.server && !s.added_headers.date && s.added_headers.lines() == "X-A: b:c\r\n"

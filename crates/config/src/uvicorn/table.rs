@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Draft;
 use crate::defaults::{count, size};
 use crate::option::Status;
-use crate::{Interface, Level, Lifespan, ProxyHeaders};
+use crate::{Believed, Interface, Level, Lifespan};
 
 /// What a value is.
 #[derive(Clone, Copy, Debug)]
@@ -374,10 +374,10 @@ const OPTIONS: &[Entry] = &[
         Kind::Switch,
         "on",
         "Enable/Disable X-Forwarded-Proto, X-Forwarded-For to populate url scheme and remote address info.",
-        store!(|d, v| d.settings.asgi.proxy_headers => if on(v) {
-            ProxyHeaders::SchemeAndClient
-        } else {
-            ProxyHeaders::Nothing
+        store!(|d, v| d.settings.believed => Believed {
+            scheme: on(v),
+            client: on(v),
+            ..Believed::NOTHING
         }),
     ),
     honoured(

@@ -400,7 +400,7 @@ impl Driver {
         let driver = slf.clone().unbind();
         let (scope, held) = match handshake {
             None => {
-                let scope = side.scopes.http(py, &mut exchange)?;
+                let scope = side.scopes.http(py, &exchange)?;
                 let observed = match this.observe(py, &exchange) {
                     Ok(observed) => observed,
                     Err(error) => {
@@ -413,7 +413,7 @@ impl Driver {
                 (scope, Held::Http(Py::new(py, request)?))
             }
             Some(handshake) => {
-                let scope = side.scopes.websocket(py, &mut exchange, &handshake)?;
+                let scope = side.scopes.websocket(py, &exchange, &handshake)?;
                 let session = WebSocketSession::new(driver, exchange, handshake);
                 (scope, Held::WebSocket(Py::new(py, session)?))
             }

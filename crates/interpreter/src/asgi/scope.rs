@@ -6,15 +6,13 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use config::{ProxyHeaders, Settings};
+use config::Settings;
 use foldhash::fast::FixedState;
 use protocol::websocket::Handshake;
 use protocol::{RequestHead, Version, percent_decode};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use worker::{Exchange, Front};
-
-use crate::trust::Trust;
 
 /// Header names remembered; a client that invents names costs time, never memory.
 const NAMES: usize = 512;
@@ -39,8 +37,6 @@ pub(super) struct Scopes {
     /// The lifespan's state, if the application has a lifespan.
     state: Option<Py<PyDict>>,
     root_path: String,
-    trust: Trust,
-    proxy_headers: ProxyHeaders,
     keys: Keys,
     names: Mutex<HashMap<Box<[u8]>, Py<PyBytes>, FixedState>>,
 }
@@ -57,6 +53,7 @@ struct Keys {
     query_string: Py<PyString>,
     raw_path: Py<PyString>,
     scheme: Py<PyString>,
+    server: Py<PyString>,
     state: Py<PyString>,
     get: Py<PyString>,
     post: Py<PyString>,
@@ -76,6 +73,7 @@ impl Keys {
             query_string: key("query_string"),
             raw_path: key("raw_path"),
             scheme: key("scheme"),
+            server: key("server"),
             state: key("state"),
             get: key("GET"),
             post: key("POST"),
@@ -117,16 +115,13 @@ impl Scopes {
             extensions_with_trailers: extensions(&["pathsend", "zerocopysend", "early_hint", "trailers"])?,
             state,
             root_path,
-            trust: Trust::new(&settings.forwarded_allow_ips),
-            proxy_headers: settings.asgi.proxy_headers,
             keys: Keys::new(py),
             names: Mutex::default(),
         })
     }
 
     /// The scope of one HTTP request.
-    pub(super) fn http<'py>(&self, py: Python<'py>, exchange: &mut Exchange) -> PyResult<Bound<'py, PyDict>> {
-        let is_secure = self.believe_proxy(exchange);
+    pub(super) fn http<'py>(&self, py: Python<'py>, exchange: &Exchange) -> PyResult<Bound<'py, PyDict>> {
         let (head, front, keys) = (exchange.head(), exchange.front(), &self.keys);
         let scope = self.templates[front.index].bind(py).copy()?;
         scope.set_item(&keys.asgi, self.asgi.bind(py).copy()?)?;
@@ -153,8 +148,12 @@ impl Scopes {
         }
         self.set_path(py, &scope, head)?;
         scope.set_item(&keys.query_string, PyBytes::new(py, head.query()))?;
-        if is_secure {
+        if exchange.is_secure() {
             scope.set_item(&keys.scheme, "https")?;
+        }
+        if exchange.is_host_forwarded() {
+            let (name, port) = exchange.requested_server();
+            scope.set_item(&keys.server, (String::from_utf8_lossy(name), port))?;
         }
         if !exchange.client_address().is_empty() {
             scope.set_item(&keys.client, (exchange.client_address(), exchange.client_port()))?;
@@ -166,43 +165,20 @@ impl Scopes {
     pub(super) fn websocket<'py>(
         &self,
         py: Python<'py>,
-        exchange: &mut Exchange,
+        exchange: &Exchange,
         handshake: &Handshake,
     ) -> PyResult<Bound<'py, PyDict>> {
         let scope = self.http(py, exchange)?;
         let keys = &self.keys;
         scope.set_item("type", pyo3::intern!(py, "websocket"))?;
         scope.del_item(&keys.method)?;
-        let is_secure = scope
-            .get_item(&keys.scheme)?
-            .is_some_and(|scheme| scheme.eq("https").unwrap_or(false));
-        scope.set_item(&keys.scheme, if is_secure { "wss" } else { "ws" })?;
+        let scheme = if exchange.is_secure() { "wss" } else { "ws" };
+        scope.set_item(&keys.scheme, scheme)?;
         scope.set_item("subprotocols", handshake.subprotocols())?;
         let extensions = PyDict::new(py);
         extensions.set_item("websocket.http.response", PyDict::new(py))?;
         scope.set_item(&keys.extensions, extensions)?;
         Ok(scope)
-    }
-
-    /// Takes over what a trusted proxy says of the client; true when the client came by TLS.
-    fn believe_proxy(&self, exchange: &mut Exchange) -> bool {
-        // A web server on the other side of a gateway says itself how its client came.
-        let by_tls = exchange
-            .head()
-            .variable("HTTPS")
-            .is_some_and(|value| value.starts_with(b"on"));
-        if self.proxy_headers == ProxyHeaders::Nothing || !self.trust.includes(exchange) {
-            return by_tls;
-        }
-        let forwarded = exchange.head().field("x-forwarded-proto");
-        let is_secure = forwarded.map_or(by_tls, |scheme| matches!(scheme, b"https" | b"wss"));
-        if self.proxy_headers == ProxyHeaders::SchemeAndClient
-            && let Some(list) = exchange.head().field("x-forwarded-for")
-            && let Some(client) = self.trust.client(list).map(str::to_owned)
-        {
-            exchange.set_client(&client);
-        }
-        is_secure
     }
 
     fn set_path(&self, py: Python<'_>, scope: &Bound<'_, PyDict>, head: &RequestHead) -> PyResult<()> {

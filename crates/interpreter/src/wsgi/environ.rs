@@ -20,7 +20,6 @@ use super::errors::ErrorStream;
 use super::file_wrapper::FileWrapper;
 use super::transaction::Transaction;
 use super::variables::Variables;
-use crate::trust::Trust;
 
 /// Header names remembered; a client that invents names costs time, never memory.
 pub(super) const NAMES: usize = 512;
@@ -37,7 +36,6 @@ pub(super) struct Environs {
     /// `wsgi.errors` goes to the web server where the wire has a place for it.
     errors_to_web_server: bool,
     script_name: String,
-    trust: Trust,
     rules: HeaderRules,
     /// The target as sent is `REQUEST_URI` to uWSGI's users, `RAW_URI` to gunicorn's.
     dialect: Dialect,
@@ -58,8 +56,6 @@ enum Name {
     Plain(Py<PyString>, &'static [u8]),
     /// `CONTENT_TYPE` or `CONTENT_LENGTH`.
     Content(Py<PyString>),
-    /// Says by which scheme the client came to a proxy; believed from trusted peers only.
-    Scheme(Py<PyString>, Box<[u8]>),
     /// Has an underscore, and counts when a trusted peer sends it.
     Forwarder(Py<PyString>),
     /// The same, and is the prefix the application is mounted at.
@@ -115,7 +111,6 @@ impl Environs {
             variables: Variables::new(),
             errors_to_web_server: settings.gateways.fastcgi_stderr,
             script_name: settings.script_name.clone(),
-            trust: Trust::new(&settings.forwarded_allow_ips),
             rules: settings.header_rules.clone(),
             dialect: settings.dialect,
             log: log.clone(),
@@ -134,6 +129,9 @@ impl Environs {
         let (head, front, keys) = (exchange.head(), exchange.front(), &self.keys);
         let template = &self.templates[front.index];
         let environ = template.environ.bind(py).copy()?;
+        if exchange.is_secure() {
+            environ.set_item(&keys.scheme, "https")?;
+        }
         if head.has_variables() {
             environ.set_item(&keys.input, input)?;
             if self.errors_to_web_server && front.wire == Wire::Fastcgi {
@@ -161,15 +159,16 @@ impl Environs {
         if self.dialect != Dialect::Gunicorn {
             environ.set_item(&keys.request_uri, &target)?;
         }
-        if !template.is_unix {
+        if !template.is_unix || exchange.forwarded_client().is_some() {
             environ.set_item(&keys.address, latin1(py, exchange.client_address().as_bytes()))?;
             let mut port = itoa::Buffer::new();
             environ.set_item(
                 &keys.port,
                 latin1(py, port.format(exchange.client_port()).as_bytes()),
             )?;
-        } else if let Some(host) = head.host() {
-            self.set_server(py, &environ, host)?;
+        }
+        if template.is_unix || exchange.is_host_forwarded() {
+            self.set_server(py, &environ, exchange)?;
         }
         if let Some(proxied) = exchange.proxied() {
             self.set_proxied(py, &environ, proxied)?;
@@ -188,10 +187,15 @@ impl Environs {
         environ: &Bound<'_, PyDict>,
         exchange: &Exchange,
     ) -> PyResult<()> {
-        // Behind uWSGI everybody is believed who may speak to it; that is what the allow list is for.
-        let believes = self.dialect == Dialect::Uwsgi || self.trust.includes(exchange);
-        if self.variables.fill(py, environ, exchange, believes)? {
+        if self.variables.fill(py, environ, exchange.head())? {
             self.tell_of_dropped(b"Proxy");
+        }
+        if let Some((address, port)) = exchange.forwarded_client() {
+            environ.set_item(&self.keys.address, address)?;
+            environ.set_item(&self.keys.port, port.to_string())?;
+        }
+        if exchange.is_host_forwarded() {
+            self.set_server(py, environ, exchange)?;
         }
         if self.dialect != Dialect::Uwsgi {
             environ.set_item(&self.keys.raw_uri, latin1(py, exchange.head().target()))?;
@@ -229,18 +233,12 @@ impl Environs {
         environ.set_item(&self.keys.path, latin1(py, &decoded))
     }
 
-    /// Name and port of a server that has no address of its own, from the Host header.
-    fn set_server(&self, py: Python<'_>, environ: &Bound<'_, PyDict>, host: &[u8]) -> PyResult<()> {
-        let (name, port) = match host.iter().rposition(|byte| *byte == b':') {
-            Some(colon) if !host.ends_with(b"]") => (&host[..colon], &host[colon + 1..]),
-            _ => (host, &b""[..]),
-        };
+    /// Name and port of a server that has no address of its own, or that a trusted proxy names otherwise.
+    fn set_server(&self, py: Python<'_>, environ: &Bound<'_, PyDict>, exchange: &Exchange) -> PyResult<()> {
+        let (name, port) = exchange.requested_server();
         if !name.is_empty() {
             environ.set_item(&self.keys.server_name, latin1(py, name))?;
-            environ.set_item(
-                &self.keys.server_port,
-                latin1(py, if port.is_empty() { b"80" } else { port }),
-            )?;
+            environ.set_item(&self.keys.server_port, port.to_string())?;
         }
         Ok(())
     }
@@ -256,14 +254,8 @@ impl Environs {
                     environ.set_item(key, latin1(py, value))?;
                     continue;
                 }
-                Name::Scheme(key, secure) => {
-                    if value.eq_ignore_ascii_case(&secure) && self.trust.includes(exchange) {
-                        environ.set_item(&self.keys.scheme, "https")?;
-                    }
-                    (key, &b","[..])
-                }
-                Name::Forwarder(key) if self.trust.includes(exchange) => (key, &b","[..]),
-                Name::Mount(key) if self.trust.includes(exchange) => {
+                Name::Forwarder(key) if exchange.is_peer_trusted() => (key, &b","[..]),
+                Name::Mount(key) if exchange.is_peer_trusted() => {
                     self.mount(py, environ, exchange.head(), value)?;
                     (key, &b","[..])
                 }
@@ -344,7 +336,6 @@ impl Name {
         match self {
             Name::Plain(key, joint) => Name::Plain(key.clone_ref(py), joint),
             Name::Content(key) => Name::Content(key.clone_ref(py)),
-            Name::Scheme(key, secure) => Name::Scheme(key.clone_ref(py), secure.clone()),
             Name::Forwarder(key) => Name::Forwarder(key.clone_ref(py)),
             Name::Mount(key) => Name::Mount(key.clone_ref(py)),
             Name::Dropped => Name::Dropped,
@@ -377,9 +368,6 @@ fn meaning(py: Python<'_>, name: &[u8], rules: &HeaderRules) -> Name {
             "SCRIPT_NAME" => Name::Mount(key),
             _ => Name::Forwarder(key),
         };
-    }
-    if let Some((_, secure)) = rules.secure_scheme.iter().find(|(known, _)| *known == capitals) {
-        return Name::Scheme(key(&format!("HTTP_{upper}")), secure.as_bytes().into());
     }
     match upper.as_str() {
         "CONTENT_TYPE" | "CONTENT_LENGTH" => Name::Content(key(&upper)),

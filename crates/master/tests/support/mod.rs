@@ -324,6 +324,7 @@ fn settings(directory: &Path) -> Settings {
         file_wrapper: true,
         script_name: String::new(),
         forwarded_allow_ips: vec![],
+        believed: config::Believed::default(),
         header_rules: config::HeaderRules::default(),
         gateways: config::Gateways {
             allow_from: Vec::new(),

@@ -96,7 +96,9 @@ fn read(head: &mut RequestHead) -> Result<Known, Refusal> {
             b"CONTENT_TYPE" => push_content(head, b"content-type", value),
             b"SERVER_PROTOCOL" if value.of(&head.text) == b"HTTP/1.0" => head.version = Version::Http10,
             b"SERVER_PROTOCOL" => head.version = Version::Http11,
-            b"UWSGI_SCHEME" | b"UWSGI_ROUTER" => {}
+            b"HTTPS" => head.https = Some(value),
+            b"UWSGI_SCHEME" => head.scheme = Some(value),
+            b"UWSGI_ROUTER" => {}
             _ if text.starts_with(b"UWSGI_") => head.instruction = Some(name),
             _ => {}
         }

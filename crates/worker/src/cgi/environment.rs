@@ -75,7 +75,10 @@ pub(super) fn variables(
     variables.set("SERVER_PORT", port);
     variables.set("REQUEST_METHOD", head.method());
     variables.set("REQUEST_URI", head.target());
-    variables.set("REQUEST_SCHEME", "http");
+    variables.set("REQUEST_SCHEME", exchange.scheme());
+    if exchange.is_secure() {
+        variables.set("HTTPS", "on");
+    }
     variables.set("QUERY_STRING", head.query());
     variables.set("SCRIPT_NAME", &found.script_name);
     variables.set("SCRIPT_FILENAME", found.file.as_os_str().as_bytes());
@@ -113,24 +116,19 @@ pub(super) fn variables(
 }
 
 /// The host the request was made to, and the port.
-fn server(exchange: &Exchange) -> (Vec<u8>, Vec<u8>) {
-    let (front, host) = (exchange.front(), exchange.head().host().unwrap_or_default());
-    let colon = host.iter().rposition(|byte| *byte == b':');
-    let (name, port) = match colon {
-        Some(colon) if !host.ends_with(b"]") => (&host[..colon], Some(&host[colon + 1..])),
-        _ => (host, None),
-    };
+fn server(exchange: &Exchange) -> (&[u8], String) {
+    let front = exchange.front();
+    let (name, port) = exchange.requested_server();
     let name = if name.is_empty() {
         front.server_name.as_bytes()
     } else {
         name
     };
-    let port = match port {
-        _ if !front.is_unix => front.server_port.as_bytes(),
-        Some(port) if !port.is_empty() => port,
-        _ => b"80",
-    };
-    (name.to_vec(), port.to_vec())
+    if front.is_unix || exchange.is_host_forwarded() {
+        (name, port.to_string())
+    } else {
+        (name, front.server_port.clone())
+    }
 }
 
 /// Credentials are the server's; what frames the message is told in other words; with an underscore a header could pose as

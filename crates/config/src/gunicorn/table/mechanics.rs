@@ -431,10 +431,20 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::List(&["SCRIPT_NAME", "PATH_INFO"]),
         "Header names with _ that a trusted peer may send.",
     )
-    .note("From a trusted peer SCRIPT_NAME is the prefix of the application, as in gunicorn.")
+    .note(
+        "From a trusted peer SCRIPT_NAME is the prefix of the application, as in gunicorn. FORWARDED, X-FORWARDED-FOR and \
+         X-FORWARDED-HOST in the list are Penstock's own: such a header then decides about the client, the scheme and the \
+         host that the application sees.",
+    )
     .honoured(|draft, value| {
-        let names = value.texts().into_iter().map(|name| name.to_ascii_uppercase());
-        draft.settings.header_rules.forwarder = names.collect();
+        let mut names: Vec<String> = value.texts();
+        names.iter_mut().for_each(|name| name.make_ascii_uppercase());
+        let lists = |wanted: &str| names.iter().any(|name| name == wanted);
+        let believed = &mut draft.settings.believed;
+        believed.client |= lists("X-FORWARDED-FOR");
+        believed.host |= lists("X-FORWARDED-HOST");
+        believed.forwarded |= lists("FORWARDED");
+        draft.settings.header_rules.forwarder = names;
         Ok(())
     }),
     mechanics(

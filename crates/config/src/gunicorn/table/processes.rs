@@ -6,7 +6,7 @@ use super::{Default, Entry};
 use crate::address::bind;
 use crate::defaults::{count, unless_zero};
 use crate::gunicorn::kind::Kind;
-use crate::{Environment, ProxyHeaders, RawValue, Wire};
+use crate::{Environment, RawValue, Wire};
 
 const fn under(
     section: &'static str,
@@ -162,7 +162,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             draft.settings.asgi.expected = true;
             // uvicorn takes the client from its proxy, gunicorn only the scheme.
             if class.starts_with("uvicorn") {
-                draft.settings.asgi.proxy_headers = ProxyHeaders::SchemeAndClient;
+                draft.settings.believed.client = true;
             }
         }
         Ok(())
