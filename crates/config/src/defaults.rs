@@ -23,6 +23,7 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
         unix_sockets: UnixSocketRights::default(),
         workers: 1,
         threads: 1,
+        greenlets: false,
         connections: None,
         preload: false,
         limits: Limits::default(),

@@ -40,6 +40,8 @@ pub struct Settings {
     pub workers: u32,
     /// Application threads in each worker; at least 1. With 1 the application is called inline.
     pub threads: u32,
+    /// Requests are greenlets of gevent, which has to be installed; then there are no threads. Default: false.
+    pub greenlets: bool,
     /// Connections a worker has at once; further ones wait in the accept queue. Default: no limit.
     pub connections: Option<u32>,
     /// Import the application in the master, before the workers are forked.

@@ -34,11 +34,29 @@ pub(crate) fn prepare_process(py: Python<'_>, settings: &Settings) -> Result<(),
     for (name, value) in &settings.env {
         set(name, value).map_err(|error| format!("cannot set the environment variable {name:?}: {error}"))?;
     }
+    if settings.greenlets && !is_installed(py, "gevent") {
+        return Err(String::from(
+            "worker class gevent: gevent is not installed for this Python. Install it (pip install gevent), or choose \
+             -k gthread with --threads as large as the number of requests that wait at the same time, sync, or asgi \
+             (option worker_class)",
+        ));
+    }
     if let Some(directory) = &settings.chdir {
         std::env::set_current_dir(directory)
             .map_err(|error| format!("can't chdir to {}: {error} (option chdir)", directory.display()))?;
     }
     Ok(())
+}
+
+/// Whether a module is there, without importing it.
+fn is_installed(py: Python<'_>, module: &str) -> bool {
+    let found = || {
+        let found = py
+            .import("importlib.util")?
+            .call_method1("find_spec", (module,))?;
+        PyResult::Ok(!found.is_none())
+    };
+    found().unwrap_or(false)
 }
 
 /// Imports the application.

@@ -22,7 +22,7 @@ use crate::hooks::{Argument, Hooks};
 use crate::observers::Observers;
 use crate::python_logger;
 use crate::uwsgi::Commons;
-use crate::wsgi::Wsgi;
+use crate::wsgi::{Wsgi, greenlets};
 
 /// The name in the Server header.
 const SERVER: &str = "penstock";
@@ -226,6 +226,9 @@ impl Interpreter {
         self.prepare_for_abort(py).map_err(failed)?;
         if let Some(commons) = &self.commons {
             commons.offer(py, seat).map_err(failed)?;
+        }
+        if settings.greenlets {
+            greenlets::patch(py).map_err(failed)?;
         }
         let unnamed = settings.application.is_none() && settings.loading.mounts.is_empty();
         let application = match self.preloaded.take() {
@@ -506,19 +509,25 @@ fn serve_wsgi(
         seat.log.event(&Event::Lifespan(LifespanStep::Unsupported));
     }
     let fronts: Vec<Front> = fronts(&seat);
+    let log = seat.log.clone();
     let mut wsgi = Wsgi::new(
         py,
         application,
         &settings,
         &fronts,
         equipment.observers.take(),
-        seat.log.clone(),
+        log.clone(),
     )?;
     if let Some(patience) = settings.timeouts.soft_deadline {
         wsgi.interrupt_after(py, patience, seat.number, seat.scoreboard.worker(seat.slot))?;
     }
-    let gateway: Arc<dyn Gateway> = Arc::new(wsgi);
-    let departure = worker::serve(conditions(seat, fronts, equipment)?, &gateway)?;
+    let conditions = conditions(seat, fronts, equipment)?;
+    let departure = if settings.greenlets {
+        greenlets::serve(py, wsgi, conditions, &settings, &log)?
+    } else {
+        let gateway: Arc<dyn Gateway> = Arc::new(wsgi);
+        worker::serve(conditions, &gateway)?
+    };
     Ok(Ended {
         departure,
         exit_code: 0,
@@ -533,6 +542,16 @@ fn serve_asgi(
     mut equipment: Equipment,
 ) -> PyResult<Ended> {
     let (settings, log) = (Arc::clone(&seat.settings), seat.log.clone());
+    if settings.greenlets {
+        log.error(
+            "The application is an ASGI application, and the worker class is gevent, which serves WSGI applications: choose \
+             -k asgi (option worker_class)",
+        );
+        return Ok(Ended {
+            departure: Departure::Quick,
+            exit_code: WRONG_SETTING,
+        });
+    }
     if !settings.asgi.expected && settings.dialect != Dialect::Native && seat.number == 1 {
         log.warning(
             "The application is an ASGI application: it is served as one, by an event loop, whatever worker class was chosen",

@@ -28,7 +28,7 @@ mod _core {
     #[pymodule_export]
     use crate::entry::{gunicorn_defaults, main};
     #[pymodule_export]
-    use crate::wsgi::{ErrorStream, FileWrapper, Transaction};
+    use crate::wsgi::{ErrorStream, FileWrapper, GreenletDriver, Transaction};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -320,6 +320,7 @@ impl<'a> Master<'a> {
 fn worker_class(settings: &Settings) -> &'static str {
     match settings.threads {
         _ if settings.asgi.expected => "asgi",
+        _ if settings.greenlets => "gevent",
         0 | 1 => "sync",
         _ => "gthread",
     }

@@ -323,7 +323,7 @@ impl Reactor {
                 origins: Origins::new(&settings),
                 gatherer: Gatherer::new(threads.max(1)),
                 leaving: AtomicBool::new(false),
-                hurry: AtomicBool::new(threads > 1),
+                hurry: AtomicBool::new(threads > 1 || settings.greenlets),
             }),
             limits: Limits {
                 request_line: settings.limits.request_line,

@@ -53,6 +53,7 @@ fn settings(threads: u32, patience: Duration) -> Settings {
         unix_sockets: UnixSocketRights::default(),
         workers: 1,
         threads,
+        greenlets: false,
         connections: None,
         preload: false,
         limits: Limits::default(),

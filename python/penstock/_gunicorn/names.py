@@ -92,6 +92,9 @@ def _wsgi() -> dict[str, Any]:
 def _workers() -> dict[str, Any]:
     supported = {
         "sync": "gunicorn.workers.sync.SyncWorker",
+        "gevent": "gunicorn.workers.ggevent.GeventWorker",
+        "gevent_wsgi": "gunicorn.workers.ggevent.GeventPyWSGIWorker",
+        "gevent_pywsgi": "gunicorn.workers.ggevent.GeventPyWSGIWorker",
         "gthread": "gunicorn.workers.gthread.ThreadWorker",
         "asgi": "gunicorn.workers.gasgi.ASGIWorker",
     }
@@ -116,6 +119,7 @@ MODULES: dict[str, Callable[[], dict[str, Any]]] = {
     "gunicorn.workers": _workers,
     "gunicorn.workers.base": _objects("Worker"),
     "gunicorn.workers.gasgi": _objects("ASGIWorker"),
+    "gunicorn.workers.ggevent": _objects("GeventWorker", "GeventPyWSGIWorker"),
     "gunicorn.workers.gthread": _objects("ThreadWorker"),
     "gunicorn.workers.sync": _objects("SyncWorker"),
 }

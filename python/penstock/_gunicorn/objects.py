@@ -222,6 +222,14 @@ class ThreadWorker(Worker):
     """A worker with several threads."""
 
 
+class GeventWorker(Worker):
+    """A worker whose requests are greenlets."""
+
+
+class GeventPyWSGIWorker(GeventWorker):
+    """The same: gevent's own server is not used."""
+
+
 class ASGIWorker(Worker):
     """A worker with an event loop."""
 
@@ -231,6 +239,8 @@ def worker_class(cfg: Config) -> type[Worker]:
     name = cfg.worker_class_str
     if name in ("sync", "gthread"):
         return ThreadWorker if cfg.threads > 1 else SyncWorker
+    if "gevent" in name.lower():
+        return GeventWorker
     return ThreadWorker if "thread" in name.lower() else ASGIWorker
 
 

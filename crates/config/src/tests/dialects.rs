@@ -63,6 +63,10 @@ fn gunicorn_options_become_settings() {
                 && s.threads == 4
                 && s.env == [("A".to_owned(), "b".to_owned())]
         }),
+        ("-k gevent_wsgi a", |s| s.greenlets && s.connections == Some(1000)),
+        ("-k gevent --worker-connections 7 a", |s| {
+            s.greenlets && s.connections == Some(7)
+        }),
         ("--bin=[::1]:80 -Dw4 -k gthread a", |s| {
             s.binds == [tcp("::1", 80)] && s.daemonize.is_some() && s.workers == 4
         }),
@@ -153,7 +157,7 @@ fn gunicorn_refuses_with_its_exit_code_and_says_where() {
         ("-w 0 a", nothing, None, 1, "workers, from command line"),
         ("-w -1 a", nothing, None, 1, "Value must be positive: -1"),
         ("-b a:b a", nothing, None, 1, "'b' is not a valid port number"),
-        ("-k gevent a", nothing, None, 1, "gthread"),
+        ("-k tornado a", nothing, None, 1, "gthread"),
         ("-c none.py a", nothing, None, 1, "'none.py' doesn't exist"),
         ("-e A a", nothing, None, 1, "'A' invalid"),
         ("--chdir none a", nothing, None, 1, "can't chdir to"),

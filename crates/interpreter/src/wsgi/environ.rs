@@ -429,7 +429,7 @@ fn template(py: Python<'_>, settings: &Settings, front: &Front, log: &ErrorLog) 
     environ.set_item("wsgi.url_scheme", "http")?;
     environ.set_item("wsgi.input", none)?;
     environ.set_item("wsgi.errors", Bound::new(py, ErrorStream::new(log.clone()))?)?;
-    environ.set_item("wsgi.multithread", settings.threads > 1)?;
+    environ.set_item("wsgi.multithread", settings.threads > 1 || settings.greenlets)?;
     environ.set_item("wsgi.multiprocess", settings.workers > 1)?;
     environ.set_item("wsgi.run_once", false)?;
     environ.set_item("wsgi.input_terminated", true)?;

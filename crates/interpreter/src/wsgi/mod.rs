@@ -1,4 +1,4 @@
-//! WSGI (PEP 3333): requests become calls of the application, inline on whichever thread serves them.
+//! WSGI (PEP 3333): requests become calls of the application, inline on whichever thread or greenlet serves them.
 //!
 //! [`Wsgi`] is a [`Gateway`]. For each request it makes a fresh `environ` ([`environ`]), lends the exchange to a
 //! [`Transaction`] - which is `start_response`, `write` and `wsgi.input` in one - calls the application, and sends
@@ -9,10 +9,12 @@ mod deadline;
 mod environ;
 mod errors;
 mod file_wrapper;
+pub(crate) mod greenlets;
 mod transaction;
 mod variables;
+mod waits;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use config::Settings;
@@ -25,12 +27,14 @@ use worker::{Exchange, Front, Gateway};
 
 use deadline::Deadline;
 use environ::Environs;
+use waits::{Blocking, Waits};
 
 use crate::observers::Observers;
 
 pub(crate) use environ::latin1;
 pub(crate) use errors::ErrorStream;
 pub(crate) use file_wrapper::FileWrapper;
+pub(crate) use greenlets::GreenletDriver;
 pub(crate) use transaction::{Transaction, type_name};
 
 /// Transactions kept for reuse: one for each thread that serves at the same time is enough.
@@ -48,6 +52,7 @@ pub(crate) struct Wsgi {
     deadline: Option<Deadline>,
     log: ErrorLog,
     sendfile: bool,
+    waits: Arc<dyn Waits>,
 }
 
 /// A transaction and its bound `start_response`, ready for the next request.
@@ -76,6 +81,7 @@ impl Wsgi {
             deadline: None,
             log,
             sendfile: settings.sendfile,
+            waits: Arc::new(Blocking),
         })
     }
 
@@ -92,6 +98,11 @@ impl Wsgi {
     ) -> PyResult<()> {
         self.deadline = Some(Deadline::start(py, patience, number, row, self.log.clone())?);
         Ok(())
+    }
+
+    /// The same, for requests that wait for their clients in another way than by blocking.
+    fn waiting_by(self, waits: Arc<dyn Waits>) -> Wsgi {
+        Wsgi { waits, ..self }
     }
 
     fn serve_attached(&self, py: Python<'_>, mut exchange: Exchange) -> PyResult<Exchange> {
@@ -152,7 +163,7 @@ impl Wsgi {
             .deadline
             .as_ref()
             .is_some_and(|deadline| deadline.is_cause(py, error));
-        if !told && !error.is_instance_of::<PyKeyboardInterrupt>(py) {
+        if !told && !self.waits.is_farewell(py, error) {
             if self.application.is_none() {
                 self.log
                     .error("--- no python application found, check your startup logs for errors ---");
@@ -169,7 +180,7 @@ impl Wsgi {
         if let Some(spare) = self.lock_spares().pop() {
             return Ok(spare);
         }
-        let transaction = Bound::new(py, Transaction::default())?;
+        let transaction = Bound::new(py, Transaction::new(Arc::clone(&self.waits)))?;
         let start_response = transaction
             .getattr("start_response")?
             .cast_into::<PyCFunction>()?;

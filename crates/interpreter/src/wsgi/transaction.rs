@@ -4,7 +4,7 @@
 //! that keeps the object finds it empty, and gets an error instead of another request's data. While a read waits
 //! for the client, the exchange is out of the object, so that no other thread can touch it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::ResponseHead;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
@@ -13,11 +13,13 @@ use pyo3::types::string::PyStringData;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 use worker::{Exchange, Flow};
 
+use super::waits::Waits;
+
 /// `wsgi.input`, and the state behind `start_response`.
 #[pyclass(frozen, module = "penstock", name = "Input")]
-#[derive(Default)]
 pub(crate) struct Transaction {
     state: Mutex<State>,
+    waits: Arc<dyn Waits>,
 }
 
 #[derive(Default)]
@@ -33,6 +35,14 @@ struct State {
 }
 
 impl Transaction {
+    /// One for requests that wait for their clients in this way.
+    pub(super) fn new(waits: Arc<dyn Waits>) -> Transaction {
+        Transaction {
+            state: Mutex::default(),
+            waits,
+        }
+    }
+
     /// Begins a request.
     pub(crate) fn lend(&self, exchange: Exchange) {
         *self.lock() = State {
@@ -51,7 +61,7 @@ impl Transaction {
                 return Ok(exchange);
             }
             // A thread that the application left behind is waiting for the body, at most for the body timeout.
-            py.detach(|| std::thread::sleep(std::time::Duration::from_millis(1)));
+            self.waits.pause(py);
         }
     }
 
@@ -78,20 +88,20 @@ impl Transaction {
         self.lock().exchange.as_mut().map(work).ok_or_else(over)
     }
 
-    /// Hands what is queued to the network; waits without the interpreter while too much is queued.
+    /// Hands what is queued to the network; waits while too much is queued.
     pub(crate) fn flush(&self, py: Python<'_>) -> PyResult<Flow> {
         match self.with(Exchange::flush_block)? {
-            Flow::Full => self.outside(py, Exchange::wait_writable),
+            Flow::Full => self.outside(|exchange| self.waits.wait_writable(py, exchange)),
             other => Ok(other),
         }
     }
 
-    /// Does something that may block, with the exchange out of reach and the interpreter released.
-    fn outside<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&mut Exchange) -> T + Send) -> PyResult<T> {
+    /// Does something that may wait, with the exchange out of reach.
+    fn outside<T>(&self, work: impl FnOnce(&mut Exchange) -> PyResult<T>) -> PyResult<T> {
         let mut exchange = self.lock().exchange.take().ok_or_else(over)?;
-        let result = py.detach(|| work(&mut exchange));
+        let result = work(&mut exchange);
         self.lock().exchange = Some(exchange);
-        Ok(result)
+        result
     }
 
     /// Waits until `enough` of the body has been received, or all of it.
@@ -110,7 +120,7 @@ impl Transaction {
             if complete {
                 return Ok(());
             }
-            if let Err(error) = self.outside(py, Exchange::receive_body)? {
+            if let Err(error) = self.outside(|exchange| self.waits.receive_body(py, exchange))? {
                 self.lock().broken = true;
                 return Err(PyOSError::new_err(error.to_string()));
             }

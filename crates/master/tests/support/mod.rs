@@ -275,6 +275,7 @@ fn settings(directory: &Path) -> Settings {
             ..UnixSocketRights::default()
         },
         workers: words[2].parse().expect("workers"),
+        greenlets: false,
         threads: 1,
         connections: None,
         preload: false,

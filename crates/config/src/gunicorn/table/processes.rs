@@ -33,6 +33,9 @@ fn seconds(value: &RawValue) -> Duration {
     Duration::from_secs(value.number())
 }
 
+/// What `worker_connections` is where nobody sets it; only gevent asks for it.
+const GEVENT_CONNECTIONS: u32 = 1000;
+
 /// The classes that run an event loop; all are served by the same one here.
 fn is_asgi_class(class: &str) -> bool {
     matches!(
@@ -47,17 +50,27 @@ fn is_asgi_class(class: &str) -> bool {
     )
 }
 
+/// The classes whose requests are greenlets. gevent's own server, which the last three stand for, is not used: the environ
+/// is the same as for the others.
+fn is_gevent_class(class: &str) -> bool {
+    matches!(
+        class,
+        "gevent"
+            | "egg:gunicorn#gevent"
+            | "gunicorn.workers.ggevent.GeventWorker"
+            | "gevent_wsgi"
+            | "gevent_pywsgi"
+            | "gunicorn.workers.ggevent.GeventPyWSGIWorker"
+    )
+}
+
 /// Accepts the classes there are: between sync and gthread the number of threads decides. Others cannot be had; why.
 fn check_worker_class(class: &str) -> Result<(), String> {
     let python_class = |name: &str| format!("worker class '{class}': {name}");
     match class {
         "sync" | "gunicorn.workers.sync.SyncWorker" | "egg:gunicorn#sync" => Ok(()),
         "gthread" | "gunicorn.workers.gthread.ThreadWorker" | "egg:gunicorn#gthread" => Ok(()),
-        _ if is_asgi_class(class) => Ok(()),
-        _ if class.starts_with("gevent") || class.contains("ggevent") => Err(python_class(
-            "greenlets are not there: the nearest is -k gthread with --threads as large as the number of requests \
-             that wait at the same time",
-        )),
+        _ if is_asgi_class(class) || is_gevent_class(class) => Ok(()),
         _ if class.contains("tornado") => Err(python_class(
             "Tornado applications need Tornado's own server; a WSGI application runs under sync and gthread",
         )),
@@ -145,12 +158,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["-k", "--worker-class"],
         Kind::Class,
         Default::Text("sync"),
-        "How a worker serves: sync, gthread or asgi.",
+        "How a worker serves: sync, gthread, gevent or asgi.",
     )
     .note(
-        "`sync`, `gthread`, `asgi` and uvicorn's worker classes, also by their dotted names. Other classes are refused with \
-         the nearest alternative. An ASGI application is recognised under any class, and a WSGI application under `asgi` \
-         gets application threads.",
+        "`sync`, `gthread`, `gevent`, `asgi` and uvicorn's worker classes, also by their dotted names. `gevent` is real \
+         gevent, which has to be installed: the standard library is patched before the application is imported (behind it, \
+         with `preload_app`, as in gunicorn), and each request is a greenlet; `gevent_wsgi` and `gevent_pywsgi` mean the \
+         same. Other classes are refused with the nearest alternative. An ASGI application is recognised under any class \
+         but `gevent`, which refuses it, and a WSGI application under `asgi` gets application threads.",
     )
     .honoured(|draft, value| {
         let class = match value {
@@ -158,6 +173,10 @@ pub(super) const ENTRIES: &[Entry] = &[
             other => other.text().unwrap_or_default(),
         };
         check_worker_class(&class)?;
+        if is_gevent_class(&class) {
+            draft.settings.greenlets = true;
+            draft.settings.connections = Some(GEVENT_CONNECTIONS);
+        }
         if is_asgi_class(&class) {
             draft.settings.asgi.expected = true;
             // uvicorn takes the client from its proxy, gunicorn only the scheme.
@@ -187,7 +206,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::Int(1000),
         "Most connections a worker has at once.",
     )
-    .note("Only if it is set: an idle connection costs a few hundred bytes here.")
+    .note(
+        "Only if it is set, or with `gevent`, where it bounds the greenlets: an idle connection costs a few hundred bytes \
+         here.",
+    )
     .honoured(|draft, value| {
         draft.settings.connections = Some(count(value.number()).max(1));
         Ok(())
