@@ -473,6 +473,31 @@ pub struct Bind {
     pub address: Address,
     /// What is spoken on it.
     pub wire: Wire,
+    /// Peers that may connect by TCP; `None`: for a gateway [`Gateways::allow_from`], for HTTP everybody.
+    pub allow_from: Option<Vec<String>>,
+    /// Answers begin with HTTP's status line where FastCGI and SCGI have a `Status` field (uWSGI's nph sockets).
+    pub status_line: bool,
+}
+
+impl Bind {
+    /// A socket with the usual manners.
+    pub fn new(address: Address, wire: Wire) -> Bind {
+        Bind {
+            address,
+            wire,
+            allow_from: None,
+            status_line: false,
+        }
+    }
+
+    /// Peers that may connect by TCP: addresses, networks, or `*`.
+    pub fn peers(&self, gateways: &Gateways) -> Vec<String> {
+        match &self.allow_from {
+            Some(peers) => peers.clone(),
+            None if self.wire.is_gateway() => gateways.allow_from.clone(),
+            None => vec!["*".to_owned()],
+        }
+    }
 }
 
 /// Where a listening socket is.

@@ -7,6 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use config::{Dialect, Interface, RawValue, ReloadWatch, Settings};
 use master::{HookFailed, Host, Listener, MasterView, WorkerSeat, WorkerView};
+use protocol::gateway::FirstLine;
 use protocol::proxy::Versions;
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
@@ -665,11 +666,12 @@ fn front(index: usize, listener: &Listener, settings: &Settings) -> Front {
         index,
         shown: listener.text.clone(),
         wire: listener.bind.wire,
-        allowed: if listener.bind.wire.is_gateway() {
-            Peers::new(&settings.gateways.allow_from)
+        first_line: if listener.bind.status_line {
+            FirstLine::StatusLine
         } else {
-            Peers::new(&["*".to_owned()])
+            FirstLine::StatusField
         },
+        allowed: Peers::new(&listener.bind.peers(&settings.gateways)),
         proxy_protocol: (expected.v1 || expected.v2).then(|| ProxyProtocol {
             versions: Versions {
                 v1: expected.v1,

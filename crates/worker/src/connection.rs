@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use config::Wire;
 use mio::{Registry, Token};
-use protocol::gateway::{OneRequest, fastcgi};
+use protocol::gateway::{FirstLine, OneRequest, fastcgi};
 use protocol::proxy::{self, Opening, Versions};
 use protocol::{Codec, Limits, Refusal, RequestHead, ResponseHead, Stamp, http1};
 
@@ -39,6 +39,8 @@ pub struct Front {
     pub shown: String,
     /// What is spoken on it.
     pub wire: Wire,
+    /// How answers begin on the wires that have both ways, FastCGI and SCGI.
+    pub first_line: FirstLine,
     /// Who may connect to it, of those who come by TCP.
     pub allowed: Peers,
     /// Whether its connections may begin with a PROXY header.
@@ -60,8 +62,8 @@ impl Front {
         match self.wire {
             Wire::Http1 => Codec::Http1(http1::Codec::new(limits)),
             Wire::Uwsgi => Codec::OneRequest(OneRequest::uwsgi(limits)),
-            Wire::Scgi => Codec::OneRequest(OneRequest::scgi(limits)),
-            Wire::Fastcgi => Codec::Fastcgi(Box::new(fastcgi::Codec::new(limits))),
+            Wire::Scgi => Codec::OneRequest(OneRequest::scgi(limits, self.first_line)),
+            Wire::Fastcgi => Codec::Fastcgi(Box::new(fastcgi::Codec::new(limits, self.first_line))),
         }
     }
 }

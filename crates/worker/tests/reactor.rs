@@ -139,6 +139,7 @@ impl Running {
         let error_log =
             ErrorLog::open(&settings.logs, settings.dialect).expect("a log that drops everything");
         let front = Front {
+            first_line: protocol::gateway::FirstLine::StatusField,
             server_name: address.ip().to_string(),
             server_port: address.port().to_string(),
             is_unix: false,

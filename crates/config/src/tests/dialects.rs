@@ -34,10 +34,7 @@ fn served(what: &str, outcome: Result<Outcome, ConfigError>) -> Plan {
 }
 
 fn tcp(host: &str, port: u16) -> Bind {
-    Bind {
-        address: Address::Tcp(host.to_owned(), port),
-        wire: Wire::Http1,
-    }
+    Bind::new(Address::Tcp(host.to_owned(), port), Wire::Http1)
 }
 
 fn text(text: &str) -> RawValue {
@@ -486,7 +483,7 @@ fn the_native_command_line_has_good_defaults() {
 
 #[test]
 fn sockets_for_web_servers_are_written_in_each_dialect() {
-    let bind = |address: Address, wire| Bind { address, wire };
+    let bind = Bind::new;
     let tcp = |port| Address::Tcp("127.0.0.1".to_owned(), port);
     let unix = || Address::Unix(PathBuf::from("/run/x.sock"));
     for (text, expected) in [
