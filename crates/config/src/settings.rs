@@ -44,6 +44,8 @@ pub struct Settings {
     pub greenlets: bool,
     /// Connections a worker has at once; further ones wait in the accept queue. Default: no limit.
     pub connections: Option<u32>,
+    /// Requests of a worker that wait for an application thread, beyond which further ones get 503. Default: no limit.
+    pub request_queue: Option<u32>,
     /// Import the application in the master, before the workers are forked.
     pub preload: bool,
     /// Sizes that a request may not exceed.

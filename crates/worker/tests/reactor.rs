@@ -55,6 +55,7 @@ fn settings(threads: u32, patience: Duration) -> Settings {
         threads,
         greenlets: false,
         connections: None,
+        request_queue: None,
         preload: false,
         limits: Limits::default(),
         timeouts: Timeouts {

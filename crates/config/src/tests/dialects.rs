@@ -463,6 +463,12 @@ fn the_native_command_line_has_good_defaults() {
     assert_eq!(settings.logs.access, None);
     let settings = served("options", here("-b http://127.0.0.1:1 -w2 --access-log - a:b")).settings;
     assert_eq!((settings.binds, settings.workers), (vec![tcp("127.0.0.1", 1)], 2));
+    assert_eq!(
+        served("queue", here("--request-queue 5 a"))
+            .settings
+            .request_queue,
+        Some(5)
+    );
     let timeouts = served("deadline", here("-t 2.5 a")).settings.timeouts;
     assert_eq!(timeouts.soft_deadline, Some(Duration::from_millis(2500)));
     assert_eq!(timeouts.request_deadline, Some(Duration::from_millis(7500)));

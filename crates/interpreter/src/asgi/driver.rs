@@ -389,6 +389,7 @@ impl Driver {
             exchange.fail(503);
             return this.answered(py, exchange, None);
         }
+        exchange.take_up();
         if this.pulse.busy() {
             this.beat(py)?;
         }

@@ -275,6 +275,7 @@ fn settings(directory: &Path) -> Settings {
         greenlets: false,
         threads: 1,
         connections: None,
+        request_queue: None,
         preload: false,
         limits: Limits::default(),
         timeouts: Timeouts {
