@@ -211,6 +211,20 @@ pub struct ReloadWatch {
     pub exclude: Vec<String>,
     /// Time between two looks. Default 1 s.
     pub interval: Duration,
+    /// How changes are seen between two looks. Default: auto.
+    pub engine: ReloadEngine,
+}
+
+/// How changes of sources are seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReloadEngine {
+    /// With inotify if it can be had.
+    #[default]
+    Auto,
+    /// By looking at the files from time to time.
+    Poll,
+    /// With inotify; the log is told where it cannot be had.
+    Inotify,
 }
 
 impl Default for ReloadWatch {
@@ -221,6 +235,7 @@ impl Default for ReloadWatch {
             include: Vec::new(),
             exclude: Vec::new(),
             interval: Duration::from_secs(1),
+            engine: ReloadEngine::default(),
         }
     }
 }
