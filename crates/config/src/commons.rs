@@ -1,7 +1,8 @@
-//! What the processes of a server have in common beyond requests: locks, caches. uWSGI's options set it, and its
+//! What the processes of a server have in common beyond requests: locks, caches, processes beside the workers. uWSGI's options set it, and its
 //! applications reach it through `import uwsgi`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What is held in common. By default there is the lock that always is, and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,6 +11,117 @@ pub struct Commons {
     pub locks: u32,
     /// Caches; the first is meant where none is named.
     pub caches: Vec<CacheSettings>,
+    /// Processes that wait for messages and signals: what each runs first, a file or `MODULE:CALLABLE`.
+    pub mules: Vec<Option<String>>,
+    /// Groups of mules with a queue of their own.
+    pub farms: Vec<Farm>,
+    /// Directories of tasks.
+    pub spoolers: Vec<Spooler>,
+    /// How tasks are done.
+    pub spooling: Spooling,
+}
+
+/// A group of mules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Farm {
+    /// What it is called.
+    pub name: String,
+    /// The numbers of its mules, from 1.
+    pub mules: Vec<u32>,
+}
+
+/// A directory of tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spooler {
+    /// The directory.
+    pub directory: PathBuf,
+    /// Another server does its tasks.
+    pub external: bool,
+}
+
+/// How tasks are done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spooling {
+    /// Processes for each directory; at least 1.
+    pub processes: u32,
+    /// How often a directory is looked through for tasks whose time has come, or that are to be tried again.
+    pub frequency: Duration,
+    /// Directory that tasks are done in.
+    pub chdir: Option<PathBuf>,
+    /// A process is replaced after this many tasks.
+    pub max_tasks: Option<u64>,
+    /// No line for each task.
+    pub quiet: bool,
+}
+
+impl Default for Spooling {
+    fn default() -> Spooling {
+        Spooling {
+            processes: 1,
+            frequency: Duration::from_secs(30),
+            chdir: None,
+            max_tasks: None,
+            quiet: false,
+        }
+    }
+}
+
+/// A process beside the workers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Aide {
+    /// One that waits for messages and signals.
+    Mule {
+        /// From 1.
+        number: u32,
+        /// What it runs first.
+        program: Option<String>,
+    },
+    /// One that does the tasks of a directory.
+    Spooler {
+        /// The directory's place among all of them, from 0.
+        index: usize,
+        /// From 1, among those of one directory.
+        number: u32,
+        /// The directory.
+        directory: PathBuf,
+    },
+}
+
+impl Aide {
+    /// What it is called in the log and in the list of processes.
+    pub fn title(&self) -> String {
+        match self {
+            Aide::Mule { number, .. } => format!("uWSGI mule {number}"),
+            Aide::Spooler {
+                number, directory, ..
+            } => {
+                format!("uWSGI spooler {number} on dir {}", directory.display())
+            }
+        }
+    }
+}
+
+impl Commons {
+    /// Every process beside the workers.
+    pub fn aides(&self) -> Vec<Aide> {
+        let mules = (1..).zip(&self.mules).map(|(number, program)| Aide::Mule {
+            number,
+            program: program.clone(),
+        });
+        let own = self
+            .spoolers
+            .iter()
+            .enumerate()
+            .filter(|(_, spooler)| !spooler.external);
+        let spoolers = own.flat_map(|(index, spooler)| {
+            (1..=self.spooling.processes).map(move |number| Aide::Spooler {
+                index,
+                number,
+                directory: spooler.directory.clone(),
+            })
+        });
+        mules.chain(spoolers).collect()
+    }
 }
 
 /// A cache.

@@ -323,13 +323,11 @@ fn finish(draft: &mut Draft<'_>, given: &[Given]) -> Result<(), ConfigError> {
         .map(|listener| Bind {
             address: listener.address,
             wire: listener.wire.unwrap_or(wire),
-            allow_from: listener.allow_from,
-            status_line: listener.status_line,
         })
         .collect();
     draft.settings.application = application(draft);
     table::loading::finish(draft);
-    table::commons::finish(draft).map_err(|reason| ConfigError::new(format!("cache: {reason}")))?;
+    table::commons::finish(draft).map_err(|reason| ConfigError::new(format!("Error: {reason}")))?;
     if let Err(reason) = routes::check(&draft.settings.routes) {
         return Err(ConfigError::new(format!("route: {reason}")));
     }

@@ -1,19 +1,19 @@
 //! What the master asks of the interpreter: forking, running workers, hooks, reading the configuration again.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use config::{Dialect, Interface, RawValue, ReloadWatch, Settings};
-use master::{HookFailed, Host, Listener, MasterView, WorkerSeat, WorkerView};
-use protocol::gateway::FirstLine;
+use master::{AideSeat, HookFailed, Host, Listener, MasterView, WorkerSeat, WorkerView};
 use protocol::proxy::Versions;
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
+use pyo3::types::PyTuple;
 use sys::Fork;
 use telemetry::{AccessLog, ErrorLog, Event, ExitStatus, LifespanStep};
-use worker::{Conditions, Departure, Driven, Front, Gateway, Peers, ProxyProtocol};
+use worker::{Conditions, Departure, Driven, Errand, Front, Gateway, Peers, ProxyProtocol};
 
 use crate::application::{self, LoadFailure, Loaded};
 use crate::asgi::{self, Ended};
@@ -21,8 +21,7 @@ use crate::entry::Command;
 use crate::hooks::{Argument, Hooks};
 use crate::observers::Observers;
 use crate::python_logger;
-use crate::reloader;
-use crate::uwsgi::Commons;
+use crate::uwsgi::{self, Commons, Place, Role};
 use crate::wsgi::{Wsgi, greenlets};
 
 /// The name in the Server header.
@@ -55,6 +54,10 @@ impl Host for Interpreter {
 
     fn run_worker(&mut self, seat: WorkerSeat) -> i32 {
         Python::attach(|py| self.work(py, seat))
+    }
+
+    fn run_aide(&mut self, seat: AideSeat) -> i32 {
+        Python::attach(|py| uwsgi::run_aide(self, py, &seat))
     }
 
     fn leave(&mut self, code: i32) -> ! {
@@ -93,12 +96,12 @@ impl Host for Interpreter {
     }
 
     fn wants_attention(&self) -> bool {
-        self.commons.as_ref().is_some_and(Commons::wants_sweeping)
+        self.commons.is_some()
     }
 
-    fn attend(&mut self) {
+    fn attend(&mut self, generation: u32) {
         if let Some(commons) = &self.commons {
-            commons.sweep();
+            commons.attend(generation);
         }
     }
 
@@ -226,7 +229,9 @@ impl Interpreter {
         }
         self.prepare_for_abort(py).map_err(failed)?;
         if let Some(commons) = &self.commons {
-            commons.offer(py, seat).map_err(failed)?;
+            commons
+                .offer(py, Place::of(seat), Role::Worker(seat.number))
+                .map_err(failed)?;
         }
         if settings.greenlets {
             greenlets::patch(py).map_err(failed)?;
@@ -236,10 +241,10 @@ impl Interpreter {
             Some(application) => Some(application),
             // Scripts alone are enough to serve.
             None if unnamed && !settings.cgi.mounts.is_empty() => None,
-            None if unnamed => self.without_application(py, settings, seat.generation, None)?,
+            None if unnamed => self.without_application(settings, seat.generation, None)?,
             None => match application::load(py, settings) {
                 Ok(application) => Some(application),
-                Err(failure) => self.without_application(py, settings, seat.generation, Some(failure))?,
+                Err(failure) => self.without_application(settings, seat.generation, Some(failure))?,
             },
         };
         if self.commons.is_some() {
@@ -281,7 +286,6 @@ impl Interpreter {
     /// There is no application: uWSGI goes on and answers 500, unless told otherwise; everybody else gives up.
     fn without_application(
         &self,
-        py: Python<'_>,
         settings: &Settings,
         generation: u32,
         failure: Option<LoadFailure>,
@@ -290,12 +294,6 @@ impl Interpreter {
         if let Some(failure) = failure {
             report(&self.log, &failure);
             code = failure.exit_code;
-            let shows = matches!(settings.dialect, Dialect::Gunicorn | Dialect::Native);
-            if settings.reload_on_change && shows && !failure.page.is_empty() {
-                return application::failing(py, &failure.page)
-                    .map(Some)
-                    .map_err(|_| code);
-            }
         }
         let is_wrong_setting = code == WRONG_SETTING && settings.dialect != Dialect::Uvicorn;
         if settings.reload_on_change && generation == 1 && !is_wrong_setting {
@@ -338,6 +336,10 @@ impl Interpreter {
             begun,
             interrupted: self.hooks.bound(py, "worker_int"),
             observers,
+            errand: match self.errand(py, &seat, application.as_ref()) {
+                Ok(errand) => errand,
+                Err(error) => return self.cannot_serve(py, &error),
+            },
         };
         let _ = self.hooks.set_worker(py, "booted", true);
         if seat.settings.reload_on_change && seat.number == 1 {
@@ -369,6 +371,36 @@ impl Interpreter {
         }
     }
 
+    /// How the application's own signals (uWSGI's) are heard: between requests, or in a thread of Python's where this thread
+    /// is not the one that calls the application.
+    fn errand(
+        &self,
+        py: Python<'_>,
+        seat: &WorkerSeat,
+        application: Option<&Loaded>,
+    ) -> PyResult<Option<Errand>> {
+        let Some(commons) = &self.commons else {
+            return Ok(None);
+        };
+        let signals = py.import("penstock._uwsgi.names")?;
+        let is_called_here = application.is_none_or(|loaded| loaded.interface == Interface::Wsgi);
+        if seat.settings.threads > 1 || seat.settings.greenlets || !is_called_here {
+            signals.call_method0("hear_signals_in_a_thread")?;
+            return Ok(None);
+        }
+        let (hear, log) = (signals.getattr("hear_signals")?.unbind(), seat.log.clone());
+        Ok(Some(Errand {
+            descriptors: commons.ears(seat.number),
+            run: Box::new(move || {
+                Python::attach(|py| {
+                    if let Err(error) = hear.call0(py) {
+                        log.error_with_details("a signal failed", &crate::traceback::text(py, &error));
+                    }
+                });
+            }),
+        }))
+    }
+
     /// `access` of the logger in Python, if it wants to hear of requests.
     fn python_access(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         let logger = self.logger.as_ref()?.bind(py);
@@ -394,27 +426,47 @@ impl Interpreter {
 
     /// Has the master reload when a source file changes.
     fn watch_sources(&self, py: Python<'_>, master: u32, booted_at: SystemTime, watch: &ReloadWatch) {
-        let log = self.log.clone();
-        if log.dialect() == Dialect::Gunicorn {
-            log.warning("Reloader is on. Use in development only!");
-        }
-        let changed = move |files: &[PathBuf]| {
-            if log.dialect() == Dialect::Uvicorn {
-                log.warning(format_args!(
-                    "Penstock detected changes in {}. Reloading...",
-                    shown_paths(files)
-                ));
-            } else {
-                for file in files {
-                    log.info(format_args!("Worker reloading: {} modified", file.display()));
+        let (log, dialect) = (self.log.clone(), self.log.dialect());
+        let started = (|| {
+            let changed = PyCFunction::new_closure(py, None, None, move |arguments, _| -> PyResult<()> {
+                let (files,): (Vec<String>,) = arguments.extract()?;
+                match dialect {
+                    Dialect::Uvicorn => log.warning(format_args!(
+                        "Penstock detected changes in {}. Reloading...",
+                        shown_paths(&files)
+                    )),
+                    Dialect::Gunicorn | Dialect::Native | Dialect::Uwsgi => files
+                        .iter()
+                        .for_each(|file| log.info(format_args!("Worker reloading: {file} modified"))),
                 }
-            }
-            if let Some(master) = rustix::process::Pid::from_raw(master.cast_signed()) {
-                // A master that is gone takes this worker with it.
-                let _ = rustix::process::kill_process(master, rustix::process::Signal::HUP);
-            }
-        };
-        if let Err(error) = reloader::start(py, watch, booted_at, &self.log, changed) {
+                if let Some(master) = rustix::process::Pid::from_raw(master.cast_signed()) {
+                    rustix::process::kill_process(master, rustix::process::Signal::HUP)
+                        .map_err(std::io::Error::from)?;
+                }
+                Ok(())
+            })?;
+            let since = booted_at
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_secs_f64();
+            let names = |paths: &[PathBuf]| -> Vec<String> {
+                paths
+                    .iter()
+                    .map(|path| path.to_string_lossy().into_owned())
+                    .collect()
+            };
+            let arguments = (
+                changed,
+                since,
+                watch.interval.as_secs_f64(),
+                PyTuple::new(py, names(&watch.directories))?,
+                PyTuple::new(py, &watch.include)?,
+                PyTuple::new(py, &watch.exclude)?,
+                PyTuple::new(py, &watch.files)?,
+            );
+            py.import("penstock._reloader")?.call_method1("start", arguments)
+        })();
+        if let Err(error) = started {
             self.log
                 .error_with_details("cannot watch source files", &crate::traceback::text(py, &error));
         }
@@ -422,9 +474,12 @@ impl Interpreter {
 }
 
 /// Paths as uvicorn shows them: in quotes, and relative where they are below the working directory.
-fn shown_paths(paths: &[PathBuf]) -> String {
+fn shown_paths(paths: &[String]) -> String {
     let here = std::env::current_dir().unwrap_or_default();
-    let shown = |path: &PathBuf| format!("'{}'", path.strip_prefix(&here).unwrap_or(path).display());
+    let shown = |path: &String| {
+        let path = Path::new(path);
+        format!("'{}'", path.strip_prefix(&here).unwrap_or(path).display())
+    };
     paths.iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
@@ -473,6 +528,8 @@ struct Equipment {
     /// The hook for INT and QUIT, and the worker it is called with.
     interrupted: Option<(Py<PyAny>, Py<PyAny>)>,
     observers: Option<Observers>,
+    /// Signals of the application's own, where they are heard between requests.
+    errand: Option<Errand>,
 }
 
 /// Whether this worker has been told to end for a request that takes too long.
@@ -556,6 +613,7 @@ fn conditions(mut seat: WorkerSeat, fronts: Vec<Front>, equipment: Equipment) ->
         access_log,
         begun,
         interrupted,
+        errand,
         ..
     } = equipment;
     let hook_log = seat.log.clone();
@@ -605,6 +663,7 @@ fn conditions(mut seat: WorkerSeat, fronts: Vec<Front>, equipment: Equipment) ->
                 interrupt(hook, worker, &hook_log);
             }
         }),
+        errand,
         server: SERVER,
     })
 }
@@ -650,12 +709,11 @@ fn front(index: usize, listener: &Listener, settings: &Settings) -> Front {
         index,
         shown: listener.text.clone(),
         wire: listener.bind.wire,
-        first_line: if listener.bind.status_line {
-            FirstLine::StatusLine
+        allowed: if listener.bind.wire.is_gateway() {
+            Peers::new(&settings.gateways.allow_from)
         } else {
-            FirstLine::StatusField
+            Peers::new(&["*".to_owned()])
         },
-        allowed: Peers::new(&listener.bind.peers(&settings.gateways)),
         proxy_protocol: (expected.v1 || expected.v2).then(|| ProxyProtocol {
             versions: Versions {
                 v1: expected.v1,

@@ -8,7 +8,7 @@ use sys::Fork;
 use telemetry::ExitStatus;
 
 use crate::listener::Listener;
-use crate::seat::WorkerSeat;
+use crate::seat::{AideSeat, WorkerSeat};
 
 /// The room above: forks with the interpreter's own fork hooks, runs workers, evaluates configuration, calls hooks.
 ///
@@ -23,6 +23,11 @@ pub trait Host {
 
     /// Runs a worker, in the child, from boot to its end. Returns the exit code for [`Host::leave`].
     fn run_worker(&mut self, seat: WorkerSeat) -> i32;
+
+    /// Runs a process beside the workers, in the child, to its end. Returns the exit code for [`Host::leave`].
+    fn run_aide(&mut self, _seat: AideSeat) -> i32 {
+        0
+    }
 
     /// Ends the child process the interpreter's way.
     fn leave(&mut self, code: i32) -> !;
@@ -44,8 +49,9 @@ pub trait Host {
         false
     }
 
-    /// About once a second: what the room above looks after in the master. It waits for nobody.
-    fn attend(&mut self) {}
+    /// About once a second: what the room above looks after in the master. It waits for nobody. `generation` is the load of
+    /// the configuration that serves.
+    fn attend(&mut self, _generation: u32) {}
 
     /// The master that this one was to replace is gone: GUNICORN_PID means nothing any more.
     fn promoted(&mut self) {}

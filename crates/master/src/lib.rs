@@ -4,6 +4,7 @@
 //! `supervisor` decides (no IO, the time is an argument), `serve` acts. The process has one thread, and knows Python
 //! only as the `Host` it is given.
 
+mod aides;
 mod daemonize;
 mod host;
 mod inheritance;
@@ -22,7 +23,7 @@ pub use daemonize::daemonize;
 pub use host::{HookFailed, Host, MasterView, WorkerView};
 pub use inheritance::Inheritance;
 pub use listener::Listener;
-pub use seat::{ReadyPipe, WorkerSeat};
+pub use seat::{AideSeat, ReadyPipe, WorkerSeat};
 pub use serve::serve;
 pub use signals::Signals;
 pub use start::StartError;

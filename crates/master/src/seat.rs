@@ -40,6 +40,27 @@ pub struct WorkerSeat {
     pub(crate) signals: ChildSignals,
 }
 
+/// What a process beside the workers is given at birth.
+#[derive(Debug)]
+pub struct AideSeat {
+    /// What it is.
+    pub aide: config::Aide,
+    /// Which load of the configuration it belongs to, from 1.
+    pub generation: u32,
+    /// Readable (at its end) once the master is gone.
+    pub lifeline: OwnedFd,
+    /// Where master and workers see each other.
+    pub scoreboard: Scoreboard,
+    /// The configuration.
+    pub settings: Arc<Settings>,
+    /// Who to become before the application is loaded; `None`: stay.
+    pub identity: Option<sys::Identity>,
+    /// The error log.
+    pub log: ErrorLog,
+    /// The master's process id.
+    pub ppid: u32,
+}
+
 impl WorkerSeat {
     /// The worker has its application and accepts.
     pub fn ready(&self) {

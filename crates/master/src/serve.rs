@@ -1,5 +1,6 @@
 //! The master's life: start, one loop, end. Decisions are the `Supervisor`'s; this file and those below act on them.
 
+mod aides;
 mod files;
 mod reload;
 mod status;
@@ -21,6 +22,7 @@ use shared::{Scoreboard, WorkerRow};
 use sys::monotonic_ms;
 use telemetry::{ErrorLog, Event};
 
+use crate::aides::{AideInput, Aides};
 use crate::host::{Host, MasterView, WorkerView};
 use crate::inheritance::Inheritance;
 use crate::listener::{Listener, Patience, bind_all};
@@ -88,6 +90,10 @@ struct Master<'a> {
     supervisor: Supervisor,
     /// What has happened and has not been decided upon.
     inbox: VecDeque<Input>,
+    /// Who runs beside the workers.
+    aides: Aides,
+    /// What to exit with, once nobody is left.
+    exit_code: Option<i32>,
     /// The configuration that serves.
     era: Era,
     /// The one that a reload tries.
@@ -138,6 +144,8 @@ impl<'a> Master<'a> {
             signals,
             supervisor: Supervisor::new(pid, Plan::of(&settings)),
             inbox: VecDeque::from([Input::Start]),
+            aides: Aides::default(),
+            exit_code: None,
             touch: TouchWatch::new(&settings.touch_reload),
             notifier: Notifier::new(&inheritance),
             inheritance,
@@ -208,12 +216,16 @@ impl<'a> Master<'a> {
     fn run(&mut self) -> i32 {
         loop {
             while let Some(input) = self.inbox.pop_front() {
+                // The workers are gone: only more haste is news.
+                if self.exit_code.is_some() && !matches!(input, Input::Signal(_)) {
+                    continue;
+                }
                 for action in self.supervisor.step(monotonic_ms(), input) {
-                    if let Action::Exit(code) = action {
-                        return code;
-                    }
                     self.act(action);
                 }
+            }
+            if let Some(code) = self.exit_code.filter(|_| self.aides.are_gone()) {
+                return code;
             }
             self.sleep();
             let signals = self.signals.take();
@@ -222,6 +234,7 @@ impl<'a> Master<'a> {
             self.reap();
             self.tell_number_of_workers();
             self.check_once_a_second();
+            self.aides_step(AideInput::Tick);
             self.inbox.push_back(Input::Tick);
         }
     }
@@ -249,6 +262,7 @@ impl<'a> Master<'a> {
                 }
             }
             Action::CloseListeners => {
+                self.stop_aides();
                 self.admit_nobody_new();
                 self.remove_socket_files();
                 self.era.listeners.clear();
@@ -261,12 +275,16 @@ impl<'a> Master<'a> {
             Action::LogStatistics => self.log_statistics(),
             Action::LogStatus => self.log_status(),
             Action::Upgrade => self.upgrade(),
-            Action::Serving => self.notifier.ready(self.pid, self.supervisor.target()),
+            Action::Serving => {
+                self.notifier.ready(self.pid, self.supervisor.target());
+                self.begin_aides();
+            }
             Action::Log(event) => {
                 self.notify(&event);
                 self.log.event(&event);
             }
-            Action::Exit(_) => {} // the loop's
+            // Once those beside the workers are gone as well.
+            Action::Exit(code) => self.exit_code = Some(code),
         }
     }
 
@@ -280,6 +298,7 @@ impl<'a> Master<'a> {
             || !self.touch.is_empty();
         let deadlines = [
             self.supervisor.next_deadline_ms(),
+            self.aides.next_deadline_ms(),
             check.then_some(self.next_check_ms),
         ];
         let timeout = deadlines.into_iter().flatten().min().map(|deadline_ms| {

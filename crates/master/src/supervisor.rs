@@ -262,6 +262,17 @@ impl Supervisor {
         self.plan.workers
     }
 
+    /// How long whoever is told to leave now may take at most.
+    pub(crate) fn patience_ms(&self) -> u64 {
+        match self.phase {
+            Phase::Stopping {
+                kind: StopKind::Quick,
+                ..
+            } => self.plan.graceful_ms.min(QUICK_STOP_MS),
+            _ => self.plan.graceful_ms.saturating_add(MARGIN_MS),
+        }
+    }
+
     /// The number of the generation that a reload beginning now gets.
     pub(crate) fn next_generation(&self) -> u32 {
         self.generations + 1

@@ -3,7 +3,9 @@
 
 mod cache;
 mod scoreboard;
+mod signals;
 mod text;
 
 pub use cache::{Cache, CacheStatistics, Existing, Refusal, Shape, StoreError, WhenFull};
 pub use scoreboard::{RequestInProgress, Scoreboard, ThreadRow, WorkerRow, WorkerState};
+pub use signals::{Minute, Recurring, SignalBoard, Target};

@@ -33,5 +33,5 @@ pub use driven::{Driven, Due, Happening, Patience};
 pub use exchange::{BodyError, Exchange, Flow};
 pub use gateway::Gateway;
 pub use peers::Peers;
-pub use reactor::{Conditions, Departure, Readiness, serve};
+pub use reactor::{Conditions, Departure, Errand, Readiness, serve};
 pub use websocket::{Inflow, WebSocket};

@@ -11,13 +11,24 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from penstock._uwsgi.calls import Calls
+from penstock._uwsgi.mules import Mules
+from penstock._uwsgi.signals import Signals
+from penstock._uwsgi.spooler import Spooler
+
 VERSION = b"2.0.31"
 
 
-def names(server: Any, caches: Any, locks: Any, options: dict[str, Any]) -> dict[str, Any]:
+def names(
+    server: Any, caches: Any, locks: Any, signals: Signals, mules: Mules, spooler: Spooler, options: dict[str, Any]
+) -> dict[str, Any]:
     """Every name of the module."""
     return {
         **_information(server, options),
+        **signals.names(),
+        **mules.names(),
+        **spooler.names(),
+        **Calls().names(),
         **_requests(server),
         **_caching(caches),
         "lock": _unanswered(locks.lock),
@@ -61,10 +72,7 @@ def _information(server: Any, options: dict[str, Any]) -> dict[str, Any]:
         "applications": None,
         "worker_id": lambda: server.worker_id,
         "masterpid": lambda: server.master_pid,
-        "mule_id": lambda: 0,
         "i_am_the_lord": lambda legion=None: False,
-        "i_am_the_spooler": lambda: False,
-        "in_farm": lambda name=None: False,
         "ready": lambda: True,
         "total_requests": server.total_requests,
         "request_id": server.requests,

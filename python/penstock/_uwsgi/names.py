@@ -15,6 +15,9 @@ from types import ModuleType
 from typing import Any
 
 from penstock._uwsgi import module
+from penstock._uwsgi.mules import Mules
+from penstock._uwsgi.signals import Signals
+from penstock._uwsgi.spooler import Spooler
 
 
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -39,7 +42,7 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         from penstock._uwsgi import decorators
 
         names = {name: value for name, value in vars(decorators).items() if not name.startswith("_")}
-        module.__dict__.update(names)
+        module.__dict__.update(names, _functions_of_this_mule=decorators._functions_of_this_mule)
 
 
 def _missing(name: str) -> Any:
@@ -48,14 +51,49 @@ def _missing(name: str) -> Any:
     )
 
 
-def offer(server: Any, caches: Any, locks: Any, options: dict[str, Any]) -> None:
+class Process:
+    """What this process does beside its requests."""
+
+    signals: Signals
+    mules: Mules
+    spooler: Spooler
+
+
+def offer(server: Any, caches: Any, locks: Any, bells: Any, options: dict[str, Any]) -> None:
     """Offer the names in this process."""
-    sys.meta_path.insert(0, Finder(module.names(server, caches, locks, options)))
+    Process.signals = Signals(bells)
+    Process.mules = Mules(server, bells, Process.signals)
+    Process.spooler = Spooler(server, bells, Process.signals)
+    offered = module.names(server, caches, locks, Process.signals, Process.mules, Process.spooler, options)
+    sys.meta_path.insert(0, Finder(offered))
 
 
 def after_fork() -> None:
     """The application is loaded: call what it wants called in each new process."""
+    Process.signals.is_loaded = True
     _call("post_fork_hook")
+
+
+def hear_signals() -> None:
+    """Signals may have come, and the application is not being called."""
+    Process.signals.hear()
+
+
+def hear_signals_in_a_thread() -> None:
+    """Somebody else than this thread calls the application."""
+    Process.signals.hear_in_a_thread()
+
+
+def run_mule(program: str | None) -> None:
+    """The life of a mule."""
+    decorators = sys.modules.get("uwsgidecorators")
+    functions = decorators.__dict__["_functions_of_this_mule"]() if decorators else []
+    Process.mules.run(program, functions)
+
+
+def run_spooler(index: int, frequency: float, chdir: str | None, max_tasks: int | None, quiet: bool) -> None:
+    """The life of a process that does tasks."""
+    Process.spooler.run(index, frequency, chdir, max_tasks, quiet)
 
 
 def at_exit() -> None:

@@ -200,9 +200,9 @@ impl Driver {
         lock(&self.driven).await_client(token, patience);
     }
 
-    /// Why the worker is leaving, if it is.
-    pub(super) fn leaving(&self) -> Option<Departure> {
-        lock(&self.driven).leaving()
+    /// The worker is leaving.
+    pub(super) fn is_leaving(&self) -> bool {
+        lock(&self.driven).is_leaving()
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -345,11 +345,9 @@ impl Driver {
                 held.ready(py, Readiness::default())?;
             }
         }
-        if let Some(departure) = this.leaving()
-            && !this.farewell_said.swap(true, Ordering::Relaxed)
-        {
+        if this.is_leaving() && !this.farewell_said.swap(true, Ordering::Relaxed) {
             for held in this.all_held(py) {
-                held.leave(py, departure)?;
+                held.leave(py)?;
             }
         }
         Ok(())
@@ -389,7 +387,6 @@ impl Driver {
             exchange.fail(503);
             return this.answered(py, exchange, None);
         }
-        exchange.take_up();
         if this.pulse.busy() {
             this.beat(py)?;
         }

@@ -1,17 +1,17 @@
 //! What the processes of a server share, from its start: opened once, handed on by the forks.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use config::{CacheSettings, RawValue, Settings, WhenFull};
-use master::WorkerSeat;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use shared::{Cache, Shape, StoreError};
+use shared::{Cache, Minute, Shape, StoreError};
 use sys::SharedLock;
 use telemetry::ErrorLog;
 
-use super::{Caches, Locks, Server};
+use super::{Bells, Caches, Lines, Locks, Place, Role, Server};
 use crate::python_config;
 use crate::python_config::Functions;
 
@@ -29,6 +29,7 @@ pub(crate) struct Commons {
     locks: &'static [SharedLock],
     /// What was given: `uwsgi.opt`.
     options: Vec<(String, RawValue)>,
+    lines: Lines,
     started: u64,
 }
 
@@ -42,6 +43,7 @@ impl Commons {
             caches: Vec::new(),
             locks: &[],
             options: Vec::new(),
+            lines: Lines::open().map_err(|error| format!("signals: {error}"))?,
             started: now(),
         };
         commons.adapt(settings, options)?;
@@ -67,35 +69,50 @@ impl Commons {
         if self.locks.len() < locks {
             self.locks = sys::shared_locks(locks).map_err(|error| format!("locks: {error}"))?;
         }
+        for spooler in &settings.commons.spoolers {
+            let directory = &spooler.directory;
+            std::fs::create_dir_all(directory).map_err(|error| {
+                format!(
+                    "the spooler's directory {} cannot be made: {error}",
+                    directory.display()
+                )
+            })?;
+        }
+        self.lines
+            .adapt(settings)
+            .map_err(|error| format!("signals: {error}"))?;
         self.caches = caches;
         self.options = options.to_vec();
         Ok(())
     }
 
-    /// Once a second, in the master: what has expired goes.
-    pub(crate) fn sweep(&self) {
+    /// Once a second, in the master: what has expired goes, and signals that are due are raised.
+    pub(crate) fn attend(&self, generation: u32) {
+        self.lines.raise_what_is_due(generation, this_minute());
         for cache in self.caches.iter().filter(|cache| !cache.settings.no_expiry) {
             // A worker that is busy with it has it swept the next time.
             let _ = cache.cache.sweep_if_free(now());
         }
     }
 
-    /// Whether there is anything to sweep.
-    pub(crate) fn wants_sweeping(&self) -> bool {
-        self.caches.iter().any(|cache| !cache.settings.no_expiry)
+    /// What a worker hears signals by.
+    pub(crate) fn ears(&self, number: u32) -> Vec<Arc<OwnedFd>> {
+        self.lines.signal_ears(&Role::Worker(number))
     }
 
     /// Lets the application of this process import `uwsgi` and `uwsgidecorators`.
     ///
     /// # Errors
     /// What Python says.
-    pub(crate) fn offer(&self, py: Python<'_>, seat: &WorkerSeat) -> PyResult<()> {
-        let caches = Caches::new(self.caches.clone(), seat.log.clone());
+    pub(crate) fn offer(&self, py: Python<'_>, place: Place, role: Role) -> PyResult<()> {
+        let caches = Caches::new(self.caches.clone(), place.log.clone());
+        let bells = Bells::new(self.lines.clone(), role, place.generation);
         let options: Bound<'_, PyDict> = python_config::dictionary(py, &self.options, &Functions::new())?;
         let arguments = (
-            Server::new(seat, self.started),
+            Server::new(place, self.started),
             caches,
             Locks::new(self.locks),
+            bells,
             options,
         );
         py.import("penstock._uwsgi.names")?
@@ -132,6 +149,22 @@ pub(super) fn now() -> u64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs()
+}
+
+/// The minute on the clock on the wall.
+fn this_minute() -> Minute {
+    let now = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::system());
+    let weekday = now.weekday().to_sunday_zero_offset();
+    Minute {
+        number: self::now() / 60,
+        parts: [
+            now.minute().into(),
+            now.hour().into(),
+            now.day().into(),
+            now.month().into(),
+            weekday.into(),
+        ],
+    }
 }
 
 fn open_cache(settings: &CacheSettings) -> Result<NamedCache, String> {

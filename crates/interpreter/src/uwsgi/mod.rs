@@ -1,14 +1,18 @@
 //! `import uwsgi`: what uWSGI's applications ask of their server, in the processes that serve.
 //!
-//! [`Commons`] is made before the workers are forked and holds what they share; [`Caches`], [`Locks`] and [`Server`] are
-//! what Python sees of it. The module itself, with uWSGI's names and manners, is `penstock._uwsgi`.
+//! [`Commons`] is made before the workers are forked and holds what they share; [`Caches`], [`Locks`], [`Bells`] and [`Server`]
+//! are what Python sees of it. [`run_aide`] is the life of a mule or a spooler. The module itself, with uWSGI's names and manners, is `penstock._uwsgi`.
 
+mod aide;
+mod bells;
 mod caches;
 mod commons;
 mod locks;
 mod server;
 
+pub(crate) use aide::run as run_aide;
+pub(crate) use bells::{Bells, Lines, Role};
 pub(crate) use caches::Caches;
 pub(crate) use commons::Commons;
 pub(crate) use locks::Locks;
-pub(crate) use server::Server;
+pub(crate) use server::{Place, Server};

@@ -1,52 +1,77 @@
 //! What an application may know of its server, and ask of it.
 
-use config::Settings;
-use master::{ReadyPipe, WorkerSeat};
+use std::sync::Arc;
+
+use config::{Aide, Settings};
+use master::{AideSeat, ReadyPipe, WorkerSeat};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rustix::process::{Pid, Signal, kill_process};
 use shared::{Scoreboard, WorkerRow, WorkerState};
-use std::sync::Arc;
 use telemetry::ErrorLog;
 
 /// The server, as one of its processes sees it.
 #[pyclass(frozen, module = "penstock")]
 pub(crate) struct Server {
-    settings: Arc<Settings>,
-    scoreboard: Scoreboard,
-    row: WorkerRow,
-    ready: ReadyPipe,
-    log: ErrorLog,
-    number: u32,
-    generation: u32,
-    master: u32,
+    place: Place,
     started: u64,
 }
 
-impl Server {
-    pub(super) fn new(seat: &WorkerSeat, started: u64) -> Server {
-        Server {
+/// Where in the server a process is.
+pub(crate) struct Place {
+    settings: Arc<Settings>,
+    scoreboard: Scoreboard,
+    /// A worker's number, row and voice.
+    worker: Option<(u32, WorkerRow, ReadyPipe)>,
+    aide: Option<Aide>,
+    pub(super) log: ErrorLog,
+    pub(super) generation: u32,
+    master: u32,
+}
+
+impl Place {
+    /// A worker's.
+    pub(crate) fn of(seat: &WorkerSeat) -> Place {
+        let row = seat.scoreboard.worker(seat.slot);
+        Place {
             settings: Arc::clone(&seat.settings),
             scoreboard: seat.scoreboard,
-            row: seat.scoreboard.worker(seat.slot),
-            ready: seat.ready.clone(),
+            worker: Some((seat.number, row, seat.ready.clone())),
+            aide: None,
             log: seat.log.clone(),
-            number: seat.number,
             generation: seat.generation,
             master: seat.ppid,
-            started,
         }
     }
 
+    /// That of a process beside the workers.
+    pub(crate) fn beside(seat: &AideSeat) -> Place {
+        Place {
+            settings: Arc::clone(&seat.settings),
+            scoreboard: seat.scoreboard,
+            worker: None,
+            aide: Some(seat.aide.clone()),
+            log: seat.log.clone(),
+            generation: seat.generation,
+            master: seat.ppid,
+        }
+    }
+}
+
+impl Server {
+    pub(super) fn new(place: Place, started: u64) -> Server {
+        Server { place, started }
+    }
+
     fn rows(&self) -> impl Iterator<Item = WorkerRow> {
-        let board = self.scoreboard;
+        let board = self.place.scoreboard;
         (0..board.slots())
             .map(move |slot| board.worker(slot))
             .filter(|row| row.state() != WorkerState::Free)
     }
 
     fn signal_master(&self, signal: Signal) -> PyResult<()> {
-        if let Some(master) = Pid::from_raw(self.master.cast_signed()) {
+        if let Some(master) = Pid::from_raw(self.place.master.cast_signed()) {
             kill_process(master, signal).map_err(std::io::Error::from)?;
         }
         Ok(())
@@ -55,25 +80,39 @@ impl Server {
 
 #[pymethods]
 impl Server {
-    /// From 1.
+    /// From 1; 0 in a process that is no worker.
     #[getter]
     fn worker_id(&self) -> u32 {
-        self.number
+        self.place.worker.as_ref().map_or(0, |(number, ..)| *number)
+    }
+
+    /// From 1; 0 in a process that is no mule.
+    #[getter]
+    fn mule_id(&self) -> u32 {
+        match &self.place.aide {
+            Some(Aide::Mule { number, .. }) => *number,
+            _ => 0,
+        }
+    }
+
+    #[getter]
+    fn is_spooler(&self) -> bool {
+        matches!(self.place.aide, Some(Aide::Spooler { .. }))
     }
 
     #[getter]
     fn processes(&self) -> u32 {
-        self.settings.workers
+        self.place.settings.workers
     }
 
     #[getter]
     fn threads(&self) -> u32 {
-        self.settings.threads
+        self.place.settings.threads
     }
 
     #[getter]
     fn master_pid(&self) -> u32 {
-        self.master
+        self.place.master
     }
 
     /// Seconds since 1970.
@@ -84,18 +123,19 @@ impl Server {
 
     #[getter]
     fn buffer_size(&self) -> usize {
-        self.settings.limits.block
+        self.place.settings.limits.block
     }
 
     /// Whether the configuration has been read again since the start.
     #[getter]
     fn is_a_reload(&self) -> bool {
-        self.generation > 1
+        self.place.generation > 1
     }
 
     /// Requests this process has finished.
     fn requests(&self) -> u64 {
-        self.row.requests()
+        let worker = self.place.worker.as_ref();
+        worker.map_or(0, |(_, row, _)| row.requests())
     }
 
     /// Requests that the living processes have finished.
@@ -124,7 +164,7 @@ impl Server {
 
     /// Has the master stop, gracefully where TERM is not a reload.
     fn stop(&self) -> PyResult<()> {
-        self.signal_master(match self.settings.term_reloads {
+        self.signal_master(match self.place.settings.term_reloads {
             true => Signal::INT,
             false => Signal::TERM,
         })
@@ -132,12 +172,14 @@ impl Server {
 
     /// Has this worker replaced once its requests are finished.
     fn retire(&self) {
-        self.ready.ask_to_retire();
+        if let Some((_, _, ready)) = &self.place.worker {
+            ready.ask_to_retire();
+        }
     }
 
     /// A line in the log, as it is.
     fn log(&self, message: &str) {
-        self.log.info(message);
+        self.place.log.info(message);
     }
 
     /// The name of this process in the process list.

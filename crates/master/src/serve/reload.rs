@@ -51,6 +51,9 @@ impl Master<'_> {
         }
         self.touch = TouchWatch::new(&self.era.settings.touch_reload);
         self.show_title();
+        if self.aides.have_begun() {
+            self.begin_aides();
+        }
     }
 
     pub(super) fn reopen_logs(&self) {

@@ -53,7 +53,7 @@ impl Master<'_> {
             self.notifier.alive();
         }
         self.take_over();
-        self.host.attend();
+        self.host.attend(self.era.generation);
         self.inbox
             .extend(self.touch.touched().into_iter().map(Input::Touched));
         if self.watches_memory() {

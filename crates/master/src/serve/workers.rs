@@ -10,6 +10,7 @@ use telemetry::ExitStatus;
 
 use super::title::set_title;
 use super::{Master, Process};
+use crate::aides::AideInput;
 use crate::host::WorkerView;
 use crate::seat::{ReadyPipe, WorkerSeat};
 use crate::signals::ChildSignals;
@@ -143,6 +144,7 @@ impl Master<'_> {
                     .info(format_args!("the new master (pid:{pid}) has ended"));
             }
             let Some(process) = self.processes.remove(&pid) else {
+                self.aides_step(AideInput::Exited { pid });
                 continue;
             };
             process.row.release();

@@ -13,5 +13,4 @@ mod scgi;
 mod uwsgi;
 mod variables;
 
-pub use answer::FirstLine;
 pub use one_request::OneRequest;

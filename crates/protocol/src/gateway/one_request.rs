@@ -25,7 +25,6 @@ pub struct OneRequest {
     limits: Limits,
     stage: Stage,
     answer: Answer,
-    first_line: FirstLine,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,21 +56,27 @@ pub(super) enum Block {
 impl OneRequest {
     /// A connection that speaks uwsgi.
     pub fn uwsgi(limits: Limits) -> OneRequest {
-        OneRequest::new(Wire::Uwsgi, limits, FirstLine::StatusLine)
+        OneRequest::new(Wire::Uwsgi, limits)
     }
 
-    /// A connection that speaks SCGI, and how its answers begin.
-    pub fn scgi(limits: Limits, first_line: FirstLine) -> OneRequest {
-        OneRequest::new(Wire::Scgi, limits, first_line)
+    /// A connection that speaks SCGI.
+    pub fn scgi(limits: Limits) -> OneRequest {
+        OneRequest::new(Wire::Scgi, limits)
     }
 
-    fn new(wire: Wire, limits: Limits, first_line: FirstLine) -> OneRequest {
+    fn new(wire: Wire, limits: Limits) -> OneRequest {
         OneRequest {
             wire,
             limits,
             stage: Stage::Head,
             answer: Answer::default(),
-            first_line,
+        }
+    }
+
+    fn first_line(&self) -> FirstLine {
+        match self.wire {
+            Wire::Uwsgi => FirstLine::StatusLine,
+            Wire::Scgi => FirstLine::StatusField,
         }
     }
 
@@ -163,7 +168,7 @@ impl OneRequest {
 
     /// See [`Codec::send_head`](crate::Codec::send_head).
     pub fn send_head(&mut self, head: &ResponseHead, stamp: &Stamp, out: &mut Vec<u8>) {
-        let first_line = self.first_line;
+        let first_line = self.first_line();
         self.answer.send_head(head, stamp, first_line, out);
     }
 
@@ -197,7 +202,7 @@ impl OneRequest {
 
     /// See [`Codec::send_error`](crate::Codec::send_error).
     pub fn send_error(&mut self, status: u16, out: &mut Vec<u8>) {
-        let first_line = self.first_line;
+        let first_line = self.first_line();
         if let Some(sentence) = self.answer.send_error(status, first_line, out) {
             out.extend_from_slice(sentence.as_bytes());
         }

@@ -154,8 +154,7 @@ impl Reactor {
         let variables = environment::variables(&exchange, &found, settings, body_length);
         let spawned = command(&found, variables.into_inner()).spawn();
         let timeout = cgi.timeout;
-        match spawned.and_then(|child| Running::new(child, kind(&found, &exchange), timeout, self.clock.now))
-        {
+        match spawned.and_then(|child| Running::new(child, kind(&found), timeout, self.clock.now)) {
             Ok(running) => self.begin_script(running, exchange),
             Err(error) => {
                 let shown = found.file.display();
@@ -335,14 +334,10 @@ fn body_length(exchange: &Exchange) -> Option<Option<u64>> {
     }
 }
 
-fn kind(found: &Found, exchange: &Exchange) -> running::Kind {
+fn kind(found: &Found) -> running::Kind {
     running::Kind {
         shown: found.file.display().to_string(),
-        output: match found.is_nph {
-            false => running::Output::Document,
-            true if exchange.front().wire.is_gateway() => running::Output::Whole,
-            true => running::Output::Raw,
-        },
+        is_nph: found.is_nph,
     }
 }
 

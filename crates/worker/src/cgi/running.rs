@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use mio::unix::pipe::{Receiver, Sender};
 use mio::{Interest, Registry, Token};
-use protocol::{ScriptHead, nph_head, script_head, script_head_end};
+use protocol::{ScriptHead, script_head, script_head_end};
 use rustix::process::{Pid, Signal, kill_process_group};
 use telemetry::ErrorLog;
 
@@ -27,19 +27,8 @@ const LONGEST_LINE: usize = 8 << 10;
 pub(super) struct Kind {
     /// Its file, for the log.
     pub(super) shown: String,
-    /// What it writes.
-    pub(super) output: Output,
-}
-
-/// What a script writes, and what becomes of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Output {
-    /// Header and document.
-    Document,
-    /// A whole HTTP answer, which is passed on as it comes.
-    Raw,
-    /// The same, for a web server that speaks another protocol: it is understood first.
-    Whole,
+    /// It writes a whole HTTP answer.
+    pub(super) is_nph: bool,
 }
 
 /// A script and its request.
@@ -52,8 +41,6 @@ pub(super) struct Running {
     complaints: Option<Receiver>,
     /// Output before the end of the head.
     head: Vec<u8>,
-    /// The head begins with a status line.
-    has_status_line: bool,
     stage: Stage,
     /// A line of complaints that has not ended.
     line: Vec<u8>,
@@ -128,11 +115,7 @@ impl Running {
             output,
             complaints,
             head: Vec::new(),
-            has_status_line: kind.output == Output::Whole,
-            stage: match kind.output {
-                Output::Raw => Stage::Raw,
-                Output::Document | Output::Whole => Stage::Head,
-            },
+            stage: if kind.is_nph { Stage::Raw } else { Stage::Head },
             line: Vec::new(),
             timeout,
             active: now,
@@ -286,12 +269,7 @@ impl Running {
                     }
                     return Ok(());
                 };
-                let read = if self.has_status_line {
-                    nph_head
-                } else {
-                    script_head
-                };
-                match read(&self.head[..end], exchange.response()) {
+                match script_head(&self.head[..end], exchange.response()) {
                     Ok(ScriptHead::Document) => {
                         exchange.begin();
                         exchange.write(&self.head[end..]);

@@ -6,7 +6,7 @@ use super::{Default, Entry};
 use crate::address::bind;
 use crate::defaults::{count, unless_zero};
 use crate::gunicorn::kind::Kind;
-use crate::{Environment, RawValue, ReloadEngine, Wire};
+use crate::{Environment, RawValue, Wire};
 
 const fn under(
     section: &'static str,
@@ -284,7 +284,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::Bool(false),
         "Reload when an imported Python file changes (for development).",
     )
-    .note("While a file has a syntax error, its traceback is in the log and the answer (500) to each request.")
     .honoured(|draft, value| {
         draft.settings.reload_on_change = value.is_on();
         Ok(())
@@ -297,15 +296,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::Text("auto"),
         "How changes are seen: auto, poll or inotify.",
     )
-    .note("Files are looked at once a second under each of them; inotify needs no package here, and `auto` uses it.")
-    .honoured(|draft, value| {
-        draft.settings.reload_watch.engine = match value.text().as_deref() {
-            Some("poll") => ReloadEngine::Poll,
-            Some("inotify") => ReloadEngine::Inotify,
-            _ => ReloadEngine::Auto,
-        };
-        Ok(())
-    }),
+    .no_effect("there is one way of seeing changes"),
     under(
         "Debugging",
         "reload_extra_files",

@@ -1,9 +1,11 @@
-//! uWSGI's options about what processes have in common: locks and caches.
+//! uWSGI's options about what processes have in common, and about those beside the workers.
 
-use super::{Draft, Entry, at_start, does, does_with_text, natural};
-use crate::defaults::{count, size};
+use std::time::Duration;
+
+use super::{Draft, Entry, always, at_start, does, does_with_text, natural, seconds};
+use crate::defaults::{count, size, unless_zero};
 use crate::uwsgi::known::is_on;
-use crate::{CacheSettings, WhenFull};
+use crate::{CacheSettings, Farm, Spooler, WhenFull};
 
 /// uWSGI's sizes where none are given.
 const BLOCK_SIZE: usize = 64 << 10;
@@ -113,11 +115,47 @@ fn default_cache<'a>(draft: &'a mut Draft<'_>) -> &'a mut CacheSettings {
 
 /// The old options' cache comes first: it is the one meant where none is named.
 pub(in crate::uwsgi) fn finish(draft: &mut Draft<'_>) -> Result<(), String> {
+    let commons = &draft.settings.commons;
+    let last = count(commons.mules.len() as u64);
+    for farm in &commons.farms {
+        if let Some(number) = farm.mules.iter().find(|number| !(1..=last).contains(number)) {
+            let name = &farm.name;
+            return Err(format!(
+                "the farm {name} has a mule {number}, but mules go from 1 to {last}"
+            ));
+        }
+    }
     let Some(cache) = draft.default_cache.take().filter(|cache| cache.items > 0) else {
         return Ok(());
     };
     add_cache(draft, cache)?;
     draft.settings.commons.caches.rotate_right(1);
+    Ok(())
+}
+
+/// `NAME:NUMBER,NUMBER`
+fn farm(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
+    let wrong = || format!("'{value}' has to be NAME:MULE,MULE, with the numbers of mules");
+    let (name, numbers) = value.split_once(':').ok_or_else(wrong)?;
+    let numbers = numbers.split(',').map(|number| number.trim().parse());
+    draft.settings.commons.farms.push(Farm {
+        name: name.to_owned(),
+        mules: numbers.collect::<Result<_, _>>().map_err(|_| wrong())?,
+    });
+    Ok(())
+}
+
+fn spooler(draft: &mut Draft<'_>, value: &str, external: bool) -> Result<(), String> {
+    let directory = at_start(draft, value);
+    if !directory.is_dir() {
+        std::fs::create_dir_all(&directory)
+            .map_err(|error| format!("the directory {} cannot be made: {error}", directory.display()))?;
+    }
+    draft
+        .settings
+        .commons
+        .spoolers
+        .push(Spooler { directory, external });
     Ok(())
 }
 
@@ -161,6 +199,72 @@ pub(super) const ENTRIES: &[Entry] = &[
             default_cache(d).store = Some(path);
             Ok(())
         },
+    ),
+    does(
+        &["mule"],
+        "A process beside the workers, with the application loaded, for messages and signals; a value names a Python file \
+         or MODULE:CALLABLE that it runs first; may be repeated.",
+        |d, v| {
+            let program = (!matches!(v, "" | "1" | "true")).then(|| v.to_owned());
+            d.settings.commons.mules.push(program);
+            Ok(())
+        },
+    ),
+    does(&["mules"], "As many mules without a program.", |d, v| {
+        let mules = &mut d.settings.commons.mules;
+        mules.resize(mules.len() + size(natural(v)?.min(1024)), None);
+        Ok(())
+    }),
+    does(
+        &["farm"],
+        "NAME:NUMBER,NUMBER: mules that share a queue of messages.",
+        farm,
+    ),
+    does(
+        &["spooler"],
+        "Directory of tasks, and a process that does them; made if it is not there; may be repeated.",
+        |d, v| spooler(d, v, false),
+    ),
+    does(
+        &["spooler-external"],
+        "Directory of tasks that another server does.",
+        |d, v| spooler(d, v, true),
+    ),
+    does(
+        &["spooler-processes"],
+        "Processes for each directory of tasks.",
+        |d, v| {
+            d.settings.commons.spooling.processes = count(natural(v)?.clamp(1, 1024));
+            Ok(())
+        },
+    ),
+    does(
+        &["spooler-frequency", "spooler-freq"],
+        "Seconds between looks for tasks whose time has come; default 30. New tasks are seen at once.",
+        |d, v| {
+            d.settings.commons.spooling.frequency = seconds(v)?.max(Duration::from_secs(1));
+            Ok(())
+        },
+    ),
+    does(&["spooler-chdir"], "Directory that tasks are done in.", |d, v| {
+        d.settings.commons.spooling.chdir = Some(at_start(d, v));
+        Ok(())
+    }),
+    does(
+        &["spooler-max-tasks"],
+        "Replace a spooler's process after this many tasks; 0 is never.",
+        |d, v| {
+            d.settings.commons.spooling.max_tasks = unless_zero(natural(v)?);
+            Ok(())
+        },
+    ),
+    does(&["spooler-quiet"], "No line for each task.", |d, v| {
+        d.settings.commons.spooling.quiet = is_on(v);
+        Ok(())
+    }),
+    always(
+        &["spooler-ordered"],
+        "Tasks of one priority are always done in the order they came.",
     ),
     does(
         &["cache-no-expire"],

@@ -175,7 +175,7 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "post-buffering-bufsize body-read-warning chunked-input-* upload-progress thread-stack* \
          threads-stack* lock-engine use-abort ksm never-swap persistent-ipcsem backtrace-depth clock \
          check-interval mem-collector-freq profiler static-cache-paths* rpc-max signal-bufsize \
-         signals-bufsize mule-msg-size max-apps no-initgroups skip-zero skip-atexit* fd-safe safe-fd \
+         signals-bufsize max-apps no-initgroups skip-zero skip-atexit* fd-safe safe-fd \
          http-auto-gzip daemons-honour-stdin log-master-req-stream metrics-no-cores stats-no-* disable-*",
         "Tuning of machinery that works otherwise here.",
         "sizes adapt by themselves, and the limits of the server hold",
@@ -222,7 +222,7 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "cache-* check-cache add-cache-item load-file-in-cache* sharedarea py-sharedarea queue*",
         "Caches and memory that workers share.",
     ),
-    coming("mule* farm spooler*", "Mules and spoolers."),
+    coming("mule* spooler-*", "Details of mules and spoolers."),
     coming(
         "stats* st metric* enable-metrics memory-report carbon* snmp* plugin:carbon",
         "Statistics.",

@@ -1,0 +1,89 @@
+//! The life of a process beside the workers: a mule or a spooler, with the application loaded.
+
+use std::os::fd::OwnedFd;
+
+use config::Aide;
+use master::AideSeat;
+use pyo3::prelude::*;
+
+use super::bells::Role;
+use super::server::Place;
+use crate::application;
+use crate::host::{Interpreter, report};
+
+/// Runs it to its end; the exit code.
+pub(crate) fn run(host: &mut Interpreter, py: Python<'_>, seat: &AideSeat) -> i32 {
+    match prepare(host, py, seat).and_then(|()| work(py, seat)) {
+        Ok(()) => 0,
+        Err(error) => {
+            let title = seat.aide.title();
+            let details = crate::traceback::text(py, &error);
+            seat.log
+                .error_with_details(format_args!("{title} has failed"), &details);
+            1
+        }
+    }
+}
+
+/// Everything up to the application. Without one it goes on: its tasks and messages may be somebody else's.
+fn prepare(host: &mut Interpreter, py: Python<'_>, seat: &AideSeat) -> PyResult<()> {
+    let settings = &seat.settings;
+    end_with_the_master(seat.lifeline.try_clone()?)?;
+    if let Some(identity) = &seat.identity {
+        sys::become_user(identity)?;
+    }
+    if let Some(umask) = settings.umask {
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(umask as _));
+    }
+    let Some(commons) = &host.commons else {
+        return Ok(());
+    };
+    commons.offer(py, Place::beside(seat), Role::Aide(seat.aide.clone()))?;
+    if (settings.application.is_some() || !settings.loading.mounts.is_empty())
+        && let Err(failure) = application::load(py, settings)
+    {
+        report(&seat.log, &failure);
+    }
+    super::Commons::after_fork(py)
+}
+
+fn work(py: Python<'_>, seat: &AideSeat) -> PyResult<()> {
+    let names = py.import("penstock._uwsgi.names")?;
+    match &seat.aide {
+        Aide::Mule { program, .. } => names.call_method1("run_mule", (program,))?,
+        Aide::Spooler { index, .. } => {
+            let spooling = &seat.settings.commons.spooling;
+            let frequency = spooling.frequency.as_secs_f64();
+            let arguments = (
+                *index,
+                frequency,
+                &spooling.chdir,
+                spooling.max_tasks,
+                spooling.quiet,
+            );
+            names.call_method1("run_spooler", arguments)?
+        }
+    };
+    Ok(())
+}
+
+/// Ends this process once the master is gone, whatever it is doing: its work is safe where it came from.
+fn end_with_the_master(lifeline: OwnedFd) -> std::io::Result<()> {
+    let wait = move || {
+        let mut source = [rustix::event::PollFd::new(
+            &lifeline,
+            rustix::event::PollFlags::IN,
+        )];
+        loop {
+            if rustix::event::poll(&mut source, None).is_ok_and(|ready| ready > 0) {
+                sys::exit_now(0);
+            }
+        }
+    };
+    let blocked = sys::block_signals();
+    let started = std::thread::Builder::new()
+        .name("lifeline".to_owned())
+        .spawn(wait);
+    drop(blocked);
+    started.map(drop)
+}

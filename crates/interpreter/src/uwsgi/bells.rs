@@ -1,0 +1,343 @@
+//! How the processes of a server call each other: a pipe for the numbered signals of each worker and mule, sockets for the
+//! messages of mules, a pipe that says that there is a task.
+//!
+//! Everything is opened before the processes are forked, so a signal goes straight to its process. The master raises those
+//! that come by themselves.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use config::{Aide, Commons as Wanted, Settings};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::pipe::{PipeFlags, pipe_with};
+use shared::{Recurring, SignalBoard, Target};
+
+/// Two ends; several processes may read, and whoever is first has it.
+#[derive(Clone, Debug)]
+struct Line {
+    reading: Arc<OwnedFd>,
+    writing: Arc<OwnedFd>,
+}
+
+impl Line {
+    /// For single bytes.
+    fn pipe() -> io::Result<Line> {
+        let (reading, writing) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        Ok(Line {
+            reading: Arc::new(reading),
+            writing: Arc::new(writing),
+        })
+    }
+
+    /// For messages that stay whole.
+    fn messages() -> io::Result<Line> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let (reading, writing) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+        Ok(Line {
+            reading: Arc::new(reading),
+            writing: Arc::new(writing),
+        })
+    }
+
+    /// Whether there was room for the byte.
+    fn ring(&self, byte: u8) -> bool {
+        matches!(rustix::io::write(self.writing.as_fd(), &[byte]), Ok(1))
+    }
+}
+
+/// A farm: its name, its mules from 1, its messages.
+#[derive(Clone, Debug)]
+struct Farm {
+    name: String,
+    mules: Vec<u32>,
+    messages: Line,
+}
+
+/// All lines of the server.
+#[derive(Clone, Debug)]
+pub(crate) struct Lines {
+    board: SignalBoard,
+    any_worker: Line,
+    workers: Vec<Line>,
+    any_mule: Line,
+    mules: Vec<Line>,
+    spooler: Line,
+    any_mule_messages: Line,
+    mule_messages: Vec<Line>,
+    farms: Vec<Farm>,
+    tasks: Vec<(PathBuf, Line)>,
+}
+
+/// Which process this is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A worker, from 1.
+    Worker(u32),
+    /// Whatever runs beside the workers.
+    Aide(Aide),
+}
+
+impl Lines {
+    pub(crate) fn open() -> io::Result<Lines> {
+        Ok(Lines {
+            board: SignalBoard::create()?,
+            any_worker: Line::pipe()?,
+            workers: Vec::new(),
+            any_mule: Line::pipe()?,
+            mules: Vec::new(),
+            spooler: Line::pipe()?,
+            any_mule_messages: Line::messages()?,
+            mule_messages: Vec::new(),
+            farms: Vec::new(),
+            tasks: Vec::new(),
+        })
+    }
+
+    /// Opens what a configuration needs in addition; what is there stays, with whatever is under way in it.
+    pub(crate) fn adapt(&mut self, settings: &Settings) -> io::Result<()> {
+        let Wanted {
+            mules,
+            farms,
+            spoolers,
+            ..
+        } = &settings.commons;
+        while self.workers.len() < settings.workers as usize {
+            self.workers.push(Line::pipe()?);
+        }
+        while self.mules.len() < mules.len() {
+            self.mules.push(Line::pipe()?);
+            self.mule_messages.push(Line::messages()?);
+        }
+        let farms = farms.iter().map(|farm| {
+            let same = self.farms.iter().find(|other| other.name == farm.name);
+            Ok(Farm {
+                name: farm.name.clone(),
+                mules: farm.mules.clone(),
+                messages: same.map_or_else(Line::messages, |same| Ok(same.messages.clone()))?,
+            })
+        });
+        self.farms = farms.collect::<io::Result<_>>()?;
+        let tasks = spoolers.iter().map(|spooler| {
+            let same = self.tasks.iter().find(|(path, _)| *path == spooler.directory);
+            let line = same.map_or_else(Line::pipe, |(_, line)| Ok(line.clone()))?;
+            Ok((spooler.directory.clone(), line))
+        });
+        self.tasks = tasks.collect::<io::Result<_>>()?;
+        Ok(())
+    }
+
+    /// Whether a signal has somewhere to go, and there was room for it.
+    pub(crate) fn send(&self, signal: u8) -> bool {
+        // Each of them, whether or not another has room.
+        let all = |lines: &[Line]| lines.iter().filter(|line| !line.ring(signal)).count() == 0;
+        let one = |lines: &[Line], number: u32| {
+            let line = (number as usize)
+                .checked_sub(1)
+                .and_then(|index| lines.get(index));
+            line.is_some_and(|line| line.ring(signal))
+        };
+        match self.board.target(signal) {
+            None => false,
+            Some(Target::AnyWorker) => self.any_worker.ring(signal),
+            Some(Target::Workers) => all(&self.workers),
+            Some(Target::Worker(number)) => one(&self.workers, number),
+            Some(Target::AnyMule) => self.any_mule.ring(signal),
+            Some(Target::Mules) => all(&self.mules),
+            Some(Target::Mule(number)) => one(&self.mules, number),
+            Some(Target::Farm(place)) => self.farms.get(place as usize).is_some_and(|farm| {
+                let deaf = farm.mules.iter().filter(|number| !one(&self.mules, **number));
+                deaf.count() == 0
+            }),
+            Some(Target::Spooler) => self.spooler.ring(signal),
+        }
+    }
+
+    /// Raises what is due for the load of the configuration that serves.
+    pub(crate) fn raise_what_is_due(&self, generation: u32, minute: shared::Minute) {
+        for signal in self.board.due(generation, sys::monotonic_ms(), minute, |path| {
+            state_of(Path::new(path))
+        }) {
+            // Who does not keep up misses some.
+            self.send(signal);
+        }
+    }
+
+    /// What a process of this role hears signals by.
+    pub(crate) fn signal_ears(&self, role: &Role) -> Vec<Arc<OwnedFd>> {
+        let own = |lines: &[Line], number: u32| {
+            let line = lines.get(number as usize - 1);
+            line.map(|line| Arc::clone(&line.reading))
+        };
+        let (own, any) = match role {
+            Role::Worker(number) => (own(&self.workers, *number), &self.any_worker),
+            Role::Aide(Aide::Mule { number, .. }) => (own(&self.mules, *number), &self.any_mule),
+            Role::Aide(Aide::Spooler { .. }) => (None, &self.spooler),
+        };
+        own.into_iter().chain([Arc::clone(&any.reading)]).collect()
+    }
+}
+
+/// What a file is like: when it was changed, in nanoseconds; 0 when it is not there.
+fn state_of(path: &Path) -> u64 {
+    let changed = std::fs::metadata(path).and_then(|metadata| metadata.modified());
+    changed.map_or(0, |time| {
+        time.duration_since(UNIX_EPOCH)
+            .map_or(1, |time| (time.as_nanos() as u64).max(1))
+    })
+}
+
+/// The lines as Python uses them.
+#[pyclass(frozen, module = "penstock")]
+pub(crate) struct Bells {
+    lines: Lines,
+    role: Role,
+    generation: u32,
+}
+
+impl Bells {
+    pub(super) fn new(lines: Lines, role: Role, generation: u32) -> Bells {
+        Bells {
+            lines,
+            role,
+            generation,
+        }
+    }
+
+    /// uWSGI's names of targets.
+    fn target(&self, name: &str) -> Option<Target> {
+        let numbered = |rest: &str| rest.parse().ok().filter(|number| *number > 0);
+        Some(match name {
+            "" | "worker" | "worker0" => Target::AnyWorker,
+            "workers" | "active-workers" | "all" => Target::Workers,
+            "mule" | "mule0" => Target::AnyMule,
+            "mules" => Target::Mules,
+            "spooler" => Target::Spooler,
+            _ => {
+                if let Some(number) = name.strip_prefix("worker").and_then(numbered) {
+                    Target::Worker(number)
+                } else if let Some(number) = name.strip_prefix("mule").and_then(numbered) {
+                    Target::Mule(number)
+                } else {
+                    let farm = name
+                        .strip_prefix("farm_")
+                        .or_else(|| name.strip_prefix("farm "))?;
+                    let place = self.lines.farms.iter().position(|known| known.name == farm)?;
+                    Target::Farm(u32::try_from(place).ok()?)
+                }
+            }
+        })
+    }
+
+    fn add(&self, signal: u8, recurring: &Recurring, anew: bool) -> PyResult<()> {
+        let now_ms = sys::monotonic_ms();
+        Ok(self
+            .lines
+            .board
+            .add(signal, recurring, self.generation, now_ms, anew)?)
+    }
+}
+
+#[pymethods]
+impl Bells {
+    fn register(&self, signal: u8, target: &str) -> PyResult<()> {
+        let meant = self.target(target).ok_or_else(|| {
+            PyValueError::new_err(format!(
+                "{target:?} is nobody that signals go to: give worker, workers, workerN, mule, mules, muleN, farm_NAME or \
+                 spooler"
+            ))
+        })?;
+        self.lines.board.register(signal, meant);
+        Ok(())
+    }
+
+    fn is_registered(&self, signal: u8) -> bool {
+        self.lines.board.target(signal).is_some()
+    }
+
+    fn send(&self, signal: u8) -> bool {
+        self.lines.send(signal)
+    }
+
+    /// `rounds`: 0 is for ever. `anew`: one that has run out runs again.
+    fn add_timer(&self, signal: u8, seconds: f64, rounds: u64, anew: bool) -> PyResult<()> {
+        let interval_ms = (seconds * 1000.0) as u64;
+        let rounds = (rounds > 0).then_some(rounds);
+        self.add(signal, &Recurring::Timer { interval_ms, rounds }, anew)
+    }
+
+    fn add_cron(&self, signal: u8, parts: [i32; 5]) -> PyResult<()> {
+        self.add(signal, &Recurring::Cron(parts), false)
+    }
+
+    fn add_file(&self, signal: u8, path: String) -> PyResult<()> {
+        let state = state_of(Path::new(&path));
+        self.add(signal, &Recurring::File { path, state }, false)
+    }
+
+    /// What this process hears signals by.
+    fn signal_descriptors(&self) -> Vec<i32> {
+        let ears = self.lines.signal_ears(&self.role);
+        ears.iter().map(|ear| ear.as_raw_fd()).collect()
+    }
+
+    /// What this mule hears messages by: those for it, and those for any.
+    fn message_descriptors(&self) -> Vec<i32> {
+        let Role::Aide(Aide::Mule { number, .. }) = &self.role else {
+            return Vec::new();
+        };
+        let own = self.lines.mule_messages.get(*number as usize - 1);
+        own.into_iter()
+            .chain([&self.lines.any_mule_messages])
+            .map(|line| line.reading.as_raw_fd())
+            .collect()
+    }
+
+    /// The farms this mule is in, and what it hears their messages by.
+    fn farm_descriptors(&self) -> Vec<(String, i32)> {
+        let Role::Aide(Aide::Mule { number, .. }) = &self.role else {
+            return Vec::new();
+        };
+        let farms = self.lines.farms.iter().filter(|farm| farm.mules.contains(number));
+        farms
+            .map(|farm| (farm.name.clone(), farm.messages.reading.as_raw_fd()))
+            .collect()
+    }
+
+    /// Where messages go in for a mule, or any (0); `None` where there is no such mule.
+    fn mule_sender(&self, number: usize) -> Option<i32> {
+        let lines = &self.lines;
+        let line = match number {
+            0 => (!lines.mules.is_empty()).then_some(&lines.any_mule_messages),
+            number => lines.mule_messages.get(number - 1),
+        };
+        line.map(|line| line.writing.as_raw_fd())
+    }
+
+    /// Where messages go in for a farm.
+    fn farm_sender(&self, name: &str) -> Option<i32> {
+        let farm = self.lines.farms.iter().find(|farm| farm.name == name);
+        farm.map(|farm| farm.messages.writing.as_raw_fd())
+    }
+
+    /// The directories of tasks.
+    fn task_directories(&self) -> Vec<PathBuf> {
+        self.lines.tasks.iter().map(|(path, _)| path.clone()).collect()
+    }
+
+    /// Tells whoever does the tasks of a directory that there is one.
+    fn announce_task(&self, index: usize) -> bool {
+        let line = self.lines.tasks.get(index);
+        line.is_some_and(|(_, line)| line.ring(0))
+    }
+
+    /// What a spooler hears of tasks by.
+    fn task_descriptor(&self, index: usize) -> Option<i32> {
+        let line = self.lines.tasks.get(index);
+        line.map(|(_, line)| line.reading.as_raw_fd())
+    }
+}

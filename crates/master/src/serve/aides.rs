@@ -1,0 +1,93 @@
+//! The processes beside the workers: forked and told what [`Aides`](crate::aides::Aides) decides.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use rustix::process::{Pid, kill_process};
+use sys::{Fork, monotonic_ms};
+
+use super::Master;
+use crate::aides::{AideAction, AideInput};
+use crate::seat::AideSeat;
+
+impl Master<'_> {
+    /// Tells the decisions about aides what has happened, and does what follows.
+    pub(super) fn aides_step(&mut self, input: AideInput) {
+        for action in self.aides.step(monotonic_ms(), input) {
+            match action {
+                AideAction::Spawn { index } => {
+                    let input = match self.fork_aide(index) {
+                        Ok(pid) => AideInput::Spawned { index, pid },
+                        Err(error) => {
+                            self.log
+                                .error(format_args!("a process cannot be started: {error}"));
+                            AideInput::SpawnFailed { index }
+                        }
+                    };
+                    self.aides_step(input);
+                }
+                AideAction::Kill { pid, signal } => {
+                    if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
+                        let _ = kill_process(pid, signal); // it may just have ended
+                    }
+                }
+            }
+        }
+    }
+
+    /// Starts those of the configuration in force, in place of whatever there was.
+    pub(super) fn begin_aides(&mut self) {
+        let count = self.era.settings.commons.aides().len();
+        self.aides_step(AideInput::Begin { count });
+    }
+
+    /// Has them leave, as fast as the workers have to.
+    pub(super) fn stop_aides(&mut self) {
+        let patience_ms = self.supervisor.patience_ms();
+        self.aides_step(AideInput::Stop { patience_ms });
+    }
+
+    /// Forks one; the child does not return from here.
+    fn fork_aide(&mut self, index: usize) -> io::Result<u32> {
+        let settings = Arc::clone(&self.era.settings);
+        let Some(aide) = settings.commons.aides().into_iter().nth(index) else {
+            return Err(io::Error::other("there is no such process in the configuration"));
+        };
+        let title = aide.title();
+        let blocked = sys::block_signals();
+        match self.host.fork()? {
+            Fork::Parent(pid) => {
+                self.log.info(format_args!("spawned {title} (pid: {pid})"));
+                Ok(pid)
+            }
+            Fork::Child => {
+                // TERM, INT and QUIT end the child at once, unless it has something else to do with them.
+                let _signals = self.signals.enter_child();
+                drop(blocked);
+                self.lifeline_sender = None;
+                if settings.process_titles {
+                    sys::set_process_title(&title);
+                }
+                let seat = self.lifeline.try_clone().map(|lifeline| AideSeat {
+                    aide,
+                    generation: self.era.generation,
+                    lifeline,
+                    scoreboard: self.scoreboard,
+                    settings,
+                    identity: self.era.identity.clone(),
+                    log: self.log.clone(),
+                    ppid: self.pid,
+                });
+                self.next_era = None;
+                self.era.listeners.clear();
+                self.processes.clear();
+                let code = match seat {
+                    Ok(seat) => catch_unwind(AssertUnwindSafe(|| self.host.run_aide(seat))).unwrap_or(1),
+                    Err(_) => 1,
+                };
+                self.host.leave(code)
+            }
+        }
+    }
+}
