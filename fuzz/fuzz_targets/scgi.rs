@@ -1,25 +1,8 @@
-//! Promise: the Scgi codec never panics, and what it sees does not depend on how the input is cut.
-//!
-//! The first byte of the input chooses the size of the pieces and the second the limits, the rest is the wire.
-//! The check itself is the one the properties of `crates/protocol` use.
+//! Finds inputs that break the promise of `checks/scgi.rs`.
 
 #![no_main]
 
-#[allow(dead_code)]
-#[path = "../../crates/protocol/tests/gateway/transcript.rs"]
-mod transcript;
+#[path = "../checks/scgi.rs"]
+mod scgi;
 
-use libfuzzer_sys::fuzz_target;
-use protocol::Limits;
-use transcript::Wire;
-
-/// Small enough for the fuzzer to reach every one of them.
-const TIGHT: Limits = Limits { request_line: 40, fields: 3, field_size: 32, head: 90, block: 120, body: Some(40) };
-
-fuzz_target!(|input: &[u8]| {
-    let [piece, limits, wire @ ..] = input else {
-        return;
-    };
-    let limits = if limits & 1 == 0 { Limits::default() } else { TIGHT };
-    transcript::check_cuts_change_nothing(Wire::Scgi, wire, &[usize::from(*piece)], limits);
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| scgi::check(input));
