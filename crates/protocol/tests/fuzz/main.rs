@@ -3,7 +3,10 @@
 //! An input is a line of `fuzz/seeds/NAME.hex`: what is left of a run's corpus after it was made small. The mutations come
 //! from a fixed seed, so that a failure can be repeated; what failed is printed in the same form, to be added as a line.
 
-#![expect(clippy::duplicate_mod, reason = "each check is a whole, as its fuzz target includes it")]
+#![expect(
+    clippy::duplicate_mod,
+    reason = "each check is a whole, as its fuzz target includes it"
+)]
 
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
