@@ -183,6 +183,40 @@ def test_a_lifespan_that_fails_is_told_in_the_same_words(site: Path) -> None:
 
 
 @beside_the_real_one
+@pytest.mark.parametrize(
+    ("target", "options", "last_words", "released"),
+    [
+        ("held", (), "Waiting for connections to close.", True),
+        ("behind", (), "Waiting for background tasks to complete.", True),
+        ("held", ("--timeout-graceful-shutdown", "1"), "Cancel 1 running task(s)", False),
+        ("behind", ("--timeout-graceful-shutdown", "1"), "Cancel 1 running task(s)", False),
+    ],
+)
+def test_a_stop_waits_for_the_same_and_says_so_in_the_same_words(
+    site: Path, target: str, options: tuple[str, ...], last_words: str, released: bool
+) -> None:
+    said = []
+    for command in (REAL, OURS):
+        port = free_port()
+        (site / "release").unlink(missing_ok=True)
+        with (
+            running([*command, "--port", str(port), *options, "main:app"], site) as process,
+            _connected(process, port) as client,
+        ):
+            client.send(b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n" % target.encode())
+            process.wait_for_log(f"{target} begins")
+            process.popen.send_signal(signal.SIGTERM)
+            process.wait_for_log(last_words)
+            if released:
+                (site / "release").touch()
+            assert process.popen.wait(SAFETY_SECONDS) == -signal.SIGTERM
+            said.append([line for line in process.log.splitlines() if re.match("[A-Z]+: +(Waiting|Cancel)", line)])
+            if target == "behind" or released:
+                assert client.read_response().body == target.encode()
+    assert said[0] == said[1]
+
+
+@beside_the_real_one
 def test_every_option_of_the_real_help_is_there(site: Path) -> None:
     real = subprocess.run([*REAL, "--help"], capture_output=True, text=True, timeout=SAFETY_SECONDS)
     ended = run_command("uvicorn", "--help", cwd=site, timeout=SAFETY_SECONDS)
@@ -214,7 +248,8 @@ def test_several_workers_have_a_parent_that_speaks_of_them(site: Path, start_ser
     lines = server.log.splitlines()
     assert lines[-1] == f"INFO:     Stopping parent process [{server.pid}]"
     assert "INFO:     Received SIGTERM, exiting." in lines
-    assert server.log.count("Terminated child process") == server.log.count("Finished server process") == 2
+    for words in ("Terminated child process", "Waiting for child process", "Finished server process"):
+        assert server.log.count(words) == 2, words
 
 
 def test_a_stop_while_the_application_starts_lets_it_start_and_stop(tmp_path: Path) -> None:

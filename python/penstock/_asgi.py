@@ -44,6 +44,7 @@ class Driver(Protocol):
 
     def start(self, application: Application, state: dict[str, Any] | None) -> asyncio.Future[None]: ...
     def tasks(self) -> list[asyncio.Task[None]]: ...
+    def cancels(self, tasks: int) -> None: ...
     def lifespan(self, what: str, details: str = "") -> None: ...
 
 
@@ -99,14 +100,19 @@ async def _serve(driver: Driver, application: Application, mode: str, graceful_s
     if not await lifespan.startup():
         return STARTUP_FAILED
     await driver.start(application, lifespan.state)
-    # What is still in progress has had its time.
-    tasks = driver.tasks()
+    # What is still in progress, or goes on after its answer, has had its time.
+    tasks = {task for task in asyncio.all_tasks() if _is_request(task)}.union(driver.tasks())
+    driver.cancels(len(tasks))
     for task in tasks:
         task.cancel()
     if tasks:
         await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
     await lifespan.shutdown(graceful_seconds)
     return 0
+
+
+def _is_request(task: asyncio.Task[Any]) -> bool:
+    return getattr(task.get_coro(), "cr_code", None) is run.__code__
 
 
 def _cancel(loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[Any]]) -> None:

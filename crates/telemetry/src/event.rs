@@ -49,6 +49,8 @@ pub enum Event {
     WebSocketAccepted { client: String, target: String },
     /// An accepted WebSocket's connection has ended.
     WebSocketClosed,
+    /// The worker leaves, and waits for this (ASGI; logged by the worker).
+    Lingering(Linger),
     /// The worker leaves of its own accord (logged by the worker). `served`: it had come to that.
     WorkerExiting { pid: u32, served: bool },
     /// The worker has served its `max_requests`.
@@ -117,6 +119,17 @@ pub enum Event {
     Stopped { pid: u32 },
     /// A file was removed on the way out: a unix socket or the pidfile.
     FileRemoved { path: PathBuf, socket: bool },
+}
+
+/// What a worker that leaves waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linger {
+    /// Answers that are not complete, and WebSockets.
+    Connections,
+    /// Tasks that go on after their answer.
+    Tasks,
+    /// Nothing more: so many tasks have had their time and are cancelled.
+    Cancelled(usize),
 }
 
 /// A moment in the lifespan of an ASGI application.

@@ -17,6 +17,6 @@ mod words;
 pub use access::{AccessFormat, AccessLog, AccessRecord, AccessedRequest, FormatError};
 pub use clock::{DateClock, http_date};
 pub use error_log::{ErrorLog, Relay};
-pub use event::{Event, ExitStatus, LifespanStep, StopKind};
+pub use event::{Event, ExitStatus, LifespanStep, Linger, StopKind};
 pub use sink::LogOpenError;
 pub use statsd::Statsd;

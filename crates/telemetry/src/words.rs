@@ -10,7 +10,7 @@ mod uwsgi;
 
 use config::{Dialect, Level, Processes};
 
-use crate::event::{Event, LifespanStep};
+use crate::event::{Event, LifespanStep, Linger};
 
 /// Lines of one event, in order.
 pub(crate) type Lines = Vec<(Level, String)>;
@@ -99,6 +99,20 @@ fn lifespan(step: LifespanStep) -> (Level, String) {
         LifespanStep::StopFailed => (Level::Error, "Application shutdown failed. Exiting."),
     };
     (level, words.to_owned())
+}
+
+/// What a worker that leaves waits for, in uvicorn's words too. Others say only what is cancelled.
+fn lingering(linger: Linger, says_all: bool) -> Lines {
+    let waits = |what: &str| vec![(Level::Info, format!("Waiting for {what}. (CTRL+C to force quit)"))];
+    match linger {
+        Linger::Cancelled(tasks) => vec![(
+            Level::Error,
+            format!("Cancel {tasks} running task(s), timeout graceful shutdown exceeded"),
+        )],
+        Linger::Connections if says_all => waits("connections to close"),
+        Linger::Tasks if says_all => waits("background tasks to complete"),
+        Linger::Connections | Linger::Tasks => vec![],
+    }
 }
 
 /// `1 worker`, `2 workers`.

@@ -162,6 +162,12 @@ impl Driven {
         self.reactor.leaving.is_some()
     }
 
+    /// What is still in progress has had all the time that a worker gets to leave.
+    pub fn is_overdue(&self) -> bool {
+        let leaving = self.reactor.leaving;
+        leaving.is_some_and(|leaving| Instant::now() >= leaving.limit)
+    }
+
     /// The driver waits for nothing of that client any more.
     pub fn end_wait(&mut self, token: usize) {
         self.reactor.deadlines.clear(token);

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -30,6 +31,21 @@ async def slow(request: Request) -> Response:
     return PlainTextResponse("slow")
 
 
+async def until_released(name: str) -> None:
+    logging.getLogger("uvicorn.error").info("%s begins", name)
+    while not os.path.exists("release"):
+        await asyncio.sleep(0.02)
+
+
+async def held(request: Request) -> Response:
+    await until_released("held")
+    return PlainTextResponse("held")
+
+
+async def behind(request: Request) -> Response:
+    return PlainTextResponse("behind", background=BackgroundTask(until_released, "behind"))
+
+
 async def scope(request: Request) -> Response:
     keys = ("path", "root_path", "scheme", "client")
     return JSONResponse(
@@ -47,7 +63,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
 
 
 def create_app() -> Starlette:
-    handlers = (index, log, slow, scope, broken)
+    handlers = (index, log, slow, held, behind, scope, broken)
     routes = [Route("/" if handler is index else f"/{handler.__name__}", handler) for handler in handlers]
     return Starlette(routes=routes, lifespan=lifespan)
 

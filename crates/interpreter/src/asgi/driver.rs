@@ -17,7 +17,7 @@ use protocol::websocket::{Compression, Handshake, HandshakeRefusal};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
-use telemetry::{ErrorLog, Event, LifespanStep};
+use telemetry::{ErrorLog, Event, LifespanStep, Linger};
 use worker::{Departure, Driven, Due, Exchange, Flow, Front, Happening, Patience, Readiness};
 
 use super::awaitable::Sent;
@@ -34,6 +34,8 @@ const SLOW: Duration = Duration::from_millis(1);
 const DISTRUST: u32 = 64;
 /// What one read of a WebSocket may bring.
 const SCRATCH: usize = 64 << 10;
+/// A worker that has not left after this long says what it waits for; uvicorn looks as often.
+const LINGER: Duration = Duration::from_millis(100);
 /// Differences between timers that are not worth a new one.
 const TIMER_SLACK: Duration = Duration::from_millis(5);
 
@@ -51,6 +53,10 @@ pub(crate) struct Driver {
     /// Requests and WebSockets in progress, by their connections' tokens.
     out: Mutex<Vec<Option<Held>>>,
     in_progress: AtomicU32,
+    /// Applications that have been called and have not returned: their tasks may go on after the answer.
+    running: AtomicU32,
+    /// What the log has been told to be waited for.
+    told: Mutex<Option<Linger>>,
     /// Answered, and not yet back in the reactor.
     answered: Mutex<Answered>,
     /// Tokens of requests with gathered blocks of a streamed answer, of WebSockets with messages.
@@ -106,6 +112,7 @@ struct LoopSide {
     turn: Py<PyAny>,
     after: Py<PyAny>,
     beat: Py<PyAny>,
+    linger: Py<PyAny>,
     departed: Py<PyAny>,
 }
 
@@ -134,6 +141,8 @@ impl Driver {
             driven: Mutex::new(driven),
             out: Mutex::default(),
             in_progress: AtomicU32::new(0),
+            running: AtomicU32::new(0),
+            told: Mutex::default(),
             answered: Mutex::default(),
             gathered: Mutex::default(),
             unread: Mutex::default(),
@@ -349,6 +358,7 @@ impl Driver {
             for held in this.all_held(py) {
                 held.leave(py)?;
             }
+            this.call_linger(py)?;
         }
         Ok(())
     }
@@ -425,6 +435,7 @@ impl Driver {
             }
             out[token] = Some(held.clone_ref(py));
         }
+        this.running.fetch_add(1, Ordering::Relaxed);
         let coroutine = side
             .run
             .bind(py)
@@ -510,6 +521,36 @@ impl Driver {
         }
     }
 
+    /// An application has returned, or raised.
+    pub(super) fn task_ended(&self, py: Python<'_>) -> PyResult<()> {
+        self.running.fetch_sub(1, Ordering::Relaxed);
+        if self.farewell_said.load(Ordering::Relaxed) {
+            // It may have been the last that was waited for.
+            self.call_after(py)?;
+        }
+        Ok(())
+    }
+
+    /// A worker that has answered everything still waits for tasks that go on, as long as it may take to leave.
+    fn with_tasks(&self, departure: Option<Departure>) -> Option<Departure> {
+        match departure {
+            Some(Departure::Quick) | None => departure,
+            Some(departure) => {
+                let is_done = self.running.load(Ordering::Relaxed) == 0 || lock(&self.driven).is_overdue();
+                is_done.then_some(departure)
+            }
+        }
+    }
+
+    fn call_linger(&self, py: Python<'_>) -> PyResult<()> {
+        let side = self.side()?;
+        let linger = (LINGER.as_secs_f64(), &side.linger);
+        side.event_loop
+            .bind(py)
+            .call_method1("call_later", linger)
+            .map(drop)
+    }
+
     /// The worker has left: whoever waits for that goes on.
     fn depart(&self, py: Python<'_>, departure: Departure) -> PyResult<()> {
         if lock(&self.departure).replace(departure).is_some() {
@@ -577,6 +618,7 @@ impl Driver {
             turn: slf.getattr("turn")?.unbind(),
             after: slf.getattr("after")?.unbind(),
             beat: slf.getattr("beat")?.unbind(),
+            linger: slf.getattr("linger")?.unbind(),
             departed: departed.clone().unbind(),
             event_loop: event_loop.clone().unbind(),
         };
@@ -614,10 +656,13 @@ impl Driver {
         Driver::act(slf)?;
         if this.side()?.is_eager {
             // They have run already.
-            departure = departure.or(this.give_back(py));
-        } else if this.in_progress.load(Ordering::Relaxed) > 0 {
-            // Behind the steps of the tasks that were just started.
-            this.call_after(py)?;
+            departure = this.with_tasks(departure.or(this.give_back(py)));
+        } else {
+            departure = this.with_tasks(departure);
+            if this.in_progress.load(Ordering::Relaxed) > 0 {
+                // Behind the steps of the tasks that were just started.
+                this.call_after(py)?;
+            }
         }
         match departure {
             Some(departure) => this.depart(py, departure),
@@ -634,6 +679,7 @@ impl Driver {
         }
         let departure = this.give_back(py);
         Driver::act(slf)?;
+        let departure = this.with_tasks(departure);
         match departure {
             Some(departure) => this.depart(py, departure),
             None => this.schedule(py),
@@ -655,6 +701,33 @@ impl Driver {
         event_loop
             .call_method1("call_later", (interval.as_secs_f64(), &side.beat))
             .map(drop)
+    }
+
+    /// Tells the log what a leaving worker waits for, when that takes time.
+    fn linger(&self, py: Python<'_>) -> PyResult<()> {
+        if self.departure().is_some() {
+            return Ok(());
+        }
+        let linger = if self.in_progress.load(Ordering::Relaxed) > 0 {
+            Some(Linger::Connections)
+        } else if self.running.load(Ordering::Relaxed) > 0 {
+            Some(Linger::Tasks)
+        } else {
+            None
+        };
+        if let Some(linger) = linger
+            && lock(&self.told).replace(linger) != Some(linger)
+        {
+            self.log.event(&Event::Lingering(linger));
+        }
+        self.call_linger(py)
+    }
+
+    /// So many tasks are going to be cancelled. The log is told if that is because they have had their time.
+    fn cancels(&self, tasks: usize) {
+        if tasks > 0 && lock(&self.driven).is_overdue() {
+            self.log.event(&Event::Lingering(Linger::Cancelled(tasks)));
+        }
     }
 
     /// The tasks of requests that are still in progress.

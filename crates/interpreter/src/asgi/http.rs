@@ -474,6 +474,7 @@ impl HttpRequest {
 
     /// The application has returned.
     fn returned(&self, py: Python<'_>) -> PyResult<()> {
+        self.driver.get().task_ended(py)?;
         let phase = self.lock().phase;
         let missing = match phase {
             Phase::Complete => return Ok(()),
@@ -491,6 +492,7 @@ impl HttpRequest {
     /// The application has raised.
     fn failed(&self, error: &Bound<'_, PyAny>, scope: &Bound<'_, PyDict>) -> PyResult<()> {
         let py = error.py();
+        self.driver.get().task_ended(py)?;
         let error = PyErr::from_value(error.clone());
         let log = self.driver.get().log();
         if self.lock().interrupted {

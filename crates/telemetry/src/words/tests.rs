@@ -7,7 +7,7 @@ use config::Dialect::{self, Gunicorn, Native, Uvicorn, Uwsgi};
 use config::Processes::{One, Reloader, Several};
 
 use super::{Moment, lines};
-use crate::event::{Event, ExitStatus, LifespanStep, StopKind};
+use crate::event::{Event, ExitStatus, LifespanStep, Linger, StopKind};
 
 fn told(dialect: Dialect, event: &Event, moment: &Moment) -> String {
     let lines = lines(dialect, event, moment);
@@ -284,6 +284,22 @@ fn each_event_has_the_words_of_its_dialect() {
         ),
         (Uvicorn, Event::WebSocketClosed, "Info connection closed"),
         (
+            Uvicorn,
+            Event::Lingering(Linger::Connections),
+            "Info Waiting for connections to close. (CTRL+C to force quit)",
+        ),
+        (
+            Uvicorn,
+            Event::Lingering(Linger::Tasks),
+            "Info Waiting for background tasks to complete. (CTRL+C to force quit)",
+        ),
+        (Gunicorn, Event::Lingering(Linger::Tasks), ""),
+        (
+            Gunicorn,
+            Event::Lingering(Linger::Cancelled(2)),
+            "Error Cancel 2 running task(s), timeout graceful shutdown exceeded",
+        ),
+        (
             Gunicorn,
             Event::SignalHandled { name: "hup" },
             "Info Handling signal: hup",
@@ -414,8 +430,16 @@ fn uvicorn_speaks_of_the_processes_that_its_users_know() {
         (One, signal("hup"), "Info Received SIGHUP, restarting processes."),
         (One, stopping.clone(), "Info Shutting down"),
         (Several, stopping, ""),
-        (Several, retiring.clone(), "Info Terminated child process [20]"),
-        (One, retiring, "Debug Terminated child process [20]"),
+        (
+            Several,
+            retiring.clone(),
+            "Info Terminated child process [20]|Info Waiting for child process [20]",
+        ),
+        (
+            One,
+            retiring,
+            "Debug Terminated child process [20]|Debug Waiting for child process [20]",
+        ),
         (Several, stopped.clone(), "Info Stopping parent process [10]"),
         (Reloader, stopped.clone(), "Info Stopping reloader process [10]"),
         (One, stopped, "Debug Stopping parent process [10]"),

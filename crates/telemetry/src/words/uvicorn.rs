@@ -26,6 +26,7 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
         },
         Event::WorkerBooting { pid, .. } => vec![(Info, format!("Started server process [{pid}]"))],
         Event::Lifespan(step) => lifespan(*step),
+        Event::Lingering(linger) => super::lingering(*linger, true),
         Event::WebSocketAccepted { client, target } => vec![
             (Info, format!("{client} - \"WebSocket {target}\" [accepted]")),
             (Info, "connection open".to_owned()),
@@ -80,7 +81,10 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
         Event::WorkerRetiring { pid, kind, .. } => {
             let level = if processes == Several { Info } else { Debug };
             let at_once = if *kind == StopKind::Quick { " at once" } else { "" };
-            vec![(level, format!("Terminated child process [{pid}]{at_once}"))]
+            vec![
+                (level, format!("Terminated child process [{pid}]{at_once}")),
+                (level, format!("Waiting for child process [{pid}]")),
+            ]
         }
         Event::Touched { path } => vec![(
             Warning,

@@ -44,6 +44,7 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
             ),
         ],
         Event::Lifespan(step) => vec![super::lifespan(*step)],
+        Event::Lingering(linger) => super::lingering(*linger, false),
         Event::WebSocketAccepted { .. } | Event::WebSocketClosed => vec![],
         Event::WorkerExiting { .. } => vec![],
         Event::WorkerRecycling { pid, .. } => {

@@ -353,6 +353,7 @@ impl WebSocketSession {
 
     /// The application has returned.
     fn returned(&self, py: Python<'_>) -> PyResult<()> {
+        self.driver().task_ended(py)?;
         let state = self.lock();
         let line = match &state.place {
             Place::Connecting(exchange, _) | Place::Denying(exchange, _) if state.mail.end().is_none() => {
@@ -372,6 +373,7 @@ impl WebSocketSession {
     /// The application has raised.
     fn failed(&self, error: &Bound<'_, PyAny>, scope: &Bound<'_, PyDict>) -> PyResult<()> {
         let py = error.py();
+        self.driver().task_ended(py)?;
         let error = PyErr::from_value(error.clone());
         if !self.driver().ends_with_worker(py, &error) && !because_client_left(py, &error) {
             let line = super::scope::request_line(scope);
