@@ -25,13 +25,14 @@ $(VENV)/.built: $(VENV)/.tools $(SOURCES)
 	touch $@
 
 # The tests behind real web servers need nginx and Apache: installed where that is allowed, named otherwise.
-WEB_SERVERS := nginx apache2 libapache2-mod-proxy-uwsgi
+WEB_SERVERS := nginx apache2 libapache2-mod-proxy-uwsgi libapache2-mod-fcgid spawn-fcgi
 
 web-servers:
-	@if PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null && [ -e /usr/lib/apache2/modules/mod_proxy_uwsgi.so ]; then :; \
+	@if PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null && [ -e /usr/lib/apache2/modules/mod_proxy_uwsgi.so ] \
+  && [ -e /usr/lib/apache2/modules/mod_fcgid.so ] && command -v spawn-fcgi >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	  && { apt-get update -qq; DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq $(WEB_SERVERS); } >/dev/null 2>&1; then :; \
-	else echo "tests/test_gateways.py is skipped: install $(WEB_SERVERS)"; fi
+	else echo "tests/test_gateways.py or tests/test_programs.py are skipped: install $(WEB_SERVERS)"; fi
 
 # Where others keep the processors busy a wait may run out: a failure is tried once more, and the summary names it.
 test: check build web-servers $(VENV)/.test-tools

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,6 +57,18 @@ def missing() -> str | None:
     return f"not installed: {', '.join(absent)} (apt-get install -y {' '.join(absent)})" if absent else None
 
 
+def missing_for_programs() -> str | None:
+    """The same for the tests in which web servers start Penstock themselves."""
+    wanted = {
+        "apache2": shutil.which("apache2", path=SEARCH) is not None,
+        "libapache2-mod-fcgid": (APACHE_MODULES / "mod_fcgid.so").exists(),
+        "nginx": shutil.which("nginx", path=SEARCH) is not None,
+        "spawn-fcgi": shutil.which("spawn-fcgi", path=SEARCH) is not None,
+    }
+    absent = [package for package, there in wanted.items() if not there]
+    return f"not installed: {', '.join(absent)} (apt-get install -y {' '.join(absent)})" if absent else None
+
+
 SEARCH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 
@@ -84,12 +97,25 @@ class Site:
         return text.replace(EXAMPLE_SOCKET, f"{host}:{port}")
 
 
+@dataclass
+class Programs:
+    """The example in which Apache starts the programs of a directory, as CGI and FastCGI ones."""
+
+    directory: Path
+    port: int = field(default_factory=free_port)
+
+    def text(self, server: str, _: Path) -> str:
+        text = (EXAMPLES / server / "programs.conf").read_text()
+        text = text.replace(EXAMPLE_LISTEN, f"127.0.0.1:{self.port}")
+        return text.replace("/srv/demo/programs/", f"{self.directory}/")
+
+
 class WebServer:
     """A running nginx or Apache with some sites."""
 
     name: str
 
-    def __init__(self, sites: list[Site]) -> None:
+    def __init__(self, sites: Sequence[Site | Programs]) -> None:
         self.sites = sites
         self.directory = Path(tempfile.mkdtemp(prefix=f"penstock-{self.name}-"))
         # Its workers may be another user.
@@ -218,3 +244,21 @@ MaxRequestWorkers 512
 TypesConfig /dev/null
 {sites}
 """
+
+
+class ApacheWithPrograms(Apache):
+    """Apache that starts programs. As root it runs as another user, who may all the same look into any directory: the
+    tests' Python may be in one that is closed to others."""
+
+    def command(self, configuration: Path) -> list[str]:
+        command = super().command(configuration)
+        if os.geteuid() != 0:
+            return command
+        may = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+        return ["setpriv", "--reuid=www-data", "--regid=www-data", "--clear-groups", *may, *command]
+
+    def configuration(self) -> str:
+        here = self.directory
+        modules = "\n".join(f"LoadModule {name}_module {APACHE_MODULES}/mod_{name}.so" for name in ("cgid", "fcgid"))
+        own = f"ScriptSock {here}/cgid.sock\nFcgidIPCDir {here}/fcgid\nFcgidProcessTableFile {here}/fcgid_shm\n"
+        return super().configuration().replace(f"PidFile {here}", f"{modules}\n{own}PidFile {here}", 1)

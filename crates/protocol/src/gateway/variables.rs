@@ -32,6 +32,8 @@ struct Known {
     document_uri: Option<Span>,
     path_info: Option<Span>,
     script_name: Option<Span>,
+    script_filename: Option<Span>,
+    server_software: Option<Span>,
     query: Option<Span>,
     content_length: Option<Span>,
 }
@@ -86,6 +88,8 @@ fn read(head: &mut RequestHead) -> Result<Known, Refusal> {
             b"DOCUMENT_URI" => known.document_uri = Some(value),
             b"PATH_INFO" => known.path_info = Some(value),
             b"SCRIPT_NAME" => known.script_name = Some(value),
+            b"SCRIPT_FILENAME" => known.script_filename = Some(value),
+            b"SERVER_SOFTWARE" => known.server_software = Some(value),
             b"REMOTE_ADDR" => head.client = Some(value),
             b"REMOTE_PORT" => head.client_port = Some(value),
             b"QUERY_STRING" => known.query = Some(value),
@@ -148,7 +152,7 @@ fn push_content(head: &mut RequestHead, name: &[u8], value: Span) {
 
 /// Target, path and query, whichever of the variables are there.
 ///
-/// nginx's own lists for FastCGI and SCGI name no PATH_INFO: there the whole path is in DOCUMENT_URI or SCRIPT_NAME, and
+/// nginx's own lists for FastCGI and SCGI, and Apache's mod_proxy_fcgi, name no PATH_INFO: there the whole path is in DOCUMENT_URI or SCRIPT_NAME, and
 /// an application mounted nowhere wants it as PATH_INFO.
 fn settle_path(head: &mut RequestHead, known: &Known) -> Result<(), Refusal> {
     let uri = known
@@ -167,6 +171,13 @@ fn settle_path(head: &mut RequestHead, known: &Known) -> Result<(), Refusal> {
         (Some(path), _, _) => {
             head.path_info = Some(path);
             head.script_name = known.script_name;
+        }
+        (None, Some(script), _) if is_program(head, known) => {
+            let name = append(head, b"PATH_INFO");
+            let value = Span::default();
+            head.variables.push(FieldSpan { name, value });
+            head.path_info = Some(value);
+            head.script_name = Some(script);
         }
         (None, Some(whole), _) => complete(head, whole),
         (None, None, Some((uri, end))) => {
@@ -196,6 +207,16 @@ fn settle_path(head: &mut RequestHead, known: &Known) -> Result<(), Refusal> {
         None => write_target(head),
     }
     Ok(())
+}
+
+/// Whether Apache has started this as a program (mod_fcgid): SCRIPT_NAME is then where the program is, and without PATH_INFO
+/// there is nothing behind it (RFC 3875 4.1.5). Its proxies name no file.
+fn is_program(head: &RequestHead, known: &Known) -> bool {
+    let begins =
+        |span: Option<Span>, start: &[u8]| span.is_some_and(|span| span.of(&head.text).starts_with(start));
+    known.document_uri.is_none()
+        && begins(known.server_software, b"Apache")
+        && begins(known.script_filename, b"/")
 }
 
 /// The whole path is PATH_INFO, and the variables shall say so.
