@@ -515,6 +515,60 @@ def test_only_listed_peers_may_connect_by_tcp() -> None:
             assert ("may not connect" in server.log) is not is_served
 
 
+def test_each_socket_may_have_a_list_of_its_own() -> None:
+    native = ("--bind", "{tcp}", "--bind", "uwsgi://{tcp2}?allow=10.0.0.0/8", "--bind", "uwsgi://{tcp3}?allow=127.0.0.1,::1")
+    uwsgi = (
+        *("uwsgi", "--http-socket", "{tcp}", "--socket", "{tcp2}?allow=10.0.0.0/8"),
+        *("--uwsgi-socket", "{tcp3}?allow=127.0.0.0/8", "-w"),
+    )
+    for options in (native, uwsgi):
+        with Server(*options, "gateways:application") as server:
+            with server.connect("tcp2") as client:
+                client.send_and_ignore_failure(packet(GET))
+                assert client.read_to_end() == b""
+            with server.connect("tcp3") as client:
+                client.send(packet(GET))
+                assert client.read_response().status == 200
+            server.wait_for_log("may not connect")
+    only = ("--bind", "{tcp}?allow=10.0.0.0/8", "gateways:application")
+    with Server(*only, wait="accept") as server, server.connect() as client:
+        client.send_and_ignore_failure(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert client.read_to_end() == b""
+
+
+def test_nph_sockets_answer_with_a_status_line() -> None:
+    scgi = "CONTENT_LENGTH\x000\x00SCGI\x001\x00REQUEST_METHOD\x00GET\x00PATH_INFO\x00/status/201\x00"
+    with Server(
+        *("uwsgi", "--http-socket", "{tcp}", "--fastcgi-nph-socket", "{tcp2}", "--scgi-nph-socket", "{tcp3}"),
+        "--wsgi-file=gateways.py",
+    ) as server:
+        with server.connect("tcp2") as client:
+            client.send(begin(1, "/status/201") + record(STDIN, 1))
+            assert read_answers(client, 1)[1][STDOUT].startswith(b"HTTP/1.1 201 Said So\r\n")
+        with server.connect("tcp3") as client:
+            client.send(f"{len(scgi)}:{scgi},".encode())
+            assert client.read_to_end().startswith(b"HTTP/1.1 201 Said So\r\n")
+
+
+def test_a_script_that_writes_a_whole_answer_is_understood_behind_a_web_server(tmp_path: Path) -> None:
+    script = tmp_path / "nph-raw"
+    script.write_text("#!/bin/sh\nprintf 'HTTP/1.1 201 Made\\r\\nX-Raw: 1\\r\\n\\r\\nraw'\n")
+    script.chmod(0o755)
+    get = {"REQUEST_METHOD": "GET", "PATH_INFO": "/nph-raw"}
+    binds = ("--bind", "{tcp}", "--bind", "uwsgi://{tcp2}", "--bind", "fastcgi://{tcp3}")
+    with Server("cgi", *binds, str(tmp_path)) as server:
+        assert server.get("/nph-raw").status == 201
+        with server.connect("tcp2") as client:
+            client.send(packet(get))
+            head, _, body = client.read_to_end().partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 201 Made\r\nX-Raw: 1") and body == b"raw"
+        with server.connect("tcp3") as client:
+            for number in (1, 2):
+                client.send(begin(number, "/nph-raw") + record(STDIN, number))
+                answer = read_answers(client, 1)[number]
+                assert answer[STDOUT].startswith(b"Status: 201 Made\r\nX-Raw: 1") and answer[STDOUT].endswith(b"\r\n\r\nraw")
+
+
 # The PROXY protocol.
 
 V1 = b"PROXY TCP4 192.0.2.1 198.51.100.7 4711 443\r\n"

@@ -363,6 +363,17 @@ def test_a_stop_or_reload_tells_clients_to_come_again(site: Site, signal_number:
             assert client.recv(SAFETY_SECONDS) == "served by the new worker"
 
 
+def test_a_worker_whose_master_is_gone_says_that_it_goes_away(site: Site) -> None:
+    with site.connect("/echo") as client:
+        client.send("x")
+        client.recv(SAFETY_SECONDS)
+        os.kill(site.server.process.pid, signal.SIGKILL)
+        with pytest.raises(ConnectionClosed):
+            client.recv(SAFETY_SECONDS)
+        assert client.close_code == 1001
+    site.wait_for("disconnect 1001 the server goes away")
+
+
 # Wrong events.
 
 

@@ -31,13 +31,21 @@ WRONG_SETTING = 1
 
 
 class LoadError(Exception):
-    """There is no application. ``exit_code`` is gunicorn's; ``details`` a traceback, or nothing."""
+    """There is no application. ``exit_code`` is gunicorn's; ``details`` a traceback, or nothing.
 
-    def __init__(self, message: str, exit_code: int, details: str = "") -> None:
+    ``page``: what a development server shows in place of the application, or nothing.
+    """
+
+    def __init__(self, message: str, exit_code: int, details: str = "", page: str = "") -> None:
         super().__init__(message)
+        self.page = page
         self.message = message
         self.exit_code = exit_code
         self.details = details
+
+
+#: Files that took part in a failure: a change of one may mend it.
+failed_files: set[str] = set()
 
 
 def prepare_path(directories: list[str], virtualenv: str | None) -> None:
@@ -139,6 +147,7 @@ def _guarded(work: Callable[[], Any], what: str, module_name: str = "") -> Any:
     try:
         return work()
     except ModuleNotFoundError as error:
+        _note_files(error)
         if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
             places = ", ".join(entry or "." for entry in sys.path[:3])
             raise LoadError(
@@ -147,7 +156,28 @@ def _guarded(work: Callable[[], Any], what: str, module_name: str = "") -> Any:
             ) from None
         raise LoadError(where(what, error), IMPORT_FAILED, users_traceback(error)) from None
     except (Exception, SystemExit) as error:
-        raise LoadError(where(what, error), IMPORT_FAILED, users_traceback(error)) from None
+        _note_files(error)
+        details = users_traceback(error)
+        page = details if isinstance(error, SyntaxError) else ""
+        raise LoadError(where(what, error), IMPORT_FAILED, details, page) from None
+
+
+def _note_files(error: BaseException) -> None:
+    failed_files.update(frame.filename for frame in traceback.extract_tb(error.__traceback__))
+    if isinstance(error, SyntaxError) and error.filename:
+        failed_files.add(error.filename)
+
+
+def failing(page: str) -> Callable[..., Any]:
+    """An application that shows `page`, the traceback of the one that cannot be imported."""
+    text = page.encode(errors="replace")
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        fields = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(text)))]
+        start_response("500 Internal Server Error", fields)
+        return [text]
+
+    return application
 
 
 def where(what: str, error: BaseException) -> str:

@@ -90,7 +90,7 @@ class Server:
 
     def _make_up_addresses(self, text: str) -> dict[str, str]:
         words = {"directory": str(self.directory)}
-        for word in ("tcp", "tcp2", "tcp6", "unix", "port"):
+        for word in ("tcp", "tcp2", "tcp3", "tcp6", "unix", "port"):
             if "{" + word + "}" not in text:
                 continue
             if word == "unix":

@@ -5,7 +5,8 @@
 * ``filed``: ``demo/wsgi.py``, the same application in a file, for ``--file``.
 * ``django_site``: a Django project, ``myproject``, with ``settings/set_prod.py``.
 * ``flask_site``: ``site_app.py``, a Flask application.
-* ``asgi_site``: ``raw.py``, an ASGI application without a framework, and sites in Starlette, FastAPI and Quart.
+* ``asgi_site``: ``raw.py``, an ASGI application without a framework, and sites in Starlette, FastAPI, Quart and Litestar.
+* ``channels_site``: a Django project, ``mysite``, with Channels and its layer in memory.
 
 They know nothing of Penstock.
 """

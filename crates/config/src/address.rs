@@ -2,6 +2,7 @@
 //!
 //! Names are not resolved here; what cannot be resolved or bound is reported when the socket is opened.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::{Address, Application, Bind, Wire};
@@ -35,9 +36,9 @@ pub(crate) fn url_like(text: &str) -> Result<Address, String> {
 }
 
 /// Reads an address that may name what is spoken: `uwsgi://HOST:PORT`, `uwsgi://unix:PATH`, `uwsgi:unix:PATH`, and the
-/// same with http, fastcgi and scgi; without one, `wire`.
+/// same with http, fastcgi and scgi; without one, `wire`. `?allow=PEER,PEER` behind a TCP address says who may connect.
 pub(crate) fn bind(text: &str, wire: Wire) -> Result<Bind, String> {
-    let text = text.trim();
+    let (text, allow_from) = allowed(text.trim())?;
     let named = [Wire::Http1, Wire::Uwsgi, Wire::Fastcgi, Wire::Scgi]
         .into_iter()
         .find_map(|wire| {
@@ -50,7 +51,42 @@ pub(crate) fn bind(text: &str, wire: Wire) -> Result<Bind, String> {
         });
     let (wire, rest) = named.unwrap_or((wire, text));
     let address = url_like(rest.strip_suffix('/').unwrap_or(rest))?;
-    Ok(Bind { address, wire })
+    if allow_from.is_some() && matches!(address, Address::Unix(_)) {
+        return Err(format!(
+            "'{text}' is a unix socket, whose rights say who may connect: give them with --socket-mode or umask, not allow="
+        ));
+    }
+    Ok(Bind {
+        allow_from,
+        ..Bind::new(address, wire)
+    })
+}
+
+/// Takes `?allow=PEER,PEER` off the end of an address.
+pub(crate) fn allowed(text: &str) -> Result<(&str, Option<Vec<String>>), String> {
+    let Some((address, list)) = text.split_once("?allow=") else {
+        return Ok((text, None));
+    };
+    let peers: Vec<String> = list.split(',').map(|peer| peer.trim().to_owned()).collect();
+    match peers.iter().find(|peer| !is_peer(peer)) {
+        None => Ok((address, Some(peers))),
+        Some(wrong) => Err(format!(
+            "'{wrong}' (in '{text}') is no peer: write addresses, networks such as 10.0.0.0/8, or *"
+        )),
+    }
+}
+
+/// An address, a network, or anybody.
+fn is_peer(text: &str) -> bool {
+    let (address, bits) = text
+        .split_once('/')
+        .map_or((text, None), |(address, bits)| (address, Some(bits)));
+    let most = match address.parse() {
+        Ok(IpAddr::V4(_)) => 32,
+        Ok(IpAddr::V6(_)) => 128,
+        Err(_) => return text == "*",
+    };
+    bits.is_none_or(|bits| bits.parse::<u8>().is_ok_and(|bits| bits <= most))
 }
 
 /// Reads `HOST[:PORT]`. Without a default for the port it has to be there.
@@ -159,6 +195,36 @@ mod tests {
             ("a b:80", "not a host name"),
         ] {
             let error = url_like(text).expect_err(text);
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_tcp_address_may_say_who_may_connect() {
+        let peers = |text: &str| bind(text, Wire::Http1).map(|bind| bind.allow_from);
+        for (text, expected) in [
+            ("uwsgi://127.0.0.1:1", None),
+            (
+                "uwsgi://127.0.0.1:1?allow=10.0.0.0/8, 127.0.0.1",
+                Some(vec!["10.0.0.0/8", "127.0.0.1"]),
+            ),
+            (
+                "[::1]:1?allow=2001:db8::/32,::1",
+                Some(vec!["2001:db8::/32", "::1"]),
+            ),
+            ("fd://3?allow=*", Some(vec!["*"])),
+        ] {
+            let expected = expected.map(|peers| peers.into_iter().map(str::to_owned).collect());
+            assert_eq!(peers(text), Ok(expected), "{text}");
+        }
+        for (text, part) in [
+            ("127.0.0.1:1?allow=", "'' (in"),
+            ("127.0.0.1:1?allow=localhost", "'localhost'"),
+            ("127.0.0.1:1?allow=10.0.0.0/33", "'10.0.0.0/33'"),
+            ("127.0.0.1:1?allow=10.0.0.1,", "is no peer"),
+            ("unix:/run/x?allow=127.0.0.1", "is a unix socket"),
+        ] {
+            let error = peers(text).expect_err(text);
             assert!(error.contains(part), "{text}: {error}");
         }
     }

@@ -25,6 +25,7 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
         threads: 1,
         greenlets: false,
         connections: None,
+        request_queue: None,
         preload: false,
         limits: Limits::default(),
         timeouts: Timeouts {

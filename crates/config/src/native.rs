@@ -213,6 +213,14 @@ const OPTIONS: &[Entry] = &[
         store!(|s, v| s.backlog => count(number(v)?)),
     ),
     option(
+        "request-queue",
+        None,
+        "N",
+        "no limit",
+        "requests in a worker that wait for one of several threads; further ones get 503 with Retry-After; 0 is no limit",
+        store!(|s, v| s.request_queue => unless_zero(number(v)?).map(count)),
+    ),
+    option(
         "request-deadline",
         Some('t'),
         "SECONDS",

@@ -44,6 +44,8 @@ pub struct Settings {
     pub greenlets: bool,
     /// Connections a worker has at once; further ones wait in the accept queue. Default: no limit.
     pub connections: Option<u32>,
+    /// Requests of a worker that wait for an application thread, beyond which further ones get 503. Default: no limit.
+    pub request_queue: Option<u32>,
     /// Import the application in the master, before the workers are forked.
     pub preload: bool,
     /// Sizes that a request may not exceed.
@@ -209,6 +211,20 @@ pub struct ReloadWatch {
     pub exclude: Vec<String>,
     /// Time between two looks. Default 1 s.
     pub interval: Duration,
+    /// How changes are seen between two looks. Default: auto.
+    pub engine: ReloadEngine,
+}
+
+/// How changes of sources are seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReloadEngine {
+    /// With inotify if it can be had.
+    #[default]
+    Auto,
+    /// By looking at the files from time to time.
+    Poll,
+    /// With inotify; the log is told where it cannot be had.
+    Inotify,
 }
 
 impl Default for ReloadWatch {
@@ -219,6 +235,7 @@ impl Default for ReloadWatch {
             include: Vec::new(),
             exclude: Vec::new(),
             interval: Duration::from_secs(1),
+            engine: ReloadEngine::default(),
         }
     }
 }
@@ -473,6 +490,31 @@ pub struct Bind {
     pub address: Address,
     /// What is spoken on it.
     pub wire: Wire,
+    /// Peers that may connect by TCP; `None`: for a gateway [`Gateways::allow_from`], for HTTP everybody.
+    pub allow_from: Option<Vec<String>>,
+    /// Answers begin with HTTP's status line where FastCGI and SCGI have a `Status` field (uWSGI's nph sockets).
+    pub status_line: bool,
+}
+
+impl Bind {
+    /// A socket with the usual manners.
+    pub fn new(address: Address, wire: Wire) -> Bind {
+        Bind {
+            address,
+            wire,
+            allow_from: None,
+            status_line: false,
+        }
+    }
+
+    /// Peers that may connect by TCP: addresses, networks, or `*`.
+    pub fn peers(&self, gateways: &Gateways) -> Vec<String> {
+        match &self.allow_from {
+            Some(peers) => peers.clone(),
+            None if self.wire.is_gateway() => gateways.allow_from.clone(),
+            None => vec!["*".to_owned()],
+        }
+    }
 }
 
 /// Where a listening socket is.

@@ -305,10 +305,7 @@ impl Draft {
             (Some(path), None) => Address::Unix(path.clone()),
             (None, None) => Address::Tcp(self.host.clone(), self.port),
         };
-        self.settings.binds = vec![Bind {
-            address,
-            wire: Wire::Http1,
-        }];
+        self.settings.binds = vec![Bind::new(address, Wire::Http1)];
         if self.settings.reload_on_change && self.settings.workers > 1 {
             self.settings.workers = 1;
             self.notices

@@ -323,6 +323,8 @@ fn finish(draft: &mut Draft<'_>, given: &[Given]) -> Result<(), ConfigError> {
         .map(|listener| Bind {
             address: listener.address,
             wire: listener.wire.unwrap_or(wire),
+            allow_from: listener.allow_from,
+            status_line: listener.status_line,
         })
         .collect();
     draft.settings.application = application(draft);

@@ -16,6 +16,8 @@ pub(crate) struct LoadFailure {
     pub(crate) message: String,
     /// The application's own traceback, if it raised.
     pub(crate) details: String,
+    /// What a development server shows in place of the application: the traceback of a syntax error, or nothing.
+    pub(crate) page: String,
     /// gunicorn's code: 3 when importing failed, 4 when the module lacks what was asked for.
     pub(crate) exit_code: i32,
 }
@@ -126,6 +128,15 @@ pub(crate) fn load(py: Python<'_>, settings: &Settings) -> Result<Loaded, LoadFa
         .map_err(|error| failure(py, &error))
 }
 
+/// An application that shows why there is none.
+pub(crate) fn failing(py: Python<'_>, page: &str) -> PyResult<Loaded> {
+    let loader = py.import("penstock._loader")?;
+    Ok(Loaded {
+        callable: loader.call_method1("failing", (page,))?.unbind(),
+        interface: Interface::Wsgi,
+    })
+}
+
 /// The failure that an exception of `penstock._loader` tells of.
 pub(crate) fn told(py: Python<'_>, error: &PyErr) -> Option<LoadFailure> {
     let value = error.value(py);
@@ -133,6 +144,7 @@ pub(crate) fn told(py: Python<'_>, error: &PyErr) -> Option<LoadFailure> {
         Ok(LoadFailure {
             message: value.getattr("message")?.extract()?,
             details: value.getattr("details")?.extract()?,
+            page: value.getattr("page")?.extract()?,
             exit_code: value.getattr("exit_code")?.extract()?,
         })
     };
@@ -143,6 +155,7 @@ fn failure(py: Python<'_>, error: &PyErr) -> LoadFailure {
     told(py, error).unwrap_or_else(|| LoadFailure {
         message: String::from("cannot load the application"),
         details: crate::traceback::text(py, error),
+        page: String::new(),
         exit_code: 3,
     })
 }

@@ -26,10 +26,7 @@ pub(crate) fn is_fastcgi() -> bool {
 
 /// The plan as that of a server on the socket that this program was given.
 pub(crate) fn as_fastcgi(mut plan: Plan) -> Plan {
-    plan.settings.binds = vec![Bind {
-        address: Address::Descriptor(FASTCGI_SOCKET),
-        wire: Wire::Fastcgi,
-    }];
+    plan.settings.binds = vec![Bind::new(Address::Descriptor(FASTCGI_SOCKET), Wire::Fastcgi)];
     plan
 }
 

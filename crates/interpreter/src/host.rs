@@ -1,16 +1,16 @@
 //! What the master asks of the interpreter: forking, running workers, hooks, reading the configuration again.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
 use config::{Dialect, Interface, RawValue, ReloadWatch, Settings};
 use master::{AideSeat, HookFailed, Host, Listener, MasterView, WorkerSeat, WorkerView};
+use protocol::gateway::FirstLine;
 use protocol::proxy::Versions;
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
-use pyo3::types::PyTuple;
 use sys::Fork;
 use telemetry::{AccessLog, ErrorLog, Event, ExitStatus, LifespanStep};
 use worker::{Conditions, Departure, Driven, Errand, Front, Gateway, Peers, ProxyProtocol};
@@ -21,6 +21,7 @@ use crate::entry::Command;
 use crate::hooks::{Argument, Hooks};
 use crate::observers::Observers;
 use crate::python_logger;
+use crate::reloader;
 use crate::uwsgi::{self, Commons, Place, Role};
 use crate::wsgi::{Wsgi, greenlets};
 
@@ -241,10 +242,10 @@ impl Interpreter {
             Some(application) => Some(application),
             // Scripts alone are enough to serve.
             None if unnamed && !settings.cgi.mounts.is_empty() => None,
-            None if unnamed => self.without_application(settings, seat.generation, None)?,
+            None if unnamed => self.without_application(py, settings, seat.generation, None)?,
             None => match application::load(py, settings) {
                 Ok(application) => Some(application),
-                Err(failure) => self.without_application(settings, seat.generation, Some(failure))?,
+                Err(failure) => self.without_application(py, settings, seat.generation, Some(failure))?,
             },
         };
         if self.commons.is_some() {
@@ -286,6 +287,7 @@ impl Interpreter {
     /// There is no application: uWSGI goes on and answers 500, unless told otherwise; everybody else gives up.
     fn without_application(
         &self,
+        py: Python<'_>,
         settings: &Settings,
         generation: u32,
         failure: Option<LoadFailure>,
@@ -294,6 +296,12 @@ impl Interpreter {
         if let Some(failure) = failure {
             report(&self.log, &failure);
             code = failure.exit_code;
+            let shows = matches!(settings.dialect, Dialect::Gunicorn | Dialect::Native);
+            if settings.reload_on_change && shows && !failure.page.is_empty() {
+                return application::failing(py, &failure.page)
+                    .map(Some)
+                    .map_err(|_| code);
+            }
         }
         let is_wrong_setting = code == WRONG_SETTING && settings.dialect != Dialect::Uvicorn;
         if settings.reload_on_change && generation == 1 && !is_wrong_setting {
@@ -426,47 +434,27 @@ impl Interpreter {
 
     /// Has the master reload when a source file changes.
     fn watch_sources(&self, py: Python<'_>, master: u32, booted_at: SystemTime, watch: &ReloadWatch) {
-        let (log, dialect) = (self.log.clone(), self.log.dialect());
-        let started = (|| {
-            let changed = PyCFunction::new_closure(py, None, None, move |arguments, _| -> PyResult<()> {
-                let (files,): (Vec<String>,) = arguments.extract()?;
-                match dialect {
-                    Dialect::Uvicorn => log.warning(format_args!(
-                        "Penstock detected changes in {}. Reloading...",
-                        shown_paths(&files)
-                    )),
-                    Dialect::Gunicorn | Dialect::Native | Dialect::Uwsgi => files
-                        .iter()
-                        .for_each(|file| log.info(format_args!("Worker reloading: {file} modified"))),
+        let log = self.log.clone();
+        if log.dialect() == Dialect::Gunicorn {
+            log.warning("Reloader is on. Use in development only!");
+        }
+        let changed = move |files: &[PathBuf]| {
+            if log.dialect() == Dialect::Uvicorn {
+                log.warning(format_args!(
+                    "Penstock detected changes in {}. Reloading...",
+                    shown_paths(files)
+                ));
+            } else {
+                for file in files {
+                    log.info(format_args!("Worker reloading: {} modified", file.display()));
                 }
-                if let Some(master) = rustix::process::Pid::from_raw(master.cast_signed()) {
-                    rustix::process::kill_process(master, rustix::process::Signal::HUP)
-                        .map_err(std::io::Error::from)?;
-                }
-                Ok(())
-            })?;
-            let since = booted_at
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default()
-                .as_secs_f64();
-            let names = |paths: &[PathBuf]| -> Vec<String> {
-                paths
-                    .iter()
-                    .map(|path| path.to_string_lossy().into_owned())
-                    .collect()
-            };
-            let arguments = (
-                changed,
-                since,
-                watch.interval.as_secs_f64(),
-                PyTuple::new(py, names(&watch.directories))?,
-                PyTuple::new(py, &watch.include)?,
-                PyTuple::new(py, &watch.exclude)?,
-                PyTuple::new(py, &watch.files)?,
-            );
-            py.import("penstock._reloader")?.call_method1("start", arguments)
-        })();
-        if let Err(error) = started {
+            }
+            if let Some(master) = rustix::process::Pid::from_raw(master.cast_signed()) {
+                // A master that is gone takes this worker with it.
+                let _ = rustix::process::kill_process(master, rustix::process::Signal::HUP);
+            }
+        };
+        if let Err(error) = reloader::start(py, watch, booted_at, &self.log, changed) {
             self.log
                 .error_with_details("cannot watch source files", &crate::traceback::text(py, &error));
         }
@@ -474,12 +462,9 @@ impl Interpreter {
 }
 
 /// Paths as uvicorn shows them: in quotes, and relative where they are below the working directory.
-fn shown_paths(paths: &[String]) -> String {
+fn shown_paths(paths: &[PathBuf]) -> String {
     let here = std::env::current_dir().unwrap_or_default();
-    let shown = |path: &String| {
-        let path = Path::new(path);
-        format!("'{}'", path.strip_prefix(&here).unwrap_or(path).display())
-    };
+    let shown = |path: &PathBuf| format!("'{}'", path.strip_prefix(&here).unwrap_or(path).display());
     paths.iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
@@ -709,11 +694,12 @@ fn front(index: usize, listener: &Listener, settings: &Settings) -> Front {
         index,
         shown: listener.text.clone(),
         wire: listener.bind.wire,
-        allowed: if listener.bind.wire.is_gateway() {
-            Peers::new(&settings.gateways.allow_from)
+        first_line: if listener.bind.status_line {
+            FirstLine::StatusLine
         } else {
-            Peers::new(&["*".to_owned()])
+            FirstLine::StatusField
         },
+        allowed: Peers::new(&listener.bind.peers(&settings.gateways)),
         proxy_protocol: (expected.v1 || expected.v2).then(|| ProxyProtocol {
             versions: Versions {
                 v1: expected.v1,

@@ -14,6 +14,7 @@ mod log_object;
 mod observers;
 mod python_config;
 mod python_logger;
+mod reloader;
 mod traceback;
 mod uvicorn_logging;
 mod uwsgi;

@@ -63,10 +63,10 @@ impl Inheritance {
             return settings.binds.clone();
         }
         let wire = settings.binds.first().map_or(Wire::Http1, |bind| bind.wire);
-        let activated = self.activated.iter().map(|number| Bind {
-            address: Address::Descriptor(*number),
-            wire,
-        });
+        let activated = self
+            .activated
+            .iter()
+            .map(|number| Bind::new(Address::Descriptor(*number), wire));
         activated.collect()
     }
 

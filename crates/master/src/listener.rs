@@ -89,7 +89,8 @@ fn warn_of_exposure(listener: &Listener, settings: &Settings, log: &ErrorLog) {
         return;
     }
     let (text, wire) = (&listener.text, listener.bind.wire.name());
-    if settings.gateways.allow_from.iter().any(|peer| peer == "*") {
+    let peers = listener.bind.peers(&settings.gateways);
+    if peers.iter().any(|peer| peer == "*") {
         log.warning(format_args!(
             "{text} can be reached from other machines, and whoever speaks {wire} is believed what a web server would \
              be: bind it to 127.0.0.1 or a unix socket, or keep others away from it"
@@ -97,7 +98,7 @@ fn warn_of_exposure(listener: &Listener, settings: &Settings, log: &ErrorLog) {
     } else {
         log.warning(format_args!(
             "{text} can be reached from other machines; those that may speak {wire}: {}",
-            settings.gateways.allow_from.join(", ")
+            peers.join(", ")
         ));
     }
 }

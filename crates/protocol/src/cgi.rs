@@ -6,7 +6,7 @@
 //!
 //! Rules: `Status`, `Location` and `Content-Type` are the script's word to the server, everything else is a field of the
 //! answer; a head that is malformed or too long is a fault, never guessed at. Scripts whose name begins with `nph-` write a
-//! whole HTTP answer themselves and do not come here.
+//! whole HTTP answer themselves: it is understood only where the wire to the client is not HTTP.
 //!
 //! Left out: starting scripts, and their environment. That is the worker's.
 
@@ -35,6 +35,10 @@ pub enum ScriptFault {
     Status(String),
     /// A field is malformed.
     Field(ResponseFault),
+    /// The first line is not HTTP's status line.
+    StatusLine(String),
+    /// The script frames its body for a connection that is not there.
+    Framed,
     /// There is neither Content-Type, nor Location, nor Status.
     Empty,
 }
@@ -45,6 +49,10 @@ impl fmt::Display for ScriptFault {
             ScriptFault::HeadTooLong(limit) => write!(f, "its header is longer than {limit} bytes"),
             ScriptFault::ColonMissing(line) => write!(f, "the header line \"{line}\" has no colon"),
             ScriptFault::Status(status) => write!(f, "\"{status}\" is no status: write Status: 200 OK"),
+            ScriptFault::StatusLine(line) => write!(f, "\"{line}\" is no status line: write HTTP/1.1 200 OK"),
+            ScriptFault::Framed => {
+                f.write_str("it sends a Transfer-Encoding, and its answer does not go to the client by HTTP")
+            }
             ScriptFault::Field(fault) => write!(f, "{fault}"),
             ScriptFault::Empty => f.write_str("its header has neither Content-Type nor Location nor Status"),
         }
@@ -71,8 +79,34 @@ pub fn script_head_end(output: &[u8]) -> Option<usize> {
 /// # Errors
 /// When it is malformed; `response` is then undefined.
 pub fn script_head(head: &[u8], response: &mut ResponseHead) -> Result<ScriptHead, ScriptFault> {
+    read(head, None, response)
+}
+
+/// Reads the complete head of a whole HTTP answer (RFC 3875 5), to be sent by a wire that is not HTTP, into `response`.
+///
+/// # Errors
+/// When it is malformed, or its body is sent in chunks; `response` is then undefined.
+pub fn nph_head(head: &[u8], response: &mut ResponseHead) -> Result<ScriptHead, ScriptFault> {
+    let end = memchr::memchr(b'\n', head).unwrap_or(head.len());
+    let line = head[..end].trim_ascii_end();
+    let wrong = || ScriptFault::StatusLine(shown(line));
+    let status = match line.strip_prefix(b"HTTP/") {
+        Some([major, b'.', minor, b' ', status @ ..]) if major.is_ascii_digit() && minor.is_ascii_digit() => {
+            status
+        }
+        _ => return Err(wrong()),
+    };
+    read(&head[end..], Some(status), response)
+}
+
+/// `given`: the status of a status line.
+fn read<'a>(
+    head: &'a [u8],
+    given: Option<&'a [u8]>,
+    response: &mut ResponseHead,
+) -> Result<ScriptHead, ScriptFault> {
     response.clear();
-    let mut status = None;
+    let mut status = given;
     let mut location = None;
     let mut fields = 0;
     let mut has_type = false;
@@ -85,7 +119,10 @@ pub fn script_head(head: &[u8], response: &mut ResponseHead) -> Result<ScriptHea
             return Err(ScriptFault::ColonMissing(shown(line)));
         };
         let (name, value) = (line[..colon].trim_ascii(), line[colon + 1..].trim_ascii());
-        if name.eq_ignore_ascii_case(b"status") {
+        if given.is_some() && name.eq_ignore_ascii_case(b"transfer-encoding") {
+            return Err(ScriptFault::Framed);
+        }
+        if given.is_none() && name.eq_ignore_ascii_case(b"status") {
             status = Some(value);
             continue;
         }
@@ -138,7 +175,7 @@ fn shown(text: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn read(head: &str) -> Result<(ScriptHead, ResponseHead), ScriptFault> {
+    fn script(head: &str) -> Result<(ScriptHead, ResponseHead), ScriptFault> {
         let mut response = ResponseHead::default();
         let kind = script_head(head.as_bytes(), &mut response)?;
         Ok((kind, response))
@@ -178,7 +215,7 @@ mod tests {
             ),
         ];
         for (head, code, line) in table {
-            let (kind, response) = read(head).expect(head);
+            let (kind, response) = script(head).expect(head);
             assert_eq!(kind, ScriptHead::Document, "{head:?}");
             assert_eq!(
                 (response.status(), response.status_line()),
@@ -186,7 +223,7 @@ mod tests {
                 "{head:?}"
             );
         }
-        let (kind, _) = read("Location: /other?x=1\n\n").expect("a local redirect");
+        let (kind, _) = script("Location: /other?x=1\n\n").expect("a local redirect");
         assert_eq!(kind, ScriptHead::LocalRedirect(b"/other?x=1".to_vec()));
     }
 
@@ -202,7 +239,49 @@ mod tests {
             "Content-Type: a\x01b\n\n",
             "Content-Type: a/b\nContent-Length: x\n\n",
         ] {
-            assert!(read(head).is_err(), "{head:?}");
+            assert!(script(head).is_err(), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn a_whole_http_answer_is_understood_for_wires_that_are_not_http() {
+        let whole = |head: &str| {
+            let mut response = ResponseHead::default();
+            nph_head(head.as_bytes(), &mut response)
+                .map(|kind| (kind, response.status(), response.lines().to_vec()))
+        };
+        for (head, status, lines) in [
+            ("HTTP/1.1 201 Made\r\nX-Raw: 1\r\n\r\n", 201, "X-Raw: 1\r\n"),
+            (
+                "HTTP/1.0 302 Found\nLocation: /x\nConnection: close\n\n",
+                302,
+                "Location: /x\r\n",
+            ),
+            ("HTTP/1.1 200\n\n", 200, ""),
+        ] {
+            assert_eq!(
+                whole(head),
+                Ok((ScriptHead::Document, status, lines.as_bytes().to_vec())),
+                "{head:?}"
+            );
+        }
+        for (head, fault) in [
+            (
+                "Status: 200 OK\n\n",
+                ScriptFault::StatusLine("Status: 200 OK".to_owned()),
+            ),
+            (
+                "HTTP/1 200 OK\n\n",
+                ScriptFault::StatusLine("HTTP/1 200 OK".to_owned()),
+            ),
+            ("HTTP/1.1 20 OK\n\n", ScriptFault::Status("20 OK".to_owned())),
+            (
+                "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n",
+                ScriptFault::Framed,
+            ),
+            ("\n", ScriptFault::StatusLine(String::new())),
+        ] {
+            assert_eq!(whole(head), Err(fault), "{head:?}");
         }
     }
 }

@@ -22,7 +22,7 @@ pub mod http1;
 pub mod proxy;
 pub mod websocket;
 
-pub use cgi::{ScriptFault, ScriptHead, script_head, script_head_end};
+pub use cgi::{ScriptFault, ScriptHead, nph_head, script_head, script_head_end};
 pub use codec::Codec;
 pub use event::{Event, Finished, Limits, Received, Stamp};
 pub use refusal::Refusal;

@@ -38,6 +38,8 @@ pub struct AccessRecord<'a> {
     pub head_bytes: u64,
     /// From the request's arrival to its answer.
     pub duration: Duration,
+    /// How much of that was spent before the application took the request up.
+    pub waited: Duration,
     /// The client's address; empty on a unix socket.
     pub client: &'a str,
     /// The client's port; 0 on a unix socket.

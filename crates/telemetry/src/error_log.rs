@@ -170,6 +170,11 @@ impl ErrorLog {
         self.line(Level::Error, message);
     }
 
+    /// Writes a line about something that failed, and says whether it arrived: for what is said once in a while.
+    pub fn try_error(&self, message: impl Display) -> bool {
+        self.line(Level::Error, message)
+    }
+
     /// Writes a line about something that stops the service or a worker.
     pub fn critical(&self, message: impl Display) {
         self.line(Level::Critical, message);
@@ -241,18 +246,19 @@ impl ErrorLog {
         self.inner.sink.give_to(user, group)
     }
 
-    fn line(&self, level: Level, message: impl Display) {
+    /// False when the line is lost.
+    fn line(&self, level: Level, message: impl Display) -> bool {
         if !self.enabled(level) {
-            return;
+            return true;
         }
         let message = message.to_string();
         self.count(level, false);
         if self.relay().is_some_and(|relay| relay.line(level, &message, "")) {
-            return;
+            return true;
         }
         let mut text = Vec::with_capacity(128);
         self.push_line(&mut text, level, unix_seconds(SystemTime::now()), message);
-        self.write(&text, 1);
+        self.write(&text, 1)
     }
 
     fn push_line(&self, text: &mut Vec<u8>, level: Level, now: u64, message: impl Display) {
@@ -279,13 +285,16 @@ impl ErrorLog {
         text.push(b'\n');
     }
 
-    fn write(&self, text: &[u8], lines: u64) {
-        if text.is_empty() || !self.inner.sink.write(text, lines) {
-            return;
+    fn write(&self, text: &[u8], lines: u64) -> bool {
+        if text.is_empty() {
+            return true;
+        }
+        if !self.inner.sink.write(text, lines) {
+            return false;
         }
         let lost = self.inner.sink.take_lost();
         if lost == 0 {
-            return;
+            return true;
         }
         let mut notice = Vec::new();
         let message =
@@ -297,6 +306,7 @@ impl ErrorLog {
             message,
         );
         self.inner.sink.write(&notice, lost);
+        true
     }
 }
 

@@ -61,6 +61,7 @@ fn record_one(log: &mut AccessLog) {
         body_bytes: 0,
         head_bytes: 0,
         duration: Duration::ZERO,
+        waited: Duration::ZERO,
         client: "127.0.0.1",
         client_port: 1,
         scheme: "http",

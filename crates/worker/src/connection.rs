@@ -7,12 +7,12 @@
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::{Duration, Instant};
 
 use config::Wire;
 use mio::{Registry, Token};
-use protocol::gateway::{OneRequest, fastcgi};
+use protocol::gateway::{FirstLine, OneRequest, fastcgi};
 use protocol::proxy::{self, Opening, Versions};
 use protocol::{Codec, Limits, Refusal, RequestHead, ResponseHead, Stamp, http1};
 
@@ -39,6 +39,8 @@ pub struct Front {
     pub shown: String,
     /// What is spoken on it.
     pub wire: Wire,
+    /// How answers begin on the wires that have both ways, FastCGI and SCGI.
+    pub first_line: FirstLine,
     /// Who may connect to it, of those who come by TCP.
     pub allowed: Peers,
     /// Whether its connections may begin with a PROXY header.
@@ -60,8 +62,8 @@ impl Front {
         match self.wire {
             Wire::Http1 => Codec::Http1(http1::Codec::new(limits)),
             Wire::Uwsgi => Codec::OneRequest(OneRequest::uwsgi(limits)),
-            Wire::Scgi => Codec::OneRequest(OneRequest::scgi(limits)),
-            Wire::Fastcgi => Codec::Fastcgi(Box::new(fastcgi::Codec::new(limits))),
+            Wire::Scgi => Codec::OneRequest(OneRequest::scgi(limits, self.first_line)),
+            Wire::Fastcgi => Codec::Fastcgi(Box::new(fastcgi::Codec::new(limits, self.first_line))),
         }
     }
 }
@@ -230,6 +232,10 @@ pub(crate) struct Bounds {
     pub(crate) origins: Origins,
     /// The worker is leaving: answers that begin now announce the end of their connection.
     pub(crate) leaving: AtomicBool,
+    /// Requests that wait for an application thread, where they have a limit.
+    pub(crate) waiting: AtomicU32,
+    /// They have: whoever takes one up counts it out.
+    pub(crate) counts_waiting: bool,
     /// Nothing may wait for the end of a turn: application calls have been slow lately, or have threads of their own.
     pub(crate) hurry: AtomicBool,
 }
@@ -292,6 +298,8 @@ pub(crate) struct Workspace {
     pub(crate) head_bytes: u64,
     /// When the application was called.
     pub(crate) called: Instant,
+    /// How long the request waited before the application took it up.
+    pub(crate) waited: Duration,
     /// When the last block of a streamed answer was handed to the network.
     pub(crate) block_at: Option<Instant>,
     /// Blocks of this answer may be with the gatherer.
@@ -325,6 +333,7 @@ impl Workspace {
             body_bytes: 0,
             head_bytes: 0,
             called: now,
+            waited: Duration::ZERO,
             block_at: None,
             gathering: false,
             routed: Routed::default(),

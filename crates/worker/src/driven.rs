@@ -157,9 +157,9 @@ impl Driven {
         self.reactor.deadlines.wait(token, wait, Instant::now());
     }
 
-    /// The worker is leaving: whatever has no end of its own has to be brought to one.
-    pub fn is_leaving(&self) -> bool {
-        self.reactor.leaving.is_some()
+    /// Why the worker is leaving, if it is: whatever has no end of its own has to be brought to one.
+    pub fn leaving(&self) -> Option<Departure> {
+        self.reactor.leaving.map(|leaving| leaving.departure)
     }
 
     /// What is still in progress has had all the time that a worker gets to leave.

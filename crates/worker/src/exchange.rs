@@ -101,6 +101,11 @@ impl Exchange {
         self.work.thread
     }
 
+    /// The application takes it up now: until here it has waited.
+    pub fn take_up(&mut self) {
+        self.work.waited = self.work.called.elapsed();
+    }
+
     /// How long ago the application was called for it.
     pub fn age(&self) -> Duration {
         self.work.called.elapsed()

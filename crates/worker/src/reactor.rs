@@ -9,7 +9,7 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use config::Settings;
@@ -46,7 +46,7 @@ const CLOSE: Duration = Duration::from_secs(10);
 /// How long accepting pauses when descriptors or memory are used up.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Least time between two complaints about failing accepts.
-const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
+pub(crate) const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Connections accepted from one listener in a turn when other workers accept from it too.
 const ACCEPT_BURST: usize = 8;
@@ -198,6 +198,10 @@ impl Desk {
             client.as_bytes(),
         );
         exchange.work.thread = self.thread;
+        exchange.take_up();
+        if exchange.work.bounds.counts_waiting {
+            exchange.work.bounds.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
         let mut exchange = gateway.serve(exchange);
         exchange.work.stop_gathering(); // the next exchange of this thread may gather
         self.row.end();
@@ -264,6 +268,10 @@ pub(crate) struct Reactor {
     pub(crate) leaving: Option<Leaving>,
     pub(crate) accept_again: Option<Instant>,
     pub(crate) complained: Option<Instant>,
+    /// When the log was last told that too many requests wait.
+    pub(crate) overloaded: Option<Instant>,
+    /// Until when nothing is said of lost lines of the access log, and how many have been lost since it was.
+    pub(crate) lines_lost: (Option<Instant>, u64),
     /// When somebody was last turned away, and the log was told.
     pub(crate) turned_away: Option<Instant>,
     /// The log has been told of variables that would instruct uWSGI.
@@ -341,6 +349,8 @@ impl Reactor {
                 gatherer: Gatherer::new(threads.max(1)),
                 leaving: AtomicBool::new(false),
                 hurry: AtomicBool::new(threads > 1 || settings.greenlets),
+                waiting: AtomicU32::new(0),
+                counts_waiting: settings.request_queue.is_some() && gateway.is_some() && threads > 1,
             }),
             limits: Limits {
                 request_line: settings.limits.request_line,
@@ -373,6 +383,8 @@ impl Reactor {
             leaving: None,
             accept_again: None,
             complained: None,
+            overloaded: None,
+            lines_lost: (None, 0),
             turned_away: None,
             told_of_instructions: false,
             told_of_forwarded: false,
@@ -467,8 +479,40 @@ impl Reactor {
 
     /// Writes the access lines that have gathered: before whatever comes next may take long.
     pub(crate) fn flush_access_log(&mut self) {
-        if let Some(log) = self.conditions.access_log.as_mut().filter(|log| log.pending()) {
+        if self
+            .conditions
+            .access_log
+            .as_ref()
+            .is_none_or(|log| !log.pending())
+        {
+            return;
+        }
+        // What could not be said before has its try first: a small pipe has no room for both at once.
+        self.mourn(0);
+        if let Some(log) = &mut self.conditions.access_log {
             log.flush();
+            let lost = log.take_lost();
+            self.mourn(lost);
+        }
+    }
+
+    /// Tells the error log of access lines that nobody will read, once a minute.
+    fn mourn(&mut self, lost: u64) {
+        let (silent_until, total) = &mut self.lines_lost;
+        *total += lost;
+        let now = self.clock.now;
+        if *total == 0 || silent_until.is_some_and(|until| now < until) {
+            return;
+        }
+        let arrived = self.conditions.error_log.try_error(format_args!(
+            "{total} lines of the access log were lost: it is full, or nobody reads it. Requests are served all the same \
+             (said once a minute)"
+        ));
+        // Where both logs are the same pipe, nobody has heard it.
+        let silence = if arrived { COMPLAINT_INTERVAL } else { ACCEPT_PAUSE };
+        *silent_until = Some(now + silence);
+        if arrived {
+            *total = 0;
         }
     }
 
@@ -596,6 +640,8 @@ impl Reactor {
     fn accept_failed(&mut self, index: usize, error: &io::Error) {
         let now = self.clock.now;
         self.accept_again = Some(now + ACCEPT_PAUSE);
+        // Whoever has had an answer may connect again; whoever waits outside has had none.
+        self.close_idle(|connection| connection.served);
         if self
             .complained
             .is_some_and(|then| now - then < COMPLAINT_INTERVAL)
@@ -606,8 +652,8 @@ impl Reactor {
         let shown = &self.acceptors[index].front().shown;
         let open = self.slots.len();
         self.conditions.error_log.error(format_args!(
-            "cannot accept connections on {shown}: {error} ({open} connections are open in this worker); trying \
-             again every {} ms, saying so once a minute. Raise the limit of open files (ulimit -n) or lower the \
+            "cannot accept connections on {shown}: {error} ({open} connections are open in this worker); those without a \
+             request are closed, and the next try is in {} ms; said once a minute. Raise the limit of open files (ulimit -n) or lower the \
              number of clients",
             ACCEPT_PAUSE.as_millis()
         ));
@@ -632,7 +678,7 @@ impl Reactor {
     pub(crate) fn farewell(&mut self) -> Option<Departure> {
         let leaving = self.leaving?;
         if self.clock.now >= leaving.farewell {
-            self.close_idle();
+            self.close_idle(|_| true);
         }
         if self.slots.is_empty() {
             if let Answering::Threads(pool) = &mut self.answering {
@@ -685,9 +731,12 @@ impl Reactor {
         let _ = self.poll.registry().deregister(&mut lifeline);
     }
 
-    /// Closes the connections that have sent nothing.
-    fn close_idle(&mut self) {
-        let idle = |(token, slot): (usize, &Slot)| matches!(slot, Slot::Idle(_)).then_some(token);
+    /// Closes those of the connections that have sent nothing for which `may_go` is true.
+    fn close_idle(&mut self, may_go: impl Fn(&Connection) -> bool) {
+        let idle = |(token, slot): (usize, &Slot)| match slot {
+            Slot::Idle(connection) if may_go(connection) => Some(token),
+            _ => None,
+        };
         for token in self.slots.iter().filter_map(idle).collect::<Vec<_>>() {
             // One last look: a request that has just arrived is still answered.
             let readiness = Readiness {

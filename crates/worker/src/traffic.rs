@@ -17,7 +17,7 @@ use crate::deadlines::Wait;
 use crate::driven::Happening;
 use crate::exchange::{Exchange, Flow, Step};
 use crate::outbox::Flushed;
-use crate::reactor::{Answering, Reactor, Readiness, Slot};
+use crate::reactor::{Answering, COMPLAINT_INTERVAL, Reactor, Readiness, Slot};
 
 /// Requests of one connection served before others get their turn.
 const REQUESTS_A_TURN: u32 = 32;
@@ -270,6 +270,7 @@ impl Reactor {
         self.deadlines.clear(exchange.connection.token);
         exchange.work.stamp = self.clock.stamp;
         exchange.work.called = self.clock.now;
+        exchange.work.waited = Duration::ZERO;
         exchange.work.close =
             self.leaving.is_some() || self.conditions.settings.timeouts.keep_alive.is_zero();
         if let Some(name) = exchange.work.head.instruction()
@@ -353,6 +354,7 @@ impl Reactor {
                 body_bytes: work.body_bytes,
                 head_bytes: work.head_bytes,
                 duration: now - work.called,
+                waited: work.waited,
                 client,
                 client_port,
                 scheme: exchange.scheme(),
@@ -406,6 +408,30 @@ impl Reactor {
         self.drive(exchange);
     }
 
+    /// Whether as many requests wait for an application thread as may; if not, one more does from now on.
+    fn is_overloaded(&mut self) -> bool {
+        let waiting = &self.bounds.waiting;
+        let Some(limit) = self.conditions.settings.request_queue else {
+            return false;
+        };
+        if waiting.load(Ordering::Relaxed) < limit {
+            waiting.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
+        let now = self.clock.now;
+        if self
+            .overloaded
+            .is_none_or(|then| now - then >= COMPLAINT_INTERVAL)
+        {
+            self.overloaded = Some(now);
+            self.conditions.error_log.warning(format_args!(
+                "{limit} requests wait for a thread of the application, as many as --request-queue allows: further ones get \
+                 503 (said once a minute)"
+            ));
+        }
+        true
+    }
+
     /// Hands a request to those who answer it.
     fn submit(&mut self, mut exchange: Exchange) {
         if !exchange.connection.watch(self.poll.registry()) {
@@ -413,6 +439,11 @@ impl Reactor {
         }
         if self.is_for_script(&exchange) {
             return self.run_script(exchange);
+        }
+        if !matches!(self.answering, Answering::Driver(_)) && self.is_overloaded() {
+            exchange.close_after_answer();
+            exchange.fail(503);
+            return self.welcome_back(exchange);
         }
         match &mut self.answering {
             Answering::Threads(pool) => pool.submit(exchange),

@@ -55,6 +55,7 @@ fn settings(threads: u32, patience: Duration) -> Settings {
         threads,
         greenlets: false,
         connections: None,
+        request_queue: None,
         preload: false,
         limits: Limits::default(),
         timeouts: Timeouts {
@@ -139,6 +140,7 @@ impl Running {
         let error_log =
             ErrorLog::open(&settings.logs, settings.dialect).expect("a log that drops everything");
         let front = Front {
+            first_line: protocol::gateway::FirstLine::StatusField,
             server_name: address.ip().to_string(),
             server_port: address.port().to_string(),
             is_unix: false,

@@ -34,10 +34,7 @@ fn served(what: &str, outcome: Result<Outcome, ConfigError>) -> Plan {
 }
 
 fn tcp(host: &str, port: u16) -> Bind {
-    Bind {
-        address: Address::Tcp(host.to_owned(), port),
-        wire: Wire::Http1,
-    }
+    Bind::new(Address::Tcp(host.to_owned(), port), Wire::Http1)
 }
 
 fn text(text: &str) -> RawValue {
@@ -466,6 +463,12 @@ fn the_native_command_line_has_good_defaults() {
     assert_eq!(settings.logs.access, None);
     let settings = served("options", here("-b http://127.0.0.1:1 -w2 --access-log - a:b")).settings;
     assert_eq!((settings.binds, settings.workers), (vec![tcp("127.0.0.1", 1)], 2));
+    assert_eq!(
+        served("queue", here("--request-queue 5 a"))
+            .settings
+            .request_queue,
+        Some(5)
+    );
     let timeouts = served("deadline", here("-t 2.5 a")).settings.timeouts;
     assert_eq!(timeouts.soft_deadline, Some(Duration::from_millis(2500)));
     assert_eq!(timeouts.request_deadline, Some(Duration::from_millis(7500)));
@@ -486,7 +489,7 @@ fn the_native_command_line_has_good_defaults() {
 
 #[test]
 fn sockets_for_web_servers_are_written_in_each_dialect() {
-    let bind = |address: Address, wire| Bind { address, wire };
+    let bind = Bind::new;
     let tcp = |port| Address::Tcp("127.0.0.1".to_owned(), port);
     let unix = || Address::Unix(PathBuf::from("/run/x.sock"));
     for (text, expected) in [

@@ -33,10 +33,7 @@ fn module(module: &str, callable: &str) -> Option<Application> {
 }
 
 fn bind(address: Address) -> Vec<Bind> {
-    vec![Bind {
-        address,
-        wire: Wire::Http1,
-    }]
+    vec![Bind::new(address, Wire::Http1)]
 }
 
 fn tcp(host: &str, port: u16) -> Vec<Bind> {

@@ -65,6 +65,10 @@ pub(super) struct Listener {
     pub(super) address: Address,
     /// What it speaks; `None`: what `protocol` says.
     pub(super) wire: Option<Wire>,
+    /// Who may connect, if it says so.
+    pub(super) allow_from: Option<Vec<String>>,
+    /// Answers begin with a status line.
+    pub(super) status_line: bool,
 }
 
 /// Acts on a value; the error is a sentence.
@@ -161,6 +165,7 @@ pub(super) fn is_builtin_plugin(name: &str) -> bool {
 }
 
 fn listener(draft: &mut Draft<'_>, text: &str, wire: Option<Wire>) -> Result<(), String> {
+    let (text, allow_from) = crate::address::allowed(text)?;
     let address = if let Some(number) = text.strip_prefix("fd://") {
         crate::address::descriptor(number)
             .ok_or_else(|| format!("'{number}' is not a file descriptor: write fd://N"))?
@@ -175,11 +180,28 @@ fn listener(draft: &mut Draft<'_>, text: &str, wire: Option<Wire>) -> Result<(),
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(format!("'{text}' is a port without its colon: write :{text}"));
         }
+        if allow_from.is_some() {
+            return Err("who may connect to a unix socket is said by chmod-socket, not by allow=".to_owned());
+        }
         Address::Unix(draft.environment.directory.join(text))
     } else {
         host_and_port(text, None)?
     };
-    draft.listeners.push(Listener { address, wire });
+    draft.listeners.push(Listener {
+        address,
+        wire,
+        allow_from,
+        status_line: false,
+    });
+    Ok(())
+}
+
+/// A socket whose answers begin with a status line.
+fn nph_listener(draft: &mut Draft<'_>, text: &str, wire: Wire) -> Result<(), String> {
+    listener(draft, text, Some(wire))?;
+    if let Some(listener) = draft.listeners.last_mut() {
+        listener.status_line = true;
+    }
     Ok(())
 }
 
@@ -268,6 +290,16 @@ const ENTRIES: &[Entry] = &[
     does(&["scgi-socket"], "Listen here and speak SCGI.", |d, v| {
         listener(d, v, Some(Wire::Scgi))
     }),
+    does(
+        &["fastcgi-nph-socket"],
+        "Listen here and speak FastCGI, with HTTP's status line in answers.",
+        |d, v| nph_listener(d, v, Wire::Fastcgi),
+    ),
+    does(
+        &["scgi-nph-socket"],
+        "Listen here and speak SCGI, with HTTP's status line in answers.",
+        |d, v| nph_listener(d, v, Wire::Scgi),
+    ),
     does(
         &["http-enable-proxy-protocol", "enable-proxy-protocol"],
         "Connections to HTTP sockets may begin with a PROXY header, version 1 or 2.",

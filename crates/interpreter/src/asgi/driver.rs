@@ -209,9 +209,9 @@ impl Driver {
         lock(&self.driven).await_client(token, patience);
     }
 
-    /// The worker is leaving.
-    pub(super) fn is_leaving(&self) -> bool {
-        lock(&self.driven).is_leaving()
+    /// Why the worker is leaving, if it is.
+    pub(super) fn leaving(&self) -> Option<Departure> {
+        lock(&self.driven).leaving()
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -354,9 +354,11 @@ impl Driver {
                 held.ready(py, Readiness::default())?;
             }
         }
-        if this.is_leaving() && !this.farewell_said.swap(true, Ordering::Relaxed) {
+        if let Some(departure) = this.leaving()
+            && !this.farewell_said.swap(true, Ordering::Relaxed)
+        {
             for held in this.all_held(py) {
-                held.leave(py)?;
+                held.leave(py, departure)?;
             }
             this.call_linger(py)?;
         }
@@ -397,6 +399,7 @@ impl Driver {
             exchange.fail(503);
             return this.answered(py, exchange, None);
         }
+        exchange.take_up();
         if this.pulse.busy() {
             this.beat(py)?;
         }

@@ -1,7 +1,7 @@
 //! What an application holds while it answers: an HTTP request or a WebSocket.
 
 use pyo3::prelude::*;
-use worker::Readiness;
+use worker::{Departure, Readiness};
 
 use super::http::HttpRequest;
 use super::websocket::WebSocketSession;
@@ -88,10 +88,10 @@ impl Held {
     }
 
     /// The worker leaves. A request is finished, a WebSocket would have no end.
-    pub(super) fn leave(&self, py: Python<'_>) -> PyResult<()> {
+    pub(super) fn leave(&self, py: Python<'_>, departure: Departure) -> PyResult<()> {
         match self {
             Held::Http(_) => Ok(()),
-            Held::WebSocket(held) => held.get().leave(py),
+            Held::WebSocket(held) => held.get().leave(py, departure),
         }
     }
 

@@ -264,10 +264,7 @@ fn settings(directory: &Path) -> Settings {
             Dialect::Gunicorn
         },
         application: None,
-        binds: vec![Bind {
-            address,
-            wire: Wire::Http1,
-        }],
+        binds: vec![Bind::new(address, Wire::Http1)],
         backlog: 128,
         reuse_port: false,
         unix_sockets: UnixSocketRights {
@@ -278,6 +275,7 @@ fn settings(directory: &Path) -> Settings {
         greenlets: false,
         threads: 1,
         connections: None,
+        request_queue: None,
         preload: false,
         limits: Limits::default(),
         timeouts: Timeouts {

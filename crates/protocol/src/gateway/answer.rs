@@ -10,7 +10,7 @@ use crate::status::explanation;
 
 /// How the first line of an answer reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FirstLine {
+pub enum FirstLine {
     /// `HTTP/1.1 200 OK`, with the version the web server named.
     StatusLine,
     /// `Status: 200 OK` (RFC 3875, 6.3.3).

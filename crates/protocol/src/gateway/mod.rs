@@ -13,4 +13,5 @@ mod scgi;
 mod uwsgi;
 mod variables;
 
+pub use answer::FirstLine;
 pub use one_request::OneRequest;

@@ -25,6 +25,7 @@ pub struct OneRequest {
     limits: Limits,
     stage: Stage,
     answer: Answer,
+    first_line: FirstLine,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,27 +57,21 @@ pub(super) enum Block {
 impl OneRequest {
     /// A connection that speaks uwsgi.
     pub fn uwsgi(limits: Limits) -> OneRequest {
-        OneRequest::new(Wire::Uwsgi, limits)
+        OneRequest::new(Wire::Uwsgi, limits, FirstLine::StatusLine)
     }
 
-    /// A connection that speaks SCGI.
-    pub fn scgi(limits: Limits) -> OneRequest {
-        OneRequest::new(Wire::Scgi, limits)
+    /// A connection that speaks SCGI, and how its answers begin.
+    pub fn scgi(limits: Limits, first_line: FirstLine) -> OneRequest {
+        OneRequest::new(Wire::Scgi, limits, first_line)
     }
 
-    fn new(wire: Wire, limits: Limits) -> OneRequest {
+    fn new(wire: Wire, limits: Limits, first_line: FirstLine) -> OneRequest {
         OneRequest {
             wire,
             limits,
             stage: Stage::Head,
             answer: Answer::default(),
-        }
-    }
-
-    fn first_line(&self) -> FirstLine {
-        match self.wire {
-            Wire::Uwsgi => FirstLine::StatusLine,
-            Wire::Scgi => FirstLine::StatusField,
+            first_line,
         }
     }
 
@@ -168,7 +163,7 @@ impl OneRequest {
 
     /// See [`Codec::send_head`](crate::Codec::send_head).
     pub fn send_head(&mut self, head: &ResponseHead, stamp: &Stamp, out: &mut Vec<u8>) {
-        let first_line = self.first_line();
+        let first_line = self.first_line;
         self.answer.send_head(head, stamp, first_line, out);
     }
 
@@ -202,7 +197,7 @@ impl OneRequest {
 
     /// See [`Codec::send_error`](crate::Codec::send_error).
     pub fn send_error(&mut self, status: u16, out: &mut Vec<u8>) {
-        let first_line = self.first_line();
+        let first_line = self.first_line;
         if let Some(sentence) = self.answer.send_error(status, first_line, out) {
             out.extend_from_slice(sentence.as_bytes());
         }

@@ -243,6 +243,10 @@ impl Codec {
         out.extend_from_slice(b"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ");
         out.extend_from_slice(number.format(sentence.len()).as_bytes());
         out.extend_from_slice(b"\r\n");
+        if status == 503 {
+            // RFC 9110 10.2.3. It is for want of room, which passes.
+            out.extend_from_slice(b"Retry-After: 1\r\n");
+        }
         self.put_ending(
             Added {
                 date: true,

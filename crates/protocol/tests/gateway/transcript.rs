@@ -5,7 +5,7 @@
 //! came to its end; `end`; `reply ...` for what the codec says of its own accord; `aborted`; `close` when the answer ends the
 //! connection; `wait` when the input ends inside a request; `400 reason` for a refusal.
 
-use protocol::gateway::{OneRequest, fastcgi};
+use protocol::gateway::{FirstLine, OneRequest, fastcgi};
 use protocol::{Codec, Event, Finished, Limits, RequestHead, ResponseHead, Stamp};
 
 pub(crate) const STAMP: Stamp = Stamp {
@@ -26,8 +26,8 @@ pub(crate) enum Wire {
 pub(crate) fn codec(wire: Wire, limits: Limits) -> Codec {
     match wire {
         Wire::Uwsgi => Codec::OneRequest(OneRequest::uwsgi(limits)),
-        Wire::Scgi => Codec::OneRequest(OneRequest::scgi(limits)),
-        Wire::Fastcgi => Codec::Fastcgi(Box::new(fastcgi::Codec::new(limits))),
+        Wire::Scgi => Codec::OneRequest(OneRequest::scgi(limits, FirstLine::StatusField)),
+        Wire::Fastcgi => Codec::Fastcgi(Box::new(fastcgi::Codec::new(limits, FirstLine::StatusField))),
     }
 }
 

@@ -47,6 +47,7 @@ pub(super) enum Atom {
     Milliseconds,
     Microseconds,
     SecondsAndMicroseconds,
+    MicrosecondsWaited,
     EpochNow,
     EpochStart,
     EpochStartMilliseconds,
@@ -170,6 +171,8 @@ fn push_gunicorn(atoms: &mut Vec<Atom>, name: &str) {
         "D" => Atom::Microseconds,
         "M" => Atom::Milliseconds,
         "L" => Atom::SecondsAndMicroseconds,
+        // Not one of gunicorn's, which prints a dash for it.
+        "Q" => Atom::MicrosecondsWaited,
         "p" => {
             push_text(atoms, "<");
             atoms.push(Atom::Pid);

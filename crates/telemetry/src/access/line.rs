@@ -142,6 +142,7 @@ fn push_atom(
         Atom::Seconds => push_number(line, duration.as_secs()),
         Atom::Milliseconds => push_number(line, duration.as_millis() as u64),
         Atom::Microseconds => push_number(line, duration.as_micros() as u64),
+        Atom::MicrosecondsWaited => push_number(line, record.waited.as_micros() as u64),
         Atom::SecondsAndMicroseconds => push_seconds(line, *duration),
         Atom::EpochNow => push_number(line, now.as_secs()),
         Atom::EpochStart => push_number(line, now.saturating_sub(*duration).as_secs()),

@@ -154,7 +154,8 @@ impl Reactor {
         let variables = environment::variables(&exchange, &found, settings, body_length);
         let spawned = command(&found, variables.into_inner()).spawn();
         let timeout = cgi.timeout;
-        match spawned.and_then(|child| Running::new(child, kind(&found), timeout, self.clock.now)) {
+        match spawned.and_then(|child| Running::new(child, kind(&found, &exchange), timeout, self.clock.now))
+        {
             Ok(running) => self.begin_script(running, exchange),
             Err(error) => {
                 let shown = found.file.display();
@@ -334,10 +335,14 @@ fn body_length(exchange: &Exchange) -> Option<Option<u64>> {
     }
 }
 
-fn kind(found: &Found) -> running::Kind {
+fn kind(found: &Found, exchange: &Exchange) -> running::Kind {
     running::Kind {
         shown: found.file.display().to_string(),
-        is_nph: found.is_nph,
+        output: match found.is_nph {
+            false => running::Output::Document,
+            true if exchange.front().wire.is_gateway() => running::Output::Whole,
+            true => running::Output::Raw,
+        },
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use mio::unix::pipe::{Receiver, Sender};
 use mio::{Interest, Registry, Token};
-use protocol::{ScriptHead, script_head, script_head_end};
+use protocol::{ScriptHead, nph_head, script_head, script_head_end};
 use rustix::process::{Pid, Signal, kill_process_group};
 use telemetry::ErrorLog;
 
@@ -27,8 +27,19 @@ const LONGEST_LINE: usize = 8 << 10;
 pub(super) struct Kind {
     /// Its file, for the log.
     pub(super) shown: String,
-    /// It writes a whole HTTP answer.
-    pub(super) is_nph: bool,
+    /// What it writes.
+    pub(super) output: Output,
+}
+
+/// What a script writes, and what becomes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Output {
+    /// Header and document.
+    Document,
+    /// A whole HTTP answer, which is passed on as it comes.
+    Raw,
+    /// The same, for a web server that speaks another protocol: it is understood first.
+    Whole,
 }
 
 /// A script and its request.
@@ -41,6 +52,8 @@ pub(super) struct Running {
     complaints: Option<Receiver>,
     /// Output before the end of the head.
     head: Vec<u8>,
+    /// The head begins with a status line.
+    has_status_line: bool,
     stage: Stage,
     /// A line of complaints that has not ended.
     line: Vec<u8>,
@@ -115,7 +128,11 @@ impl Running {
             output,
             complaints,
             head: Vec::new(),
-            stage: if kind.is_nph { Stage::Raw } else { Stage::Head },
+            has_status_line: kind.output == Output::Whole,
+            stage: match kind.output {
+                Output::Raw => Stage::Raw,
+                Output::Document | Output::Whole => Stage::Head,
+            },
             line: Vec::new(),
             timeout,
             active: now,
@@ -269,7 +286,12 @@ impl Running {
                     }
                     return Ok(());
                 };
-                match script_head(&self.head[..end], exchange.response()) {
+                let read = if self.has_status_line {
+                    nph_head
+                } else {
+                    script_head
+                };
+                match read(&self.head[..end], exchange.response()) {
                     Ok(ScriptHead::Document) => {
                         exchange.begin();
                         exchange.write(&self.head[end..]);

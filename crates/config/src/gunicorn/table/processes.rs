@@ -6,7 +6,7 @@ use super::{Default, Entry};
 use crate::address::bind;
 use crate::defaults::{count, unless_zero};
 use crate::gunicorn::kind::Kind;
-use crate::{Environment, RawValue, Wire};
+use crate::{Environment, RawValue, ReloadEngine, Wire};
 
 const fn under(
     section: &'static str,
@@ -284,6 +284,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::Bool(false),
         "Reload when an imported Python file changes (for development).",
     )
+    .note("While a file has a syntax error, its traceback is in the log and the answer (500) to each request.")
     .honoured(|draft, value| {
         draft.settings.reload_on_change = value.is_on();
         Ok(())
@@ -296,7 +297,15 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::Text("auto"),
         "How changes are seen: auto, poll or inotify.",
     )
-    .no_effect("there is one way of seeing changes"),
+    .note("Files are looked at once a second under each of them; inotify needs no package here, and `auto` uses it.")
+    .honoured(|draft, value| {
+        draft.settings.reload_watch.engine = match value.text().as_deref() {
+            Some("poll") => ReloadEngine::Poll,
+            Some("inotify") => ReloadEngine::Inotify,
+            _ => ReloadEngine::Auto,
+        };
+        Ok(())
+    }),
     under(
         "Debugging",
         "reload_extra_files",

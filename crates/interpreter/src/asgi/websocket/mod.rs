@@ -16,15 +16,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use protocol::websocket::{
-    ABNORMAL, Handshake, INTERNAL_ERROR, Kind, LONGEST_REASON, Limits, NORMAL, SERVICE_RESTART, SendFault,
-    is_sendable,
+    ABNORMAL, GOING_AWAY, Handshake, INTERNAL_ERROR, Kind, LONGEST_REASON, Limits, NORMAL, SERVICE_RESTART,
+    SendFault, is_sendable,
 };
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyBytes, PyDict, PyString};
 use telemetry::Event;
-use worker::{Exchange, Flow, Readiness, WebSocket};
+use worker::{Departure, Exchange, Flow, Readiness, WebSocket};
 
 use self::link::{End, Link, Mailbox, Message};
 use super::awaitable::Receive;
@@ -157,14 +157,17 @@ impl WebSocketSession {
         self.settle(py, guard, false, false)
     }
 
-    /// The worker leaves: the client is told to come again.
-    pub(super) fn leave(&self, py: Python<'_>) -> PyResult<()> {
-        const WHY: &str = "the server restarts";
+    /// The worker leaves: the client is told to come again; or, where nobody is left to start another, that this was it.
+    pub(super) fn leave(&self, py: Python<'_>, departure: Departure) -> PyResult<()> {
+        let (code, why) = match departure {
+            Departure::Graceful | Departure::Quick => (SERVICE_RESTART, "the server restarts"),
+            Departure::MasterGone => (GOING_AWAY, "the server goes away"),
+        };
         let mut guard = self.lock();
         let State { place, mail, .. } = &mut *guard;
         if let Place::Open(link) = place {
-            mail.close(SERVICE_RESTART, WHY, false);
-            link.close(SERVICE_RESTART, WHY, mail, self.driver());
+            mail.close(code, why, false);
+            link.close(code, why, mail, self.driver());
         }
         self.settle(py, guard, true, false)
     }
@@ -184,7 +187,7 @@ impl WebSocketSession {
         if let Place::Open(link) = &state.place {
             token = Some(link.socket.token());
             if link.is_over()
-                && (state.has_returned || !driver.is_leaving())
+                && (state.has_returned || driver.leaving().is_none())
                 && let Place::Open(link) = std::mem::replace(&mut state.place, Place::Over)
             {
                 answered = Some(link.finish(driver));
@@ -426,8 +429,8 @@ impl WebSocketSession {
         let read_on = link.read(py, &mut state.mail, self.driver());
         state.place = Place::Open(link);
         self.settle(py, guard, false, read_on)?;
-        if self.driver().is_leaving() {
-            self.leave(py)?;
+        if let Some(departure) = self.driver().leaving() {
+            self.leave(py, departure)?;
         }
         Ok(Progress::Done)
     }

@@ -21,7 +21,7 @@ mod record;
 mod write;
 
 use self::record::{HEADER, Kind, ProtocolStatus, Record, put_end, read_pairs};
-use super::answer::Answer;
+use super::answer::{Answer, FirstLine};
 use super::variables::{self, WithoutLength};
 use crate::event::{Event, Limits, Received};
 use crate::refusal::Refusal;
@@ -43,6 +43,7 @@ pub struct Codec {
     /// Whether the connection stays when nothing is open; as the last request said.
     keep: bool,
     answer: Answer,
+    first_line: FirstLine,
     /// What is to be said besides answers.
     replies: Vec<u8>,
     ended: Option<Ended>,
@@ -99,8 +100,8 @@ enum Step {
 }
 
 impl Codec {
-    /// A connection on which nothing has passed yet.
-    pub fn new(limits: Limits) -> Codec {
+    /// A connection on which nothing has passed yet, and how its answers begin.
+    pub fn new(limits: Limits, first_line: FirstLine) -> Codec {
         Codec {
             limits,
             record: None,
@@ -108,6 +109,7 @@ impl Codec {
             serving: None,
             keep: true,
             answer: Answer::default(),
+            first_line,
             replies: Vec::new(),
             ended: None,
         }

@@ -3,7 +3,7 @@
 use super::record::{Kind, LARGEST, ProtocolStatus, put_end, put_header};
 use super::{Codec, Ended};
 use crate::event::{Finished, Stamp};
-use crate::gateway::answer::{Answer, FirstLine};
+use crate::gateway::answer::Answer;
 use crate::refusal::Refusal;
 use crate::response::ResponseHead;
 
@@ -68,7 +68,7 @@ impl Codec {
         let Some(id) = self.answering() else { return };
         let start = out.len();
         put_header(Kind::Stdout, id, 0, out);
-        let sent = self.answer.send_head(head, stamp, FirstLine::StatusField, out);
+        let sent = self.answer.send_head(head, stamp, self.first_line, out);
         self.close_record(sent, start, out);
     }
 
@@ -149,7 +149,7 @@ impl Codec {
         let Some(id) = self.answering() else { return };
         let start = out.len();
         put_header(Kind::Stdout, id, 0, out);
-        let sentence = self.answer.send_error(status, FirstLine::StatusField, out);
+        let sentence = self.answer.send_error(status, self.first_line, out);
         out.extend_from_slice(sentence.unwrap_or_default().as_bytes());
         self.close_record(sentence.is_some(), start, out);
     }

@@ -35,6 +35,7 @@ fn line(format: &str, dialect: Dialect, wire: &str, client: &str) -> String {
         body_bytes: 868,
         head_bytes: 55,
         duration: Duration::from_micros(1_002_003),
+        waited: Duration::from_micros(45),
         client,
         client_port: 4711,
         scheme: "http",
