@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import signal
@@ -403,3 +404,24 @@ def test_two_hundred_scripts_at_once_are_all_answered(site: Path, start_server: 
     for thread in threads:
         thread.join()
     assert statuses == [200] * 200
+
+
+def test_an_application_answers_while_two_hundred_slow_scripts_run_on_its_worker(
+    site: Path, start_server: StartServer
+) -> None:
+    os.mkfifo(site / "gate")
+    script = site / "scripts" / "gated"
+    # Opening the pipe waits until somebody opens its other end.
+    script.write_text("#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nfirst\\n'\nread line < ../gate\necho second\n")
+    script.chmod(0o755)
+    server = start_server("--bind", "{tcp}", "--cgi", "/cgi-bin=scripts", "demo:app", cwd=site)
+    with contextlib.ExitStack() as stack:
+        waiting = [stack.enter_context(server.connect()) for _ in range(200)]
+        for client in waiting:
+            client.send(b"GET /cgi-bin/gated HTTP/1.0\r\n\r\n")
+        for client in waiting:
+            client.read_until(b"first\n")
+        for number in range(20):
+            assert server.get(f"/app?{number}").body == b"GET\n|/app\n%d\n" % number
+        (site / "gate").write_text("")
+        assert {client.read_to_end() for client in waiting} == {b"second\n"}
