@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::{
-    AddedHeaders, Asgi, Believed, Cgi, Commons, Dialect, Gateways, HeaderRules, Interface, Level, Limits,
-    Loading, LogTarget, Logs, ProcessAffixes, ProxyProtocol, ReloadWatch, Routes, Settings, StaticFiles,
-    Timeouts, UnixSocketRights, WorkerLimits,
+    AddedHeaders, Asgi, Believed, Cgi, Commons, Control, Dialect, Gateways, HeaderRules, Interface, Level,
+    Limits, Loading, LogTarget, Logs, ProcessAffixes, ProxyProtocol, ReloadWatch, Routes, Settings,
+    StaticFiles, Timeouts, UnixSocketRights, WorkerLimits,
 };
 
 /// The access log format of Apache's "combined" log, in gunicorn's notation: gunicorn's default, and the native one.
@@ -85,6 +85,7 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
         header_rules: HeaderRules::default(),
         interface: Interface::Auto,
         asgi: Asgi::default(),
+        control: Control::default(),
         reload_watch: ReloadWatch::default(),
         log_config: None,
         added_headers: AddedHeaders::default(),

@@ -114,6 +114,8 @@ pub struct Settings {
     pub interface: Interface,
     /// How ASGI applications are run.
     pub asgi: Asgi,
+    /// gunicornc's socket.
+    pub control: Control,
     /// What is watched for a reload besides the modules that were imported.
     pub reload_watch: ReloadWatch,
     /// Configuration of Python's `logging`, which then gets the server's lines too: a file that ends in `.json`, `.yaml`,
@@ -196,6 +198,24 @@ pub struct ProcessAffixes {
     pub suffix: String,
     /// The master's own name, between them.
     pub master: Option<String>,
+}
+
+/// The socket that gunicornc speaks to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    /// Where it is. Default: there is none.
+    pub socket: Option<PathBuf>,
+    /// Its mode. Default: 0600.
+    pub mode: u32,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Control {
+            socket: None,
+            mode: 0o600,
+        }
+    }
 }
 
 /// What a development reload watches.

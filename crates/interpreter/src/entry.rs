@@ -255,6 +255,7 @@ impl Command {
             logger,
             preloaded,
             log: log.clone(),
+            values: plan.values,
             departure: Departure::Graceful,
         };
         let settings = plan.settings;

@@ -44,6 +44,8 @@ pub(crate) struct Interpreter {
     /// The application, where it was loaded before the workers were forked.
     pub(crate) preloaded: Option<Loaded>,
     pub(crate) log: ErrorLog,
+    /// Every setting under the dialect's own name.
+    pub(crate) values: Vec<(String, RawValue)>,
     /// Whether this process has time to join its threads before it ends.
     pub(crate) departure: Departure,
 }
@@ -51,6 +53,11 @@ pub(crate) struct Interpreter {
 impl Host for Interpreter {
     fn fork(&mut self) -> io::Result<Fork> {
         Python::attach(crate::fork::fork)
+    }
+
+    fn setting(&self, name: &str) -> Option<RawValue> {
+        let found = self.values.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone())
     }
 
     fn run_worker(&mut self, seat: WorkerSeat) -> i32 {
@@ -81,6 +88,7 @@ impl Host for Interpreter {
             let logger = self.logger.as_ref();
             self.hooks = Hooks::new(py, &plan, functions, &self.log, logger, Some(&mut self.hooks))
                 .map_err(|error| error.to_string())?;
+            self.values = plan.values;
             Ok(plan.settings)
         })
     }

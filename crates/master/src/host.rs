@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use config::Settings;
+use config::{RawValue, Settings};
 use sys::Fork;
 use telemetry::ExitStatus;
 
@@ -42,6 +42,11 @@ pub trait Host {
     /// these descriptors. Comes back only when that fails.
     fn exec(&mut self, _master: &MasterView<'_>, _sockets: &[i32]) -> String {
         String::from("this server cannot be started anew")
+    }
+
+    /// The effective value of a setting under the dialect's name, for whoever asks the control socket.
+    fn setting(&self, _name: &str) -> Option<RawValue> {
+        None
     }
 
     /// Whether [`Host::attend`] has anything to do.

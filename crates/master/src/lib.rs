@@ -5,6 +5,7 @@
 //! only as the `Host` it is given.
 
 mod aides;
+mod control;
 mod daemonize;
 mod host;
 mod inheritance;

@@ -1,6 +1,7 @@
 //! The master's life: start, one loop, end. Decisions are the `Supervisor`'s; this file and those below act on them.
 
 mod aides;
+mod control;
 mod files;
 mod reload;
 mod status;
@@ -23,6 +24,7 @@ use sys::monotonic_ms;
 use telemetry::{ErrorLog, Event};
 
 use crate::aides::{AideInput, Aides};
+use crate::control::ControlSocket;
 use crate::host::{Host, MasterView, WorkerView};
 use crate::inheritance::Inheritance;
 use crate::listener::{Listener, Patience, bind_all};
@@ -117,6 +119,18 @@ struct Master<'a> {
     /// The master that is to replace this one (USR2).
     successor: Option<u32>,
     next_check_ms: u64,
+    control: Option<ControlSocket>,
+    statistics: Statistics,
+}
+
+/// Numbers since the start, for whoever asks the control socket.
+struct Statistics {
+    started_ms: u64,
+    /// Workers that were started.
+    spawned: u64,
+    /// Signals that told a worker to leave.
+    killed: u64,
+    reloads: u64,
 }
 
 impl<'a> Master<'a> {
@@ -166,6 +180,13 @@ impl<'a> Master<'a> {
             lifeline,
             lifeline_sender: Some(lifeline_sender),
             next_check_ms: monotonic_ms() + CHECK_INTERVAL_MS,
+            control: None,
+            statistics: Statistics {
+                started_ms: monotonic_ms(),
+                spawned: 0,
+                killed: 0,
+                reloads: 0,
+            },
         };
         if let Err(error) = master.open() {
             master.remove_files(); // whatever had been created
@@ -207,6 +228,7 @@ impl<'a> Master<'a> {
             preloaded: settings.preload,
         });
         self.hook(|host, view| host.when_ready(view))?;
+        self.open_control();
         self.show_title();
         self.log.event(&Event::MasterSpawned { pid: self.pid });
         Ok(())
@@ -230,6 +252,7 @@ impl<'a> Master<'a> {
             self.sleep();
             let signals = self.signals.take();
             self.inbox.extend(signals.into_iter().map(Input::Signal));
+            self.attend_control();
             self.read_rows();
             self.reap();
             self.tell_number_of_workers();
@@ -247,11 +270,13 @@ impl<'a> Master<'a> {
                 generation,
             } => self.spawn(age, number, generation),
             Action::Kill { pid, signal } => {
+                self.statistics.killed += 1;
                 if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
                     let _ = kill_process(pid, signal); // it may just have ended; it is reaped soon
                 }
             }
             Action::Reread => {
+                self.statistics.reloads += 1;
                 let plan = self.reread();
                 self.inbox.push_front(Input::Reread(plan));
             }
@@ -309,15 +334,24 @@ impl<'a> Master<'a> {
             }
         });
         let signals = self.signals.wake();
-        let mut sources = [
+        let mut sources = vec![
             PollFd::new(&signals, PollFlags::IN),
             PollFd::new(&self.wake, PollFlags::IN),
         ];
+        for (descriptor, writes) in self.control.iter().flat_map(ControlSocket::sources) {
+            let flags = if writes {
+                PollFlags::IN | PollFlags::OUT
+            } else {
+                PollFlags::IN
+            };
+            sources.push(PollFd::from_borrowed_fd(descriptor, flags));
+        }
         let _ = poll(&mut sources, timeout.as_ref()); // an interruption is a signal, whose byte is there now
     }
 
     /// The end: all workers are gone.
     fn finish(&mut self) {
+        self.close_control();
         self.remove_files();
         self.hook(|host, view| host.on_exit(view));
     }

@@ -115,6 +115,10 @@ pub(crate) enum Input {
         status: ExitStatus,
     },
     Touched(PathBuf),
+    /// Another number of workers is wanted.
+    Aim {
+        workers: u32,
+    },
     /// Time has passed.
     Tick,
 }
@@ -308,7 +312,8 @@ impl Supervisor {
                 self.log(Event::Touched { path });
                 self.begin_reload();
             }
-            Input::Tick => {}
+            Input::Aim { workers } if self.phase == Phase::Running => self.aim_at(workers),
+            Input::Aim { .. } | Input::Tick => {}
         }
         self.kill_the_late(now_ms);
         match self.phase {

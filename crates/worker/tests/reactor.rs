@@ -54,6 +54,7 @@ fn settings(threads: u32, patience: Duration) -> Settings {
         workers: 1,
         threads,
         greenlets: false,
+        control: Default::default(),
         connections: None,
         request_queue: None,
         preload: false,

@@ -49,6 +49,10 @@ impl Master<'_> {
                 self.log.error(error.message);
             }
         }
+        if self.era.settings.control != old.settings.control {
+            self.close_control();
+            self.open_control();
+        }
         self.touch = TouchWatch::new(&self.era.settings.touch_reload);
         self.show_title();
         if self.aides.have_begun() {

@@ -31,6 +31,7 @@ impl Master<'_> {
         match forked {
             Ok((slot, pid)) => {
                 view.pid = Some(pid);
+                self.statistics.spawned += 1;
                 self.processes.insert(
                     pid,
                     Process {
@@ -111,6 +112,7 @@ impl Master<'_> {
             .collect::<io::Result<_>>()?;
         let (settings, identity) = (Arc::clone(&era.settings), era.identity.clone());
         self.next_era = None;
+        self.control = None;
         self.era.listeners.clear();
         self.processes.clear();
         Ok(WorkerSeat {

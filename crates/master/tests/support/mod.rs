@@ -273,6 +273,7 @@ fn settings(directory: &Path) -> Settings {
         },
         workers: words[2].parse().expect("workers"),
         greenlets: false,
+        control: Default::default(),
         threads: 1,
         connections: None,
         request_queue: None,

@@ -1,7 +1,7 @@
 //! gunicorn's settings for TLS, HTTP/2, ASGI, dirty workers and the control socket.
 
 use super::{Default, Entry};
-use crate::defaults::{size, unless_zero};
+use crate::defaults::{count, size, unless_zero};
 use crate::gunicorn::kind::Kind;
 use crate::{Environment, Lifespan, RawValue};
 
@@ -280,7 +280,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Unix socket of gunicornc.",
     )
     .metavar("PATH")
-    .no_effect("there is no control socket: HUP, TTIN, TTOU and TERM to the master do what its commands do"),
+    .note(
+        "Opened only where it is set, unlike gunicorn's. gunicornc and its commands work; there are no dirty workers and no \
+         heartbeats to show.",
+    )
+    .honoured(|draft, value| {
+        draft.settings.control.socket = value.text().filter(|path| !path.is_empty()).map(Into::into);
+        Ok(())
+    }),
     under(
         "Control",
         "control_socket_mode",
@@ -289,7 +296,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::Int(0o600),
         "Mode of that socket.",
     )
-    .no_effect("there is no control socket"),
+    .honoured(|draft, value| {
+        draft.settings.control.mode = count(value.number()) & 0o777;
+        Ok(())
+    }),
     under(
         "Control",
         "control_socket_disable",
@@ -298,6 +308,10 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::Bool(false),
         "No control socket.",
     )
-    .honoured(|_, _| Ok(()))
-    .note("There is no control socket."),
+    .honoured(|draft, value| {
+        if value.is_on() {
+            draft.settings.control.socket = None;
+        }
+        Ok(())
+    }),
 ];
