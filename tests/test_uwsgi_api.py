@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from harness.client import ConnectionEnded
 from harness.command import run_command
 from harness.processes import wait_until
 from harness.uwsgi_api import APPLICATION, StartServer, served
@@ -45,6 +47,27 @@ def test_the_application_reloads_and_stops_its_server(start_server: StartServer,
     api.server.wait_for_log("this process ends")
     assert api.stop() is True
     assert api.server.wait() == 0
+
+
+def test_a_call_that_hangs_ends_its_process_and_the_next_one_is_served(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    more = """
+
+@uwsgidecorators.harakiri(1)
+def hang(seconds):
+    import time
+    time.sleep(seconds)
+    return "in time"
+"""
+    api = served(start_server, tmp_path, more=more)
+    first, answer = api.ask("hang", 0)
+    assert answer == "in time"
+    with api.server.connect() as client, pytest.raises((ConnectionEnded, OSError)):
+        client.get("/hang?(600,)")
+    # The one that was in time is not counted any more.
+    assert wait_until(lambda: api.ask("worker_id")[0] != first, 60.0)
+    assert "Timeout (0:00:01)!" in api.server.log
 
 
 def test_outside_of_a_server_there_is_no_such_module() -> None:

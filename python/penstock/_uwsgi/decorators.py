@@ -67,6 +67,24 @@ def lock(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+class harakiri:
+    """A call that takes more than so many seconds ends its process."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @_functools.wraps(function)
+        def call(*arguments: Any, **named: Any) -> Any:
+            _uwsgi.set_user_harakiri(self.seconds)
+            try:
+                return function(*arguments, **named)
+            finally:
+                _uwsgi.set_user_harakiri(0)
+
+        return call
+
+
 # Signals.
 
 

@@ -5,6 +5,7 @@ Leaves out what has no counterpart here; see docs/uwsgi-api.md.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import socket
 import time
@@ -82,6 +83,7 @@ def _information(server: Any, options: dict[str, Any]) -> dict[str, Any]:
         "reload": lambda: _true(server.reload),
         "stop": lambda: _true(server.stop),
         "log": lambda message: _true(server.log, _text(message)),
+        "set_user_harakiri": set_user_harakiri,
         "setprocname": _unanswered(lambda name: server.set_process_name(_text(name))),
     }
 
@@ -92,6 +94,18 @@ def _requests(server: Any) -> dict[str, Any]:
         "accepting": lambda: None,
         "retire": server.retire,
     }
+
+
+def set_user_harakiri(seconds: int) -> None:
+    """End this process when so many seconds have passed, with the stack of each thread in the log; 0 takes it back.
+
+    A thread of C's keeps the time, which needs no interpreter: whatever the process is stuck in does not matter. There
+    is one such time in a process, whatever the number of its threads.
+    """
+    if seconds > 0:
+        faulthandler.dump_traceback_later(seconds, exit=True)
+    else:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _true(function: Callable[..., Any], *arguments: Any) -> bool:
