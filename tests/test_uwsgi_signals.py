@@ -85,7 +85,9 @@ def thirty(number):
     for worker in (1, 2):
         api.server.wait_for_log(f"<changed in worker {worker} mule 0>")
     # Both workers have asked for the timer: it is one timer.
-    assert wait_until(lambda: api.server.log.count("<tick in") >= 4, 60.0)
+    assert wait_until(lambda: api.server.log.count("<twice in worker 0 mule 1>") == 2, 60.0)
+    ticks = api.server.log.count("<tick in")
+    assert wait_until(lambda: api.server.log.count("<tick in") >= ticks + 3, 60.0)
     assert api.server.log.count("<twice in worker 0 mule 1>") == 2
 
 
