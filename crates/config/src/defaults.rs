@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::{
     AddedHeaders, Asgi, Believed, Cgi, Commons, Control, Dialect, Gateways, HeaderRules, Interface, Level,
-    Limits, Loading, LogTarget, Logs, ProcessAffixes, ProxyProtocol, ReloadWatch, Routes, Settings,
-    StaticFiles, Timeouts, UnixSocketRights, WorkerLimits,
+    Limits, Loading, LogTarget, Loggers, Logs, ProcessAffixes, ProxyProtocol, ReloadWatch, Routes, Settings,
+    StaticFiles, StatisticsSettings, Timeouts, UnixSocketRights, WorkerLimits,
 };
 
 /// The access log format of Apache's "combined" log, in gunicorn's notation: gunicorn's default, and the native one.
@@ -61,6 +61,14 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
             capture_output: false,
             colors: None,
             processes: crate::Processes::Several,
+            loggers: Loggers::default(),
+            request_loggers: Loggers::default(),
+            line_time: String::new(),
+            request_time: String::new(),
+            rotation: None,
+            truncate: false,
+            file_mode: None,
+            forwarded_client: false,
         },
         process_name: None,
         process_affixes: ProcessAffixes::default(),
@@ -95,6 +103,7 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
         worker_limits: WorkerLimits::default(),
         cgi: Cgi::default(),
         commons: Commons::default(),
+        statistics: StatisticsSettings::default(),
     }
 }
 

@@ -6,7 +6,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Commons, Loading, LogSelection, Routes, StaticFiles, WorkerLimits};
+use crate::{
+    Commons, Loading, LogRotation, LogSelection, Loggers, Routes, StaticFiles, StatisticsSettings,
+    WorkerLimits,
+};
 
 /// Which server the user thinks they are talking to: decides log wording, exit codes and the meaning of signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +139,8 @@ pub struct Settings {
     pub cgi: Cgi,
     /// What processes have in common beyond requests.
     pub commons: Commons,
+    /// To whom the server tells its numbers.
+    pub statistics: StatisticsSettings,
 }
 
 /// CGI scripts (RFC 3875).
@@ -698,6 +703,22 @@ pub struct Logs {
     pub colors: Option<bool>,
     /// Which processes the lines speak of.
     pub processes: Processes,
+    /// Logs beside `error`.
+    pub loggers: Loggers,
+    /// Logs beside `access`.
+    pub request_loggers: Loggers,
+    /// Time in front of every line of the error log, in strftime's notation; empty: as the dialect has it.
+    pub line_time: String,
+    /// Notation of a request's time where the format asks for it by that name (uWSGI's `ftime`); empty: Apache's.
+    pub request_time: String,
+    /// When files of logs are set aside.
+    pub rotation: Option<LogRotation>,
+    /// Files of logs are emptied at start.
+    pub truncate: bool,
+    /// Mode of files of logs that are created; `None`: as the dialect has it.
+    pub file_mode: Option<u32>,
+    /// X-Forwarded-For, as it came, stands for the client in the access log.
+    pub forwarded_client: bool,
 }
 
 /// The processes that users of a dialect expect, which decides what is said of them.
@@ -740,6 +761,22 @@ pub enum LogTarget {
     Stdout,
     /// A file, appended to, reopened on USR1.
     File(PathBuf),
+    /// The system's log (RFC 3164, over /dev/log).
+    Syslog {
+        /// In front of every line.
+        name: String,
+        /// What kind of program writes (RFC 3164, 4.1.1).
+        facility: u8,
+    },
+    /// Another machine's log (RFC 3164, over UDP).
+    RemoteSyslog {
+        /// `HOST:PORT`
+        address: String,
+        /// In front of every line; empty: nothing.
+        name: String,
+    },
+    /// A datagram for each line, to `HOST:PORT` or the path of a unix socket.
+    Datagrams(String),
 }
 
 /// Severity of a line in the error log.

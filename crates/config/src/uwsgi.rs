@@ -206,9 +206,18 @@ fn new_draft(environment: &Environment) -> Draft<'_> {
         callable: None,
         log_file: None,
         log_selection: LogSelection::default(),
-        request_log: None,
+        log_date: None,
+        formatted_time: false,
+        log_size: None,
+        log_backup: None,
+        log_micros: false,
         greenlets: None,
         mounts: Vec::new(),
+        statistics_pushes: Vec::new(),
+        push_interval: None,
+        carbon: table::statistics::Carbon::default(),
+        metrics_without_cores: false,
+        memory_report: false,
         no_request_log: false,
         default_cache: None,
         show: false,
@@ -330,6 +339,7 @@ fn finish(draft: &mut Draft<'_>, given: &[Given]) -> Result<(), ConfigError> {
     draft.settings.application = application(draft);
     table::loading::finish(draft);
     table::commons::finish(draft).map_err(|reason| ConfigError::new(format!("Error: {reason}")))?;
+    table::statistics::finish(draft);
     if let Err(reason) = routes::check(&draft.settings.routes) {
         return Err(ConfigError::new(format!("route: {reason}")));
     }

@@ -1,26 +1,12 @@
-//! How much memory a process uses, as the system tells it in `/proc`. Where there is none, nothing is known.
+//! How much memory a worker uses, to be held against its limits.
 
 use config::Memory;
 
-/// The memory of a process in bytes.
+/// The memory of a process in bytes, where the system tells.
 pub(crate) fn of(pid: u32) -> Option<Memory<u64>> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    let mut pages = text.split(' ').map_while(|word| word.parse::<u64>().ok());
-    let mut bytes = || Some(pages.next()?.saturating_mul(rustix::param::page_size() as u64));
+    let used = sys::process_memory(pid)?;
     Some(Memory {
-        address_space: bytes()?,
-        resident: bytes()?,
+        address_space: used.address_space,
+        resident: used.resident,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn this_process_has_mapped_at_least_what_it_has_in_memory() {
-        let memory = super::of(std::process::id()).expect("this process is there");
-        assert!(
-            memory.resident > 0 && memory.address_space >= memory.resident,
-            "{memory:?}"
-        );
-    }
 }

@@ -3,7 +3,9 @@
 mod aides;
 mod control;
 mod files;
+mod numbers;
 mod reload;
+mod statistics;
 mod status;
 mod title;
 mod upgrade;
@@ -73,6 +75,8 @@ pub fn serve(
 struct Era {
     settings: Arc<Settings>,
     listeners: Vec<Arc<Listener>>,
+    /// Where whoever connects is told about the server.
+    statistics: Vec<Arc<Listener>>,
     identity: Option<sys::Identity>,
     generation: u32,
 }
@@ -82,6 +86,9 @@ struct Process {
     view: WorkerView,
     slot: usize,
     row: WorkerRow,
+    /// When it was forked, and how long it took until it was ready.
+    born_ms: u64,
+    boot_ms: Option<u64>,
 }
 
 struct Master<'a> {
@@ -114,6 +121,7 @@ struct Master<'a> {
     /// Held open by the master alone; `None` in a child.
     lifeline_sender: Option<OwnedFd>,
     touch: TouchWatch,
+    teller: statistics::Teller,
     notifier: Notifier,
     inheritance: Inheritance,
     /// The master that is to replace this one (USR2).
@@ -161,12 +169,14 @@ impl<'a> Master<'a> {
             aides: Aides::default(),
             exit_code: None,
             touch: TouchWatch::new(&settings.touch_reload),
+            teller: statistics::Teller::default(),
             notifier: Notifier::new(&inheritance),
             inheritance,
             successor: None,
             era: Era {
                 settings,
                 listeners: Vec::new(),
+                statistics: Vec::new(),
                 identity,
                 generation: 1,
             },
@@ -213,6 +223,8 @@ impl<'a> Master<'a> {
         if uwsgi {
             self.write_pidfile()?;
         }
+        self.era.statistics = statistics::open(&settings, &[], Patience::AtStart, &self.log)?;
+        self.teller.adopt(&settings.statistics);
         // gunicorn's master has no socket then, and names none.
         let names_none = settings.reuse_port && settings.dialect == Dialect::Gunicorn;
         let listeners = self.era.listeners.iter().filter(|_| !names_none);
@@ -254,6 +266,7 @@ impl<'a> Master<'a> {
             self.inbox.extend(signals.into_iter().map(Input::Signal));
             self.attend_control();
             self.read_rows();
+            self.tell_statistics();
             self.reap();
             self.tell_number_of_workers();
             self.check_once_a_second();
@@ -284,6 +297,7 @@ impl<'a> Master<'a> {
             Action::AbandonReload => {
                 if let Some(abandoned) = self.next_era.take() {
                     remove_unshared(&abandoned.listeners, &self.era.listeners);
+                    remove_unshared(&abandoned.statistics, &self.era.statistics);
                 }
             }
             Action::CloseListeners => {
@@ -306,6 +320,7 @@ impl<'a> Master<'a> {
             }
             Action::Log(event) => {
                 self.notify(&event);
+                self.teller.note(&event);
                 self.log.event(&event);
             }
             // Once those beside the workers are gone as well.
@@ -320,11 +335,13 @@ impl<'a> Master<'a> {
             || (!self.processes.is_empty() && self.era.settings.timeouts.request_deadline.is_some())
             || self.watches_memory()
             || self.host.wants_attention()
+            || self.log.rotates()
             || !self.touch.is_empty();
         let deadlines = [
             self.supervisor.next_deadline_ms(),
             self.aides.next_deadline_ms(),
             check.then_some(self.next_check_ms),
+            self.teller.next_ms(),
         ];
         let timeout = deadlines.into_iter().flatten().min().map(|deadline_ms| {
             let wait_ms = deadline_ms.saturating_sub(monotonic_ms()).min(i32::MAX as u64);
@@ -346,6 +363,9 @@ impl<'a> Master<'a> {
             };
             sources.push(PollFd::from_borrowed_fd(descriptor, flags));
         }
+        let asking = self.era.statistics.iter();
+        sources.extend(asking.map(|listener| PollFd::new(&listener.socket, PollFlags::IN)));
+        sources.extend(self.teller.sources());
         let _ = poll(&mut sources, timeout.as_ref()); // an interruption is a signal, whose byte is there now
     }
 

@@ -7,5 +7,5 @@ mod signals;
 mod text;
 
 pub use cache::{Cache, CacheStatistics, Existing, Refusal, Shape, StoreError, WhenFull};
-pub use scoreboard::{RequestInProgress, Scoreboard, ThreadRow, WorkerRow, WorkerState};
+pub use scoreboard::{RequestInProgress, Scoreboard, Tally, ThreadRow, WorkerRow, WorkerState};
 pub use signals::{Minute, Recurring, SignalBoard, Target};

@@ -13,8 +13,8 @@ use crate::text::{TextWriter, read_text};
 
 /// Words in a worker's row: two cache lines, because processors fetch them in pairs.
 const WORKER_WORDS: usize = 16;
-/// Words in a thread's row: five of bookkeeping and the two texts.
-const THREAD_WORDS: usize = 32;
+/// Words in a thread's row: four of bookkeeping, the two texts, and what the worker has booked of its requests.
+const THREAD_WORDS: usize = 48;
 /// Words for method and target: 160 bytes.
 const REQUEST_WORDS: usize = 20;
 /// Words for the client: 48 bytes hold any IPv6 address.
@@ -54,6 +54,26 @@ pub struct WorkerRow {
 #[derive(Clone, Copy, Debug)]
 pub struct ThreadRow {
     words: &'static [AtomicU64],
+}
+
+/// What is counted of requests besides their number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tally {
+    /// Answered from a file.
+    Static,
+    /// Answered by a rule.
+    Routed,
+    /// The application raised.
+    Exceptions,
+    /// The client was gone before it had its answer.
+    WriteErrors,
+    /// The client was gone, silent or wrong before its body was there.
+    ReadErrors,
+}
+
+/// Each word has one writer: a load and a store will do.
+fn add(word: &AtomicU64, amount: u64) {
+    word.store(word.load(Relaxed).wrapping_add(amount), Relaxed);
 }
 
 /// A request that an application thread is working on.
@@ -119,6 +139,9 @@ impl WorkerRow {
     const STATE: usize = 0;
     const PID: usize = 1;
     const GENERATION: usize = 2;
+    const SENT: usize = 3;
+    const RUNNING: usize = 4;
+    const AVERAGE: usize = 5;
 
     /// Takes the row for a new worker: counters start at zero, the state is `Booting`. The master calls it before the
     /// fork, so that the row is never seen half-made; the process id follows with [`WorkerRow::set_pid`].
@@ -183,6 +206,29 @@ impl WorkerRow {
         self.threads().map(|thread| thread.requests()).sum()
     }
 
+    /// Adds an answer of `sent` bytes that took `took_us` microseconds. Only the worker's reactor calls it.
+    pub fn book(&self, sent: u64, took_us: u64) {
+        add(self.word(Self::SENT), sent);
+        add(self.word(Self::RUNNING), took_us);
+        let average = self.word(Self::AVERAGE);
+        average.store((average.load(Relaxed) + took_us) / 2, Relaxed);
+    }
+
+    /// Bytes of all answers, heads included.
+    pub fn sent(&self) -> u64 {
+        self.word(Self::SENT).load(Relaxed)
+    }
+
+    /// Microseconds that all requests have taken together.
+    pub fn running_us(&self) -> u64 {
+        self.word(Self::RUNNING).load(Relaxed)
+    }
+
+    /// The running average of what a request takes, in microseconds: half of it is the last one's.
+    pub fn average_us(&self) -> u64 {
+        self.word(Self::AVERAGE).load(Relaxed)
+    }
+
     /// The rows of this worker's threads.
     pub fn threads(&self) -> impl Iterator<Item = ThreadRow> {
         let row = *self;
@@ -229,6 +275,8 @@ impl ThreadRow {
     const LENGTHS: usize = 3;
     const REQUEST_TEXT: usize = 4;
     const CLIENT_TEXT: usize = Self::REQUEST_TEXT + REQUEST_WORDS;
+    /// The reactor's words, which the thread leaves alone: one for each [`Tally`].
+    const TALLIES: usize = Self::CLIENT_TEXT + CLIENT_WORDS;
 
     /// A request begins: `now_ms` on the clock of `sys::monotonic_ms`, the client as text.
     pub fn begin(&self, now_ms: u64, method: &[u8], target: &[u8], client: &[u8]) {
@@ -292,9 +340,20 @@ impl ThreadRow {
         }
     }
 
-    /// Requests this thread has finished.
+    /// Requests this thread has finished, those that were answered without the application included.
     pub fn requests(&self) -> u64 {
-        self.words[Self::REQUESTS].load(Relaxed)
+        let without = self.tally(Tally::Static) + self.tally(Tally::Routed);
+        self.words[Self::REQUESTS].load(Relaxed) + without
+    }
+
+    /// Counts one more. Only the worker's reactor calls it, whichever thread it speaks of.
+    pub fn add(&self, tally: Tally) {
+        add(&self.words[Self::TALLIES + tally as usize], 1);
+    }
+
+    /// How many there were.
+    pub fn tally(&self, tally: Tally) -> u64 {
+        self.words[Self::TALLIES + tally as usize].load(Relaxed)
     }
 }
 
@@ -382,6 +441,21 @@ mod tests {
         assert_eq!(row.requests(), 1);
         row.claim(2, 1);
         assert_eq!((row.requests(), board.thread(0, 1).current()), (0, None));
+    }
+
+    #[test]
+    fn what_the_reactor_books_is_counted_beside_what_threads_do() {
+        let row = board().worker(0);
+        row.claim(1, 1);
+        row.thread(1).begin(1, b"GET", b"/", b"");
+        row.thread(1).end();
+        row.thread(1).add(Tally::Static);
+        row.thread(1).add(Tally::Exceptions);
+        row.book(100, 40);
+        row.book(50, 60);
+        assert_eq!((row.requests(), row.thread(1).tally(Tally::Exceptions)), (2, 1));
+        assert_eq!((row.sent(), row.running_us(), row.average_us()), (150, 100, 40));
+        assert_eq!(row.thread(0).tally(Tally::Static), 0);
     }
 
     #[test]

@@ -5,14 +5,16 @@
 mod listening;
 mod lock;
 mod mapping;
+mod memory;
 mod process;
 mod title;
 mod transfer;
 mod users;
 
-pub use listening::admit_nobody_new;
+pub use listening::{accept_queue, admit_nobody_new};
 pub use lock::{Found, SharedLock, shared_locks};
 pub use mapping::{file_words, shared_words, write_back};
+pub use memory::{ProcessMemory, process_memory};
 pub use process::{
     BlockedSignals, Fork, adopt_descriptor, block_signals, close_descriptor, default_signal, exit_now, fork,
     keep_on_exec, monotonic_ms,

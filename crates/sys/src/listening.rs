@@ -1,4 +1,4 @@
-//! The last moment of a listening socket.
+//! What a listening socket tells, and its last moment.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -37,6 +37,42 @@ pub fn admit_nobody_new(_socket: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// How many connections wait to be accepted, and how many may; nothing where the system does not tell (unix sockets).
+///
+/// # Errors
+/// As for getsockopt (TCP_INFO, tcp(7)).
+#[cfg(target_os = "linux")]
+pub fn accept_queue(socket: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
+    use std::os::fd::AsRawFd as _;
+    // SAFETY: tcp_info is plain integers, for which zero is a value.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes, which is the size of `info`; the descriptor is borrowed.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut length,
+        )
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // Of a listening socket these two are its queue's length and limit.
+    Ok((info.tcpi_unacked, info.tcpi_sacked))
+}
+
+/// There is no way here to ask.
+///
+/// # Errors
+/// None.
+#[cfg(not(target_os = "linux"))]
+pub fn accept_queue(_socket: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
+    Ok((0, 0))
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use std::io::{ErrorKind, Read, Write};
@@ -45,6 +81,17 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn the_queue_of_a_socket_is_known() -> io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let before = accept_queue(listener.as_fd())?;
+        assert_eq!(before.0, 0);
+        assert!(before.1 > 0);
+        let _waiting = TcpStream::connect(listener.local_addr()?)?;
+        assert_eq!(accept_queue(listener.as_fd())?, (1, before.1));
+        Ok(())
+    }
 
     #[test]
     fn those_who_came_are_served_and_nobody_else_comes() -> io::Result<()> {

@@ -17,8 +17,9 @@ pub use format::{AccessFormat, FormatError};
 use line::Scratch;
 
 use crate::colors;
+use crate::distributor::Distributor;
 use crate::error_log::Relay;
-use crate::sink::{LogOpenError, Sink};
+use crate::sink::LogOpenError;
 
 /// Gathered lines are written at this many bytes, even if nobody has flushed.
 const FULL: usize = 64 << 10;
@@ -54,6 +55,8 @@ pub struct AccessRecord<'a> {
     pub requests_of_worker: u64,
     /// Requests all workers have answered, this one included.
     pub requests_total: u64,
+    /// What the application or a rule has noted for the log, by name.
+    pub noted: &'a [(String, String)],
 }
 
 /// What uvicorn's logger is told of a request.
@@ -93,7 +96,8 @@ impl<'a> AccessedRequest<'a> {
 #[derive(Debug)]
 pub struct AccessLog {
     format: AccessFormat,
-    sink: Sink,
+    sink: Distributor,
+    forwarded_client: bool,
     /// The only requests that get a line.
     only: Option<LogSelection>,
     /// Writes the lines instead of the sink.
@@ -121,10 +125,11 @@ impl AccessLog {
         };
         let format = AccessFormat::compile(&logs.access_format, dialect, colors::wanted(logs))
             .map_err(|error| LogOpenError::format(format_option, error))?;
-        let sink = Sink::open(target, dialect, file_option)?;
+        let sink = Distributor::open(target, &logs.request_loggers, logs, dialect, file_option)?;
         Ok(Some(AccessLog {
-            format,
+            format: format.with_time(&logs.request_time),
             sink,
+            forwarded_client: logs.forwarded_client,
             only: logs.only,
             relay: None,
             scratch: Scratch::load(),
@@ -142,7 +147,14 @@ impl AccessLog {
             .map_err(|error| LogOpenError::format("--access-logformat", error))?;
         Ok(AccessLog {
             format,
-            sink: Sink::open(&config::LogTarget::Stdout, dialect, "--access-logfile")?,
+            sink: Distributor::open(
+                &config::LogTarget::Stdout,
+                &config::Loggers::default(),
+                logs,
+                dialect,
+                "--access-logfile",
+            )?,
+            forwarded_client: false,
             only: None,
             relay: Some(relay),
             scratch: Scratch::load(),
@@ -162,6 +174,15 @@ impl AccessLog {
         {
             return;
         }
+        let forwarded = record
+            .head
+            .field("x-forwarded-for")
+            .filter(|_| self.forwarded_client);
+        let forwarded = forwarded.map(String::from_utf8_lossy);
+        let record = &AccessRecord {
+            client: forwarded.as_deref().unwrap_or(record.client),
+            ..*record
+        };
         self.format
             .push_line(&mut self.buffer, &mut self.scratch, record, SystemTime::now());
         self.lines += 1;

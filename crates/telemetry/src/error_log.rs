@@ -9,14 +9,15 @@ use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
-use config::{Dialect, Level, Logs, Processes};
+use config::{Dialect, Level, LogRotation, Logs, Processes};
 
 use crate::access::AccessedRequest;
 use crate::clock::{LocalClock, unix_seconds};
 use crate::colors;
+use crate::distributor::Distributor;
 use crate::escape::push_text;
 use crate::event::Event;
-use crate::sink::{LogOpenError, Sink};
+use crate::sink::LogOpenError;
 use crate::statsd::Statsd;
 use crate::words::{self, Moment};
 
@@ -54,7 +55,8 @@ struct Inner {
     /// How the lines begin.
     prefix: Prefix,
     clock: LocalClock,
-    sink: Sink,
+    sink: Distributor,
+    rotation: Option<LogRotation>,
 }
 
 impl ErrorLog {
@@ -67,7 +69,11 @@ impl ErrorLog {
             Dialect::Uwsgi => "logto",
             Dialect::Gunicorn | Dialect::Native | Dialect::Uvicorn => "--error-logfile",
         };
-        let sink = Sink::open(&logs.error, dialect, option)?;
+        let sink = Distributor::open(&logs.error, &logs.loggers, logs, dialect, option)?;
+        if logs.truncate {
+            // It could be opened: what else may be wrong will show when it is written to.
+            let _ = sink.truncate();
+        }
         let clock = LocalClock::load();
         let inner = Inner {
             relay: RwLock::new(None),
@@ -79,6 +85,7 @@ impl ErrorLog {
             prefix: Prefix::of(dialect, logs),
             clock,
             sink,
+            rotation: logs.rotation.clone(),
         };
         Ok(ErrorLog {
             inner: Arc::new(inner),
@@ -225,6 +232,29 @@ impl ErrorLog {
         self.capture_output()
     }
 
+    /// Whether files are set aside once they are large.
+    pub fn rotates(&self) -> bool {
+        self.inner.rotation.is_some()
+    }
+
+    /// Sets aside what has become too large; says whether anything has, and others have to [reopen](ErrorLog::reopen).
+    ///
+    /// # Errors
+    /// The file cannot be renamed or opened anew; the old one stays in use.
+    pub fn rotate(&self) -> io::Result<bool> {
+        let Some(rotation) = &self.inner.rotation else {
+            return Ok(false);
+        };
+        let rotated = self
+            .inner
+            .sink
+            .rotate(rotation, unix_seconds(SystemTime::now()))?;
+        if rotated {
+            self.capture_output()?;
+        }
+        Ok(rotated)
+    }
+
     /// Sends standard output and error of this process to the log's file, if the settings ask for it and there is
     /// one. Call it once, after going into the background; [`ErrorLog::reopen`] repeats it.
     ///
@@ -262,21 +292,24 @@ impl ErrorLog {
     }
 
     fn push_line(&self, text: &mut Vec<u8>, level: Level, now: u64, message: impl Display) {
-        match self.inner.prefix {
+        match &self.inner.prefix {
             Prefix::Nothing => {}
+            Prefix::Time(notation) => {
+                text.extend_from_slice(self.inner.clock.format(now, notation).as_bytes());
+            }
             Prefix::TimePidLevel => {
                 let time = self.inner.clock.format(now, "%Y-%m-%d %H:%M:%S %z");
                 let prefix = format!("[{time}] [{}] [{}] ", std::process::id(), level_name(level));
                 text.extend_from_slice(prefix.as_bytes());
             }
             Prefix::Level { colored } => {
-                text.extend_from_slice(colors::level_prefix(level, colored).as_bytes());
+                text.extend_from_slice(colors::level_prefix(level, *colored).as_bytes());
                 text.push(b' ');
             }
         }
         let start = text.len();
         push_text(text, &message.to_string());
-        if let Prefix::Level { colored: true } = self.inner.prefix {
+        if let Prefix::Level { colored: true } = &self.inner.prefix {
             // After whatever was escaped in it.
             let painted = colors::paint(&String::from_utf8_lossy(&text[start..]));
             text.truncate(start);
@@ -311,10 +344,12 @@ impl ErrorLog {
 }
 
 /// How the lines of a dialect begin.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Prefix {
     /// uWSGI
     Nothing,
+    /// uWSGI with `log-date`, in strftime's notation
+    Time(String),
     /// gunicorn, and our own
     TimePidLevel,
     /// uvicorn
@@ -324,6 +359,7 @@ enum Prefix {
 impl Prefix {
     fn of(dialect: Dialect, logs: &Logs) -> Prefix {
         match dialect {
+            Dialect::Uwsgi if !logs.line_time.is_empty() => Prefix::Time(logs.line_time.clone()),
             Dialect::Uwsgi => Prefix::Nothing,
             Dialect::Gunicorn | Dialect::Native => Prefix::TimePidLevel,
             Dialect::Uvicorn => Prefix::Level {

@@ -7,11 +7,15 @@
 mod access;
 mod clock;
 mod colors;
+mod distributor;
 mod error_log;
 mod escape;
 mod event;
+mod remote;
 mod sink;
+pub mod statistics;
 mod statsd;
+mod template;
 mod words;
 
 pub use access::{AccessFormat, AccessLog, AccessRecord, AccessedRequest, FormatError};

@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use crate::access::FormatError;
-use config::{Dialect, LogTarget};
+use config::{Dialect, LogRotation, LogTarget, Logs};
+
+use crate::remote::Remote;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Gid, Mode, OFlags, Uid};
 
@@ -98,6 +100,8 @@ pub(crate) struct Sink {
 enum Place {
     Stderr,
     Stdout,
+    /// Somebody who takes one datagram for each line.
+    Remote(Remote),
     /// The lock is only ever taken for writing while the file is reopened.
     File {
         path: PathBuf,
@@ -110,6 +114,7 @@ impl Sink {
     /// Opens `target`. `option` is what the user called it, for the error.
     pub(crate) fn open(
         target: &LogTarget,
+        logs: &Logs,
         dialect: Dialect,
         option: &'static str,
     ) -> Result<Sink, LogOpenError> {
@@ -118,7 +123,7 @@ impl Sink {
             LogTarget::Stdout => Place::Stdout,
             LogTarget::File(path) => match standard_stream(path) {
                 Some(place) => place,
-                None => Place::open_file(path, dialect).map_err(|source| LogOpenError {
+                None => Place::open_file(path, logs, dialect).map_err(|source| LogOpenError {
                     option,
                     fault: Fault::File {
                         path: path.clone(),
@@ -126,6 +131,11 @@ impl Sink {
                     },
                 })?,
             },
+            // Without a system log, lines would be seen by nobody.
+            LogTarget::Syslog { .. } if !Remote::has_system_log() => Place::Stderr,
+            LogTarget::Syslog { name, facility } => Place::Remote(Remote::system_log(name, *facility)),
+            LogTarget::RemoteSyslog { address, name } => Place::Remote(Remote::syslog(address, name)),
+            LogTarget::Datagrams(address) => Place::Remote(Remote::plain(address)),
         };
         Ok(Sink {
             place,
@@ -139,6 +149,7 @@ impl Sink {
         let arrived = match &self.place {
             Place::Stderr => self.write_stream(rustix::stdio::stderr(), text),
             Place::Stdout => self.write_stream(rustix::stdio::stdout(), text),
+            Place::Remote(remote) => remote.send(text),
             Place::File { file, .. } => {
                 let file = file.read().unwrap_or_else(PoisonError::into_inner);
                 write_all(file.as_fd(), text).is_ok()
@@ -153,7 +164,7 @@ impl Sink {
     /// The descriptor it writes to; it stays the same when the file is opened anew.
     pub(crate) fn descriptor(&self) -> RawFd {
         match &self.place {
-            Place::Stderr => rustix::stdio::stderr().as_raw_fd(),
+            Place::Stderr | Place::Remote(_) => rustix::stdio::stderr().as_raw_fd(),
             Place::Stdout => rustix::stdio::stdout().as_raw_fd(),
             Place::File { file, .. } => file.read().unwrap_or_else(PoisonError::into_inner).as_raw_fd(),
         }
@@ -178,6 +189,38 @@ impl Sink {
         // Under the same number: it has been given to others, see `descriptor`.
         rustix::io::dup3(&new, &mut file, rustix::io::DupFlags::CLOEXEC)?;
         Ok(())
+    }
+
+    /// Empties the file.
+    pub(crate) fn truncate(&self) -> io::Result<()> {
+        let Place::File { file, .. } = &self.place else {
+            return Ok(());
+        };
+        let file = file.read().unwrap_or_else(PoisonError::into_inner);
+        if is_regular(file.as_fd()) {
+            rustix::fs::ftruncate(file.as_fd(), 0)?;
+        }
+        Ok(())
+    }
+
+    /// Sets the file aside if it is too large, and begins a new one; says whether it did.
+    pub(crate) fn rotate(&self, rotation: &LogRotation, epoch: u64) -> io::Result<bool> {
+        let Place::File { path, file, .. } = &self.place else {
+            return Ok(false);
+        };
+        let status = rustix::fs::fstat(file.read().unwrap_or_else(PoisonError::into_inner).as_fd())?;
+        let regular = FileType::from_raw_mode(status.st_mode) == FileType::RegularFile;
+        if !regular || u64::try_from(status.st_size).unwrap_or(0) <= rotation.size {
+            return Ok(false);
+        }
+        let backup = rotation.backup.clone().unwrap_or_else(|| {
+            let mut name = path.clone().into_os_string();
+            name.push(format!(".{epoch}"));
+            name.into()
+        });
+        std::fs::rename(path, backup)?;
+        self.reopen()?;
+        Ok(true)
     }
 
     /// Gives the file to the user and group that workers run as, so that they can reopen it.
@@ -231,11 +274,12 @@ impl Sink {
 }
 
 impl Place {
-    fn open_file(path: &Path, dialect: Dialect) -> io::Result<Place> {
+    fn open_file(path: &Path, logs: &Logs, dialect: Dialect) -> io::Result<Place> {
         let mode = match dialect {
-            Dialect::Uwsgi => Mode::from_raw_mode(0o640),
-            Dialect::Gunicorn | Dialect::Native | Dialect::Uvicorn => Mode::from_raw_mode(0o644),
+            Dialect::Uwsgi => 0o640,
+            Dialect::Gunicorn | Dialect::Native | Dialect::Uvicorn => 0o644,
         };
+        let mode = Mode::from_raw_mode(logs.file_mode.unwrap_or(mode));
         let file = open_for_append(path, mode)?;
         Ok(Place::File {
             path: absolute(path),
@@ -319,9 +363,9 @@ fn write_all(file: BorrowedFd<'_>, mut text: &[u8]) -> rustix::io::Result<()> {
 mod tests {
     use std::os::fd::AsFd as _;
 
-    use config::{Dialect, LogTarget};
+    use std::sync::atomic::{AtomicBool, AtomicU64};
 
-    use super::{Sink, piece_length};
+    use super::{Place, Sink, piece_length};
 
     #[test]
     fn a_pipe_gets_whole_lines_of_no_more_than_it_takes_at_once() {
@@ -339,7 +383,11 @@ mod tests {
 
     #[test]
     fn a_pipe_that_nobody_reads_or_that_is_broken_stops_nobody() {
-        let sink = Sink::open(&LogTarget::Stderr, Dialect::Native, "test").expect("nothing to open");
+        let sink = Sink {
+            place: Place::Stderr,
+            lost: AtomicU64::new(0),
+            stalled: AtomicBool::new(false),
+        };
         let (reader, writer) = rustix::pipe::pipe().expect("a pipe");
         let line = [vec![b'x'; 99], vec![b'\n']].concat();
         let fills = (0..10_000)

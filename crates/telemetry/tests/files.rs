@@ -44,6 +44,14 @@ fn logs(path: &Path) -> Logs {
         capture_output: false,
         colors: None,
         processes: config::Processes::Several,
+        loggers: config::Loggers::default(),
+        request_loggers: config::Loggers::default(),
+        line_time: String::new(),
+        request_time: String::new(),
+        rotation: None,
+        truncate: false,
+        file_mode: None,
+        forwarded_client: false,
     }
 }
 
@@ -69,6 +77,7 @@ fn record_one(log: &mut AccessLog) {
         thread: 0,
         requests_of_worker: 1,
         requests_total: 1,
+        noted: &[],
     });
 }
 

@@ -306,9 +306,22 @@ pub(crate) struct Workspace {
     pub(crate) gathering: bool,
     /// What routing has decided about this request and its answer.
     pub(crate) routed: Routed,
+    /// What has gone wrong with this request.
+    pub(crate) mishaps: Mishaps,
     /// The thread that called it, from 0.
     pub(crate) thread: u32,
     pub(crate) bounds: Arc<Bounds>,
+}
+
+/// What can go wrong with one request, for the statistics.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Mishaps {
+    /// The application raised.
+    pub(crate) raised: bool,
+    /// The body did not come to its end.
+    pub(crate) unread: bool,
+    /// The client was gone before it had the answer.
+    pub(crate) unwritten: bool,
 }
 
 /// Capacity above which a buffer is not kept for the next request.
@@ -337,6 +350,7 @@ impl Workspace {
             block_at: None,
             gathering: false,
             routed: Routed::default(),
+            mishaps: Mishaps::default(),
             thread: 0,
             bounds,
         }
@@ -359,6 +373,7 @@ impl Workspace {
         self.head_bytes = 0;
         self.block_at = None;
         self.routed = Routed::default();
+        self.mishaps = Mishaps::default();
     }
 
     /// Leaves the block just queued to the gatherer, if nothing else is queued; false when it is to be sent now.

@@ -259,8 +259,14 @@ impl Exchange {
         result
     }
 
+    /// The application has raised: that is counted, once for each request.
+    pub fn application_raised(&mut self) {
+        self.work.mishaps.raised = true;
+    }
+
     /// The body will not be completed: the connection closes after the answer.
     pub fn body_failed(&mut self) {
+        self.work.mishaps.unread = true;
         self.work.close = true;
         self.connection.ending = Ending::FlushAndLinger;
     }
@@ -422,6 +428,7 @@ impl Exchange {
             Ok(_) if self.work.outbox.pending() <= self.work.bounds.response_buffer => Flow::Open,
             Ok(_) => Flow::Full,
             Err(_) => {
+                self.work.mishaps.unwritten = true;
                 self.connection.ending = Ending::Now;
                 Flow::Gone
             }

@@ -16,7 +16,7 @@ use config::Settings;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use protocol::Limits;
-use shared::{Scoreboard, ThreadRow};
+use shared::{Scoreboard, Tally, ThreadRow};
 use slab::Slab;
 use telemetry::{AccessLog, ErrorLog};
 
@@ -216,6 +216,11 @@ impl Desk {
         } else {
             self.row.rest();
         }
+    }
+
+    /// Counts something about a request that this thread, the reactor's, has seen to itself.
+    pub(crate) fn add(&self, tally: Tally) {
+        self.row.add(tally);
     }
 
     /// Counts a request that was answered elsewhere, by an event loop.

@@ -29,6 +29,8 @@ pub(crate) struct Routed {
     pub(crate) added: Vec<(String, String)>,
     /// Names of fields to take out of the application's answer.
     pub(crate) removed: Vec<String>,
+    /// What to put into the log under a name.
+    pub(crate) noted: Vec<(String, String)>,
 }
 
 /// What the rules come to for one request.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use config::Dialect;
 use protocol::Refusal;
+use shared::Tally;
 use telemetry::AccessRecord;
 
 use crate::connection::{Connection, Ending, Stage, Workspace};
@@ -207,7 +208,8 @@ impl Reactor {
                 Step::Ready => {
                     *requests -= 1;
                     self.prepare(&mut exchange);
-                    let answered = self.answer_here(&mut exchange);
+                    let without = self.answer_here(&mut exchange);
+                    let answered = without.is_some();
                     let elsewhere =
                         !answered && (self.answering.elsewhere() || self.is_for_script(&exchange));
                     if elsewhere || exchange.body_arriving() {
@@ -218,8 +220,8 @@ impl Reactor {
                     if elsewhere {
                         return (exchange, done(used, true, true));
                     }
-                    if answered {
-                        self.desk.count();
+                    if let Some(tally) = without {
+                        self.desk.add(tally);
                         self.answered(&mut exchange);
                     } else {
                         exchange = self.serve_inline(exchange);
@@ -250,7 +252,7 @@ impl Reactor {
     }
 
     /// Answers by a rule or from a file, if there is one for the request.
-    fn answer_here(&self, exchange: &mut Exchange) -> bool {
+    fn answer_here(&self, exchange: &mut Exchange) -> Option<Tally> {
         let routed = self.router.as_ref().and_then(|router| {
             let decision = router.decide(exchange);
             for line in &decision.lines {
@@ -259,10 +261,11 @@ impl Reactor {
             exchange.work.routed = decision.routed;
             decision.outcome
         });
-        match routed {
-            Some(outcome) => outcome.answer(exchange),
+        let answered = match routed {
+            Some(outcome) => return outcome.answer(exchange).then_some(Tally::Routed),
             None => self.files.as_ref().is_some_and(|files| files.answer(exchange)),
-        }
+        };
+        answered.then_some(Tally::Static)
     }
 
     /// What every request gets before it is served.
@@ -331,6 +334,7 @@ impl Reactor {
         self.requests += 1;
         exchange.connection.served = true;
         let (number, requests, now) = (self.conditions.number, self.requests, self.clock.now);
+        self.book(exchange, now - exchange.work.called);
         let (client, client_port) = (exchange.client_address(), exchange.client_port());
         // uvicorn tells of a WebSocket in its error log, when it begins and when it ends.
         let is_told = !exchange.work.routed.unlogged
@@ -362,6 +366,7 @@ impl Reactor {
                 thread: work.thread,
                 requests_of_worker: requests,
                 requests_total: all,
+                noted: &work.routed.noted,
             });
         }
         if exchange.connection.ending == Ending::No && exchange.connection.codec.body_complete() {
@@ -379,6 +384,23 @@ impl Reactor {
         {
             self.asked_to_retire = true;
             (self.conditions.retire)(requests);
+        }
+    }
+
+    /// Adds an answer to what the master knows of this worker.
+    fn book(&self, exchange: &Exchange, took: Duration) {
+        let (work, board) = (&exchange.work, &self.conditions.scoreboard);
+        let row = board.worker(self.conditions.slot);
+        row.book(work.head_bytes + work.body_bytes, took.as_micros() as u64);
+        let mishaps = work.mishaps;
+        for (happened, tally) in [
+            (mishaps.raised, Tally::Exceptions),
+            (mishaps.unread, Tally::ReadErrors),
+            (mishaps.unwritten, Tally::WriteErrors),
+        ] {
+            if happened {
+                row.thread(work.thread as usize).add(tally);
+            }
         }
     }
 
@@ -543,6 +565,7 @@ impl Reactor {
                 }
             }
             Err(_) => {
+                self.desk.add(Tally::WriteErrors);
                 self.close(exchange);
                 return None;
             }

@@ -92,6 +92,14 @@ fn settings(threads: u32, patience: Duration) -> Settings {
             capture_output: false,
             colors: None,
             processes: config::Processes::Several,
+            loggers: config::Loggers::default(),
+            request_loggers: config::Loggers::default(),
+            line_time: String::new(),
+            request_time: String::new(),
+            rotation: None,
+            truncate: false,
+            file_mode: None,
+            forwarded_client: false,
         },
         process_name: None,
         process_affixes: config::ProcessAffixes::default(),
@@ -122,6 +130,7 @@ fn settings(threads: u32, patience: Duration) -> Settings {
         worker_limits: config::WorkerLimits::default(),
         commons: config::Commons::default(),
         cgi: config::Cgi::default(),
+        statistics: config::StatisticsSettings::default(),
     }
 }
 

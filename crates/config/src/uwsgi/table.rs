@@ -6,10 +6,12 @@ pub(super) mod commons;
 pub(super) mod families;
 mod limits;
 pub(super) mod loading;
+mod loggers;
 mod logs;
 mod more;
 mod routes;
 mod static_files;
+pub(super) mod statistics;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,7 +21,10 @@ use super::known::{self, is_on, leading_number};
 use crate::address::host_and_port;
 use crate::defaults::{count, size, unless_zero};
 use crate::option::Status;
-use crate::{Address, CacheSettings, Daemonize, Environment, LogSelection, LogTarget, Settings, Wire, glob};
+use crate::{
+    Address, CacheSettings, Daemonize, Environment, LogRotation, LogSelection, LogTarget, Settings,
+    StatisticsTarget, Wire, glob,
+};
 
 /// What the options are being turned into.
 #[derive(Debug)]
@@ -38,8 +43,16 @@ pub(super) struct Draft<'a> {
     pub(super) callable: Option<String>,
     /// `logto`
     pub(super) log_file: Option<PathBuf>,
-    /// `req-logger`
-    pub(super) request_log: Option<LogTarget>,
+    /// `log-date` in a notation of its own
+    pub(super) log_date: Option<String>,
+    /// `logformat-strftime`
+    pub(super) formatted_time: bool,
+    /// `log-maxsize`
+    pub(super) log_size: Option<u64>,
+    /// `log-backupname`
+    pub(super) log_backup: Option<PathBuf>,
+    /// `log-micros`
+    pub(super) log_micros: bool,
     /// `mount`: prefixes without a final slash, and what is mounted there.
     pub(super) mounts: Vec<(String, String)>,
     /// `gevent`, `async`: how many threads take the place of greenlets.
@@ -48,6 +61,16 @@ pub(super) struct Draft<'a> {
     pub(super) log_selection: LogSelection,
     /// `disable-logging`
     pub(super) no_request_log: bool,
+    /// `stats-push` and `carbon`: who, and how often if that was said.
+    pub(super) statistics_pushes: Vec<(StatisticsTarget, Option<Duration>)>,
+    /// `stats-pusher-default-freq`
+    pub(super) push_interval: Option<Duration>,
+    /// `carbon-root` and the like
+    pub(super) carbon: statistics::Carbon,
+    /// `metrics-no-cores`
+    pub(super) metrics_without_cores: bool,
+    /// `memory-report`
+    pub(super) memory_report: bool,
     /// `show-config`
     pub(super) show: bool,
     /// What the options of old say of a cache.
@@ -147,10 +170,12 @@ pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
         .chain(loading::ENTRIES)
         .chain(limits::ENTRIES)
         .chain(logs::ENTRIES)
+        .chain(loggers::ENTRIES)
         .chain(routes::ENTRIES)
         .chain(cgi::ENTRIES)
         .chain(commons::ENTRIES)
         .chain(static_files::ENTRIES)
+        .chain(statistics::ENTRIES)
         .chain(more::ENTRIES)
 }
 
@@ -160,13 +185,27 @@ pub(super) fn is_builtin_plugin(name: &str) -> bool {
     name.starts_with("python")
         || matches!(
             name,
-            "cgi" | "http" | "logfile" | "corerouter" | "logsocket" | "0"
+            "cgi" | "http" | "logfile" | "corerouter" | "logsocket" | "syslog" | "rsyslog" | "carbon" | "0"
         )
 }
 
 fn listener(draft: &mut Draft<'_>, text: &str, wire: Option<Wire>) -> Result<(), String> {
     let (text, allow_from) = crate::address::allowed(text)?;
-    let address = if let Some(number) = text.strip_prefix("fd://") {
+    let address = socket_address(draft, text)?;
+    if allow_from.is_some() && matches!(address, Address::Unix(_)) {
+        return Err("who may connect to a unix socket is said by chmod-socket, not by allow=".to_owned());
+    }
+    draft.listeners.push(Listener {
+        address,
+        wire,
+        allow_from,
+        status_line: false,
+    });
+    Ok(())
+}
+
+fn socket_address(draft: &Draft<'_>, text: &str) -> Result<Address, String> {
+    Ok(if let Some(number) = text.strip_prefix("fd://") {
         crate::address::descriptor(number)
             .ok_or_else(|| format!("'{number}' is not a file descriptor: write fd://N"))?
     } else if text.starts_with('@') {
@@ -180,20 +219,10 @@ fn listener(draft: &mut Draft<'_>, text: &str, wire: Option<Wire>) -> Result<(),
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(format!("'{text}' is a port without its colon: write :{text}"));
         }
-        if allow_from.is_some() {
-            return Err("who may connect to a unix socket is said by chmod-socket, not by allow=".to_owned());
-        }
         Address::Unix(draft.environment.directory.join(text))
     } else {
         host_and_port(text, None)?
-    };
-    draft.listeners.push(Listener {
-        address,
-        wire,
-        allow_from,
-        status_line: false,
-    });
-    Ok(())
+    })
 }
 
 /// A socket whose answers begin with a status line.
@@ -665,11 +694,34 @@ pub(super) fn finish_logs(draft: &mut Draft<'_>) {
     if let Some(file) = draft.log_file.clone().or(daemon_file) {
         draft.settings.logs.error = LogTarget::File(file);
     }
-    let target = draft
-        .request_log
-        .clone()
-        .unwrap_or_else(|| draft.settings.logs.error.clone());
+    let logs = &mut draft.settings.logs;
+    let target = logs.error.clone();
+    if logs.request_loggers.loggers.is_empty() {
+        // Lines of requests go the way of all others.
+        logs.request_loggers = logs.loggers.clone();
+    }
+    if draft.formatted_time {
+        logs.request_time = draft.log_date.take().unwrap_or_default();
+    }
+    logs.rotation = draft.log_size.map(|size| LogRotation {
+        size,
+        backup: draft.log_backup.take(),
+    });
+    if logs.access_format == super::UWSGI_DEFAULT_FORMAT {
+        logs.access_format = default_line(draft.log_micros, draft.memory_report);
+    }
     draft.settings.logs.only = draft.no_request_log.then_some(draft.log_selection);
     let none = draft.no_request_log && draft.log_selection.is_empty();
     draft.settings.logs.access = (!none).then_some(target);
+}
+
+/// uWSGI's own line for a request, as its options change it.
+fn default_line(micros: bool, memory: bool) -> String {
+    let line = super::UWSGI_DEFAULT_FORMAT;
+    let line = match micros {
+        true => line.replace("%(msecs) msecs", "%(micros) micros"),
+        false => line.to_owned(),
+    };
+    let used = "{address space usage: %(vsz) bytes/%(vszM)MB} {rss usage: %(rss) bytes/%(rssM)MB} ";
+    format!("{}{line}", if memory { used } else { "" })
 }

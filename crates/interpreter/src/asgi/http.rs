@@ -499,6 +499,9 @@ impl HttpRequest {
             log.error_with_details("It was at", &crate::traceback::text(py, &error));
         } else if !self.driver.get().ends_with_worker(py, &error) && !because_client_left(py, &error) {
             super::report(py, log, &error, "request", &super::scope::request_line(scope));
+            if let Some(exchange) = &mut self.lock().exchange {
+                exchange.application_raised();
+            }
         }
         self.cut(py)
     }

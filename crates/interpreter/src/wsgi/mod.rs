@@ -168,6 +168,7 @@ impl Wsgi {
                 self.log
                     .error("--- no python application found, check your startup logs for errors ---");
             } else {
+                exchange.application_raised();
                 let what = format!("Error handling request {}", request_line(exchange));
                 self.log
                     .error_with_details(what, &crate::traceback::text(py, error));

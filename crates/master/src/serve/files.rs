@@ -54,12 +54,9 @@ impl Master<'_> {
         if shared || self.leaves_files() {
             return;
         }
-        let next = self.next_era.iter().flat_map(|era| &era.listeners);
-        for path in self
-            .era
-            .listeners
-            .iter()
-            .chain(next)
+        let eras = self.next_era.iter().chain([&self.era]);
+        for path in eras
+            .flat_map(|era| era.listeners.iter().chain(&era.statistics))
             .filter_map(|listener| listener.remove_file())
         {
             self.log.event(&Event::FileRemoved {

@@ -4,13 +4,14 @@ use std::io;
 use std::sync::Arc;
 
 use config::Settings;
+use rustix::process::Signal;
 use shared::Scoreboard;
 
-use super::{Era, Master};
+use super::{Era, Master, statistics};
 use crate::listener::{Listener, Patience, bind_all};
 use crate::pidfile;
 use crate::start::{StartError, identity};
-use crate::supervisor::Plan;
+use crate::supervisor::{Action, Plan};
 use crate::touch::TouchWatch;
 
 impl Master<'_> {
@@ -22,6 +23,8 @@ impl Master<'_> {
         let binds = self.inheritance.binds(&settings);
         let listeners =
             bind_all(&binds, &settings, &self.era.listeners, Patience::Once, &self.log).map_err(said)?;
+        let statistics =
+            statistics::open(&settings, &self.era.statistics, Patience::Once, &self.log).map_err(said)?;
         if !fits(&self.scoreboard, &settings) {
             // Workers that run keep their rows in the old one.
             self.scoreboard = scoreboard_for(&settings).map_err(|error| format!("no memory: {error}"))?;
@@ -32,6 +35,7 @@ impl Master<'_> {
         self.next_era = Some(Era {
             settings,
             listeners,
+            statistics,
             identity,
             generation,
         });
@@ -43,6 +47,8 @@ impl Master<'_> {
         let Some(next) = self.next_era.take() else { return };
         let old = std::mem::replace(&mut self.era, next);
         remove_unshared(&old.listeners, &self.era.listeners);
+        remove_unshared(&old.statistics, &self.era.statistics);
+        self.teller.adopt(&self.era.settings.statistics);
         if self.era.settings.pidfile != old.settings.pidfile {
             self.pidfile_of(&old.settings).map(|path| pidfile::remove(&path));
             if let Err(error) = self.write_pidfile() {
@@ -64,6 +70,23 @@ impl Master<'_> {
         if let Err(error) = self.log.reopen() {
             self.log
                 .error(format_args!("the error log cannot be reopened: {error}"));
+        }
+    }
+
+    /// Sets aside logs that have become too large; workers open them anew.
+    pub(super) fn rotate_logs(&mut self) {
+        match self.log.rotate() {
+            Ok(true) => {
+                let pids: Vec<u32> = self.processes.keys().copied().collect();
+                for pid in pids {
+                    let signal = Signal::USR1;
+                    self.act(Action::Kill { pid, signal });
+                }
+            }
+            Ok(false) => {}
+            Err(error) => self
+                .log
+                .error(format_args!("the log cannot be set aside: {error}")),
         }
     }
 }

@@ -12,9 +12,13 @@ impl Master<'_> {
     /// What workers have said in their rows.
     pub(super) fn read_rows(&mut self) {
         while matches!(rustix::io::read(&self.wake, &mut [0_u8; 256]), Ok(256)) {}
-        for process in self.processes.values() {
+        for process in self.processes.values_mut() {
             let age = process.view.age;
             let state = process.row.state();
+            if state != WorkerState::Booting {
+                let boot_ms = || monotonic_ms().saturating_sub(process.born_ms);
+                process.boot_ms.get_or_insert_with(boot_ms);
+            }
             self.has_served |= !matches!(state, WorkerState::Free | WorkerState::Booting);
             match state {
                 WorkerState::Ready => self.inbox.push_back(Input::Ready { age }),
@@ -54,6 +58,7 @@ impl Master<'_> {
         }
         self.take_over();
         self.host.attend(self.era.generation);
+        self.rotate_logs();
         self.inbox
             .extend(self.touch.touched().into_iter().map(Input::Touched));
         if self.watches_memory() {

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use rustix::process::{WaitOptions, waitpid};
-use sys::Fork;
+use sys::{Fork, monotonic_ms};
 use telemetry::ExitStatus;
 
 use super::title::set_title;
@@ -32,12 +32,15 @@ impl Master<'_> {
             Ok((slot, pid)) => {
                 view.pid = Some(pid);
                 self.statistics.spawned += 1;
+                self.teller.spawned(number);
                 self.processes.insert(
                     pid,
                     Process {
                         view,
                         slot,
                         row: self.scoreboard.worker(slot),
+                        born_ms: monotonic_ms(),
+                        boot_ms: None,
                     },
                 );
                 self.inbox.push_front(Input::Spawned { age, pid });
@@ -114,6 +117,8 @@ impl Master<'_> {
         self.next_era = None;
         self.control = None;
         self.era.listeners.clear();
+        self.era.statistics.clear();
+        self.teller.leave();
         self.processes.clear();
         Ok(WorkerSeat {
             slot,
@@ -149,6 +154,7 @@ impl Master<'_> {
                 self.aides_step(AideInput::Exited { pid });
                 continue;
             };
+            self.teller.ended(process.view.number, &process.row);
             process.row.release();
             let status = match status.exit_status() {
                 Some(code) => ExitStatus::Code(code),

@@ -312,6 +312,14 @@ fn settings(directory: &Path) -> Settings {
             capture_output: false,
             colors: None,
             processes: config::Processes::Several,
+            loggers: config::Loggers::default(),
+            request_loggers: config::Loggers::default(),
+            line_time: String::new(),
+            request_time: String::new(),
+            rotation: None,
+            truncate: false,
+            file_mode: None,
+            forwarded_client: false,
         },
         process_name: None,
         process_affixes: config::ProcessAffixes::default(),
@@ -342,6 +350,7 @@ fn settings(directory: &Path) -> Settings {
         worker_limits: config::WorkerLimits::default(),
         commons: config::Commons::default(),
         cgi: config::Cgi::default(),
+        statistics: config::StatisticsSettings::default(),
     }
 }
 

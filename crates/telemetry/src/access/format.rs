@@ -59,6 +59,13 @@ pub(super) enum Atom {
     RequestsTotal,
     VariableCount,
     VariableBytes,
+    /// The process's own memory, in bytes or in so many of them at a time.
+    Resident(u64),
+    AddressSpace(u64),
+    /// The time in the notation of strftime.
+    FormattedTime(String),
+    /// What the application or a rule has noted for the log under this name.
+    LogVariable(String),
 }
 
 /// What stands for a value that is not there.
@@ -102,16 +109,37 @@ impl AccessFormat {
     /// A `%` that begins nothing that the notation knows.
     pub fn compile(format: &str, dialect: Dialect, colored: bool) -> Result<AccessFormat, FormatError> {
         let atoms = match dialect {
-            Dialect::Uwsgi if format.is_empty() || format == config::UWSGI_DEFAULT_FORMAT => {
-                // Its default line leaves out what is absent, where log-format puts a dash.
+            Dialect::Uwsgi if format.is_empty() => {
                 compile_uwsgi(config::UWSGI_DEFAULT_FORMAT, Absent::Nothing)?
             }
+            // Its default line leaves out what is absent, where log-format puts a dash.
+            Dialect::Uwsgi if format.contains(default_beginning()) => compile_uwsgi(format, Absent::Nothing)?,
             Dialect::Uwsgi => compile_uwsgi(format, Absent::Dash)?,
             Dialect::Gunicorn | Dialect::Native => compile_python(format, push_gunicorn)?,
             Dialect::Uvicorn => compile_python(format, |atoms, name| push_uvicorn(atoms, name, colored))?,
         };
         Ok(AccessFormat { atoms })
     }
+
+    /// With `notation` for the times whose notation is left to the settings; empty: Apache's.
+    pub(super) fn with_time(mut self, notation: &str) -> AccessFormat {
+        for atom in &mut self.atoms {
+            if let Atom::FormattedTime(own) = atom {
+                match notation {
+                    "" => *atom = Atom::Time(TimeStyle::Apache),
+                    _ => notation.clone_into(own),
+                }
+            }
+        }
+        self
+    }
+}
+
+/// What uWSGI's usual line has before its time, whatever the options are.
+fn default_beginning() -> &'static str {
+    let line = config::UWSGI_DEFAULT_FORMAT;
+    line.split_once("%(msecs)")
+        .map_or(line, |(beginning, _)| beginning)
 }
 
 /// Python's `%` notation with names: `%(h)s`, and `%%` for a percent sign.
@@ -217,6 +245,8 @@ fn compile_uwsgi(format: &str, absent: Absent) -> Result<Vec<Atom>, FormatError>
                 reason: "'%(name' lacks its ')'",
             });
         };
+        // Values are escaped in a way that suits JSON too.
+        let name = name.strip_prefix("json_").unwrap_or(name);
         match uwsgi_atom(name, absent) {
             Some(atom) => atoms.push(atom),
             None => push_text(&mut atoms, uwsgi_constant(name, absent)),
@@ -226,6 +256,8 @@ fn compile_uwsgi(format: &str, absent: Absent) -> Result<Vec<Atom>, FormatError>
     push_text(&mut atoms, rest);
     Ok(atoms)
 }
+
+const MEGABYTE: u64 = 1 << 20;
 
 fn uwsgi_atom(name: &str, absent: Absent) -> Option<Atom> {
     Some(match name {
@@ -250,7 +282,7 @@ fn uwsgi_atom(name: &str, absent: Absent) -> Option<Atom> {
         "time" => Atom::EpochStart,
         "epoch" => Atom::EpochNow,
         "ltime" => Atom::Time(TimeStyle::Apache),
-        "ctime" | "ftime" => Atom::Time(TimeStyle::Ctime),
+        "ctime" => Atom::Time(TimeStyle::Ctime),
         "pid" => Atom::Pid,
         "wid" => Atom::Worker,
         "core" => Atom::Thread,
@@ -258,7 +290,16 @@ fn uwsgi_atom(name: &str, absent: Absent) -> Option<Atom> {
         "total" => Atom::RequestsTotal,
         "vars" => Atom::VariableCount,
         "pktsize" => Atom::VariableBytes,
-        _ => variable_atom(name.strip_prefix("var.")?),
+        "rss" => Atom::Resident(1),
+        "rssM" => Atom::Resident(MEGABYTE),
+        "vsz" => Atom::AddressSpace(1),
+        "vszM" => Atom::AddressSpace(MEGABYTE),
+        "ftime" => Atom::FormattedTime(String::new()),
+        _ => match name.strip_prefix("var.") {
+            Some(variable) => variable_atom(variable),
+            None if uwsgi_constant(name, absent) == "-" => Atom::LogVariable(name.to_owned()),
+            None => return None,
+        },
     })
 }
 

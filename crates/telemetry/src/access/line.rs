@@ -155,7 +155,21 @@ fn push_atom(
         Atom::RequestsTotal => push_number(line, record.requests_total),
         Atom::VariableCount => push_number(line, variables(record).0),
         Atom::VariableBytes => push_number(line, variables(record).1),
+        Atom::Resident(unit) => push_number(line, own_memory().resident / unit),
+        Atom::AddressSpace(unit) => push_number(line, own_memory().address_space / unit),
+        Atom::FormattedTime(notation) => {
+            let text = scratch.clock.format(now.as_secs(), notation);
+            line.extend_from_slice(text.as_bytes());
+        }
+        Atom::LogVariable(name) => {
+            let noted = record.noted.iter().rfind(|(known, _)| known == name);
+            push_or_dash(line, noted.map(|(_, value)| value.as_bytes()));
+        }
     }
+}
+
+fn own_memory() -> sys::ProcessMemory {
+    sys::process_memory(std::process::id()).unwrap_or_default()
 }
 
 fn push_number(line: &mut Vec<u8>, number: u64) {

@@ -223,13 +223,16 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "Caches and memory that workers share.",
     ),
     coming("mule* spooler-*", "Details of mules and spoolers."),
-    coming(
-        "stats* st metric* enable-metrics memory-report carbon* snmp* plugin:carbon",
-        "Statistics.",
+    idle(
+        "carbon-retry-delay carbon-max-retry carbon-timeout carbon-idle-avg carbon-use-metrics carbon-no-workers",
+        "Details of telling Carbon.",
+        "it is told of the server and of every worker; what it does not take at once is told anew the next time",
     ),
-    coming(
-        "log-* logdate logfile-* logformat* plugin:rsyslog",
-        "Details of logs.",
+    coming("st metric* snmp*", "Metrics of the user's own."),
+    refused(
+        "log-zeromq",
+        "Logs over ZeroMQ.",
+        "there is no ZeroMQ here: give logger = socket:HOST:PORT, syslog or rsyslog:HOST:PORT",
     ),
     coming(
         "route-status route-remote-user final-route* response-route* error-route* error-page-* del-header rem-header collect-header \

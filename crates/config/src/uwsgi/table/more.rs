@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::{Draft, Entry, always, at_start, does, does_with_text, natural};
+use crate::ProcessAffixes;
 use crate::defaults::count;
 use crate::uwsgi::known::{is_on, leading_number};
-use crate::{LogTarget, ProcessAffixes};
 
 /// `Name: value`, as `add-header` has it.
 fn header(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
@@ -13,28 +13,6 @@ fn header(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
         .split_once(':')
         .ok_or_else(|| format!("'{value}' has to be NAME: VALUE"))?;
     draft.settings.added_headers.push(name, content)
-}
-
-/// `[NAME ]KIND[:ARGUMENT]`, as loggers have it: where it goes, if it is a file or a standard stream. Of the other kinds it
-/// is said that they are not there, and lines go where they went before.
-fn log_target(draft: &mut Draft<'_>, value: &str) -> Result<Option<LogTarget>, String> {
-    let plain = match value.split_once(' ') {
-        Some((name, rest)) if !name.contains(':') => rest.trim_start(),
-        _ => value,
-    };
-    let (kind, argument) = plain.split_once(':').unwrap_or((plain, ""));
-    Ok(match (kind, argument) {
-        ("stdio", _) | ("fd", "1") => Some(LogTarget::Stdout),
-        ("fd", "2") => Some(LogTarget::Stderr),
-        ("file", path) if !path.is_empty() => Some(LogTarget::File(at_start(draft, path))),
-        ("file", _) => return Err("the file has no path: write file:PATH".to_owned()),
-        _ => {
-            draft.notices.push(format!(
-                "the logger '{kind}' is not there yet: give stdio or file:PATH; lines go where they would without it"
-            ));
-            None
-        }
-    })
 }
 
 /// A directory of files, each the value of the variable it is named after (daemontools' envdir).
@@ -108,25 +86,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         "As logto: workers write to it under their own user anyway.",
         |d, v| {
             d.log_file = Some(at_start(d, v));
-            Ok(())
-        },
-    ),
-    does(
-        &["logger"],
-        "Log to stdio, file:PATH or fd:2; a name in front is allowed.",
-        |d, v| {
-            if let Some(target) = log_target(d, v)? {
-                d.settings.logs.error = target;
-            }
-            Ok(())
-        },
-    ),
-    does(
-        &["req-logger", "logger-req"],
-        "Where lines for requests go: stdio, file:PATH or fd:2.",
-        |d, v| {
-            let target = log_target(d, v)?;
-            d.request_log = target.or(d.request_log.take());
             Ok(())
         },
     ),

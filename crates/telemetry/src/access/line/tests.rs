@@ -43,6 +43,7 @@ fn line(format: &str, dialect: Dialect, wire: &str, client: &str) -> String {
         thread: 3,
         requests_of_worker: 7,
         requests_total: 12,
+        noted: &[],
     };
     let format = AccessFormat::compile(format, dialect, false).expect("a valid format");
     let mut scratch = Scratch::with_clock(LocalClock::utc());

@@ -1,0 +1,134 @@
+//! The server in numbers, as they are at this moment: from the scoreboard, the system, and what workers had counted before
+//! they ended.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use shared::{Tally, ThreadRow, WorkerState};
+use sys::monotonic_ms;
+use telemetry::statistics::{
+    ApplicationStatistics, CoreStatistics, CurrentRequest, SocketStatistics, Statistics, WorkerStatistics,
+    WorkerStatus,
+};
+
+use super::statistics::epoch;
+use super::{Era, Master, Process};
+use crate::listener::Listener;
+
+impl Master<'_> {
+    /// All of them.
+    pub(super) fn numbers(&self) -> Statistics {
+        let directory = std::env::current_dir().unwrap_or_default();
+        Statistics {
+            pid: self.pid,
+            uid: rustix::process::getuid().as_raw(),
+            gid: rustix::process::getgid().as_raw(),
+            directory: directory.to_string_lossy().into_owned(),
+            sockets: self.era.listeners.iter().map(of_socket).collect(),
+            workers: (1..=self.highest_number())
+                .map(|number| self.worker(number))
+                .collect(),
+        }
+    }
+
+    /// Workers that are configured, and those beyond that are there (TTIN).
+    fn highest_number(&self) -> u32 {
+        let there = self.processes.values().map(|process| process.view.number);
+        there.max().unwrap_or(0).max(self.era.settings.workers)
+    }
+
+    fn worker(&self, number: u32) -> WorkerStatistics {
+        let total = self.teller.total(number);
+        // During a reload there may be two under one number: the newer one is meant.
+        let processes = self
+            .processes
+            .values()
+            .filter(|process| process.view.number == number);
+        let resting = WorkerStatistics {
+            number,
+            requests: total.requests,
+            exceptions: total.exceptions,
+            harakiri: total.harakiri,
+            running_us: total.running_us,
+            last_spawn: total.last_spawn,
+            spawns: total.spawns,
+            sent: total.sent,
+            ..WorkerStatistics::default()
+        };
+        match processes.max_by_key(|process| process.view.age) {
+            Some(process) => with_process(resting, process, &self.era),
+            None => resting,
+        }
+    }
+}
+
+/// Adds what the process that is there has done.
+fn with_process(mut worker: WorkerStatistics, process: &Process, era: &Era) -> WorkerStatistics {
+    let row = &process.row;
+    let used = process.view.pid.and_then(sys::process_memory).unwrap_or_default();
+    worker.cores = row
+        .threads()
+        .take(era.settings.threads as usize)
+        .map(|thread| of_core(&thread))
+        .collect();
+    let exceptions = worker.cores.iter().map(|core| core.exceptions).sum();
+    let without = worker
+        .cores
+        .iter()
+        .map(|core| core.static_requests + core.routed_requests)
+        .sum();
+    worker.pid = process.view.pid.unwrap_or_default();
+    worker.requests_since_spawn = row.requests();
+    worker.requests += worker.requests_since_spawn;
+    worker.exceptions += exceptions;
+    worker.running_us += row.running_us();
+    worker.sent += row.sent();
+    worker.average_us = row.average_us();
+    (worker.resident, worker.address_space) = (used.resident, used.address_space);
+    worker.accepting = matches!(row.state(), WorkerState::Ready | WorkerState::WantsRetirement);
+    let busy = worker.cores.iter().any(|core| core.request.is_some());
+    worker.status = if busy {
+        WorkerStatus::Busy
+    } else {
+        WorkerStatus::Idle
+    };
+    let loaded = era.settings.application.is_some() && row.state() != WorkerState::Booting;
+    worker.application = loaded.then(|| ApplicationStatistics {
+        mount: era.settings.script_name.clone(),
+        startup_seconds: process.boot_ms.unwrap_or(0) / 1000,
+        requests: worker.requests_since_spawn.saturating_sub(without),
+        exceptions,
+    });
+    worker
+}
+
+fn of_core(row: &ThreadRow) -> CoreStatistics {
+    let request = row.current().map(|current| CurrentRequest {
+        line: current.request,
+        client: current.client,
+        started: epoch().saturating_sub(monotonic_ms().saturating_sub(current.started_ms) / 1000),
+    });
+    CoreStatistics {
+        requests: row.requests(),
+        static_requests: row.tally(Tally::Static),
+        routed_requests: row.tally(Tally::Routed),
+        exceptions: row.tally(Tally::Exceptions),
+        write_errors: row.tally(Tally::WriteErrors),
+        read_errors: row.tally(Tally::ReadErrors),
+        request,
+    }
+}
+
+fn of_socket(listener: &Arc<Listener>) -> SocketStatistics {
+    let (queue, queue_limit) = sys::accept_queue(listener.socket.as_fd()).unwrap_or_default();
+    let name = listener
+        .text
+        .split_once("://")
+        .map_or(listener.text.as_str(), |(_, rest)| rest);
+    SocketStatistics {
+        name: name.strip_prefix("unix:").unwrap_or(name).to_owned(),
+        protocol: listener.bind.wire.name(),
+        queue,
+        queue_limit,
+    }
+}

@@ -1,0 +1,328 @@
+"""uWSGI's ``stats``: the document, those who read it (uwsgitop, a Prometheus exporter), and those who are told."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import Server
+from harness.processes import free_port, wait_until
+
+StartServer = Callable[..., Server]
+
+APPLICATION = """\
+import time
+from pathlib import Path
+
+def application(environ, start_response):
+    path = environ["PATH_INFO"]
+    if path == "/raise":
+        raise RuntimeError("as asked")
+    if path == "/wait":
+        Path("waiting").touch()
+        while not Path("go").exists():
+            time.sleep(0.01)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"x" * 100]
+"""
+
+# The document of uWSGI 2.0.31 with a master, and no optional subsystem: names of its members, in order.
+TOP = [
+    "version",
+    "listen_queue",
+    "listen_queue_errors",
+    "signal_queue",
+    "load",
+    "pid",
+    "uid",
+    "gid",
+    "cwd",
+    "locks",
+    "sockets",
+    "workers",
+]
+SOCKET = ["name", "proto", "queue", "max_queue", "shared", "can_offload"]
+WORKER = [
+    "id",
+    "pid",
+    "accepting",
+    "requests",
+    "delta_requests",
+    "exceptions",
+    "harakiri_count",
+    "signals",
+    "signal_queue",
+    "status",
+    "rss",
+    "vsz",
+    "running_time",
+    "last_spawn",
+    "respawn_count",
+    "tx",
+    "avg_rt",
+    "apps",
+    "cores",
+]
+APPLICATIONS = ["id", "modifier1", "mountpoint", "startup_time", "requests", "exceptions", "chdir"]
+CORE = [
+    "id",
+    "requests",
+    "static_requests",
+    "routed_requests",
+    "offloaded_requests",
+    "write_errors",
+    "read_errors",
+    "in_request",
+    "vars",
+    "req_info",
+]
+
+CONFIGURATION = """[uwsgi]
+http-socket = {tcp}
+wsgi-file = app.py
+master = true
+static-map = /static=files
+route = ^/rule return:403
+"""
+
+
+def written(directory: Path, more: str = "") -> str:
+    (directory / "app.py").write_text(APPLICATION)
+    (directory / "files").mkdir()
+    (directory / "files/a.txt").write_text("file")
+    (directory / "uwsgi.ini").write_text(CONFIGURATION.replace("{tcp}", "$(ADDRESS)") + more)
+    return "uwsgi.ini"
+
+
+def started(start_server: StartServer, directory: Path, more: str = "", **environment: str) -> Server:
+    file = written(directory, more)
+    return start_server("uwsgi", file, cwd=directory, environment={"ADDRESS": "{tcp}", **environment})
+
+
+def read_all(address: tuple[str, int] | str) -> bytes:
+    """What a socket sends to whoever connects."""
+    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+    with closing(socket.socket(family)) as client:
+        client.settimeout(60)
+        client.connect(address)
+        return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+def document(server: Server) -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(read_all(server.addresses["tcp2"]))
+    return parsed
+
+
+def test_the_document_has_every_key_in_uwsgis_order(start_server: StartServer, tmp_path: Path) -> None:
+    server = started(start_server, tmp_path, "processes = 2\nthreads = 3\nstats = $(STATS)\n", STATS="{tcp2}")
+    found = document(server)
+    assert list(found) == TOP
+    assert found["version"] == "2.0.31"
+    assert found["pid"] == server.process.pid
+    assert found["cwd"] == str(tmp_path)
+    assert [list(one) for one in found["locks"]] == [
+        ["user 0"],
+        ["signal"],
+        ["filemon"],
+        ["timer"],
+        ["rbtimer"],
+        ["cron"],
+        ["rpc"],
+        ["snmp"],
+    ]
+    assert [list(one) for one in found["sockets"]] == [SOCKET]
+    assert found["sockets"][0]["name"] == "{}:{}".format(*server.address)
+    assert found["sockets"][0]["proto"] == "http"
+    assert found["sockets"][0]["max_queue"] > 0
+    assert [worker["id"] for worker in found["workers"]] == [1, 2]
+    for worker in found["workers"]:
+        assert list(worker) == WORKER
+        assert [list(core) for core in worker["cores"]] == [CORE] * 3
+        assert worker["rss"] > 0
+        assert worker["vsz"] > worker["rss"]
+        assert worker["respawn_count"] == 1
+        assert abs(worker["last_spawn"] - time.time()) < 3600
+
+
+def test_requests_are_counted_by_what_became_of_them(start_server: StartServer, tmp_path: Path) -> None:
+    server = started(start_server, tmp_path, "stats = $(STATS)\n", STATS="{tcp2}")
+    # An answer leaves before it is booked.
+    assert wait_until(lambda: document(server)["workers"][0]["requests"] == 1, 60)
+    before = document(server)["workers"][0]
+    with server.connect() as client:
+        for path, status in [("/", 200), ("/static/a.txt", 200), ("/rule", 403), ("/raise", 500)]:
+            assert client.get(path).status == status
+    assert wait_until(lambda: document(server)["workers"][0]["requests"] == before["requests"] + 4, 60)
+    assert wait_until(lambda: document(server)["workers"][0]["exceptions"] == 1, 60)
+    worker = document(server)["workers"][0]
+    assert list(worker["apps"][0]) == APPLICATIONS
+    assert worker["exceptions"] == 1
+    assert worker["apps"][0]["exceptions"] == 1
+    assert worker["apps"][0]["requests"] == worker["requests"] - 2
+    assert worker["cores"][0]["static_requests"] == 1
+    assert worker["cores"][0]["routed_requests"] == 1
+    assert worker["tx"] > before["tx"] + 200
+    assert worker["status"] == "idle"
+    assert worker["cores"][0]["in_request"] == 0
+
+
+def test_a_request_in_progress_is_shown_without_what_is_secret(start_server: StartServer, tmp_path: Path) -> None:
+    server = started(start_server, tmp_path, "threads = 2\nstats = $(STATS)\n", STATS="{tcp2}")
+    with server.connect() as client:
+        client.send(b"GET /wait?a=b HTTP/1.1\r\nHost: a\r\nCookie: secret\r\nConnection: close\r\n\r\n")
+        assert wait_until((tmp_path / "waiting").exists, 60)
+        worker = document(server)["workers"][0]
+        (tmp_path / "go").touch()
+        assert client.read_response().status == 200
+    assert worker["status"] == "busy"
+    busy = [core for core in worker["cores"] if core["in_request"]]
+    assert [core["vars"] for core in busy] == [
+        ["REQUEST_METHOD=GET", "REQUEST_URI=/wait?a=b", "REMOTE_ADDR=127.0.0.1", ""]
+    ]
+    assert abs(busy[0]["req_info"]["request_start"] - time.time()) < 3600
+
+
+def test_numbers_outlive_the_process_that_counted_them(start_server: StartServer, tmp_path: Path) -> None:
+    server = started(start_server, tmp_path, "stats = $(STATS)\n", STATS="{tcp2}")
+    first = document(server)["workers"][0]
+    os.kill(first["pid"], 9)
+    assert wait_until(lambda: document(server)["workers"][0]["pid"] not in (0, first["pid"]), 60)
+    second = document(server)["workers"][0]
+    assert second["respawn_count"] == 2
+    assert second["requests"] >= first["requests"]
+    assert second["delta_requests"] == 0
+
+
+def test_the_shapes_of_the_document_and_its_unix_socket(start_server: StartServer, tmp_path: Path) -> None:
+    more = "stats = stats.sock\nstats-http = true\nstats-minified = true\nstats-no-cores = true\nvacuum = true\n"
+    server = started(start_server, tmp_path, more)
+    head, _, text = read_all(str(tmp_path / "stats.sock")).partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    assert lines[0] == b"HTTP/1.0 200 OK"
+    assert b"Content-Type: application/json" in lines
+    assert b"Access-Control-Allow-Origin: *" in lines
+    assert b"\t" not in text
+    assert "cores" not in json.loads(text)["workers"][0]
+    server.stop()
+    assert not (tmp_path / "stats.sock").exists()
+
+
+def test_whoever_takes_nothing_keeps_nobody_else_waiting(start_server: StartServer, tmp_path: Path) -> None:
+    server = started(start_server, tmp_path, "stats = $(STATS)\n", STATS="{tcp2}")
+    silent = []
+    for _ in range(80):
+        client = socket.create_connection(server.addresses["tcp2"], 60)  # type: ignore[arg-type]
+        silent.append(client)
+    assert list(document(server)) == TOP
+    with server.connect() as client:
+        assert client.get("/").status == 200
+    for client_socket in silent:
+        client_socket.close()
+
+
+def screens(command: list[str]) -> Iterator[str]:
+    """What a program shows on a terminal, more and more of it."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ.update(TERM="xterm", LINES="40", COLUMNS="200")
+        os.execv(command[0], command)
+    shown = b""
+    deadline = time.monotonic() + 60
+    try:
+        while time.monotonic() < deadline:
+            if select.select([terminal], [], [], 1)[0]:
+                try:
+                    shown += os.read(terminal, 65536)
+                except OSError:
+                    break
+                yield shown.decode(errors="replace")
+        raise AssertionError(f"{command} showed nothing of the kind: {shown!r}")
+    finally:
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+        os.close(terminal)
+
+
+@pytest.mark.parametrize("http", [False, True])
+def test_uwsgitop_shows_the_workers(start_server: StartServer, tmp_path: Path, http: bool) -> None:
+    more = f"processes = 2\nstats = $(STATS)\nstats-http = {str(http).lower()}\n"
+    server = started(start_server, tmp_path, more, STATS="{tcp2}")
+    host, port = server.addresses["tcp2"]
+    address = f"{'http://' if http else ''}{host}:{port}"
+    uwsgitop = str(Path(sys.executable).parent / "uwsgitop")
+    wanted = ["uwsgi-2.0.31", f"masterpid: {server.process.pid}", "LastSpwn", "idle"]
+    for shown in screens([uwsgitop, address]):
+        if all(word in shown for word in wanted):
+            break
+
+
+def test_a_prometheus_exporter_reads_it(start_server: StartServer, tmp_path: Path) -> None:
+    collectors = pytest.importorskip("uwsgi_prometheus.collectors")
+    server = started(start_server, tmp_path, "stats = $(STATS)\nstats-http = true\n", STATS="{tcp2}")
+    host, port = server.addresses["tcp2"]
+    collector = collectors.UWSGIStatsCollector(stats_url=f"http://{host}:{port}", timeout=60)
+    samples = {sample.name: sample.value for family in collector.collect() for sample in family.samples}
+    assert samples["uwsgi_requests_total"] >= 1
+    assert samples["uwsgi_harakiris_total"] == 0
+    assert samples["uwsgi_listen_queue_requests"] == 0
+
+
+def test_statsd_and_a_file_are_told(start_server: StartServer, tmp_path: Path) -> None:
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as statsd:
+        statsd.settimeout(60)
+        statsd.bind(("127.0.0.1", 0))
+        more = (
+            f"stats-push = statsd:127.0.0.1:{statsd.getsockname()[1]},mine\n"
+            "stats-push = file:path=told.json,freq=1,separator=;\nstats-pusher-default-freq = 1\n"
+        )
+        started(start_server, tmp_path, more)
+        seen: dict[str, str] = {}
+        while "mine.worker.1.core.0.requests" not in seen:
+            name, _, value = statsd.recv(4096).decode().partition(":")
+            seen[name] = value
+        assert seen["mine.core.busy_workers"].endswith("|g")
+        assert seen["mine.worker.1.requests"].endswith("|c")
+    assert wait_until(lambda: ";" in told.read_text() if (told := tmp_path / "told.json").exists() else False, 60)
+    assert list(json.loads((tmp_path / "told.json").read_text().split(";")[0])) == TOP
+
+
+def test_carbon_is_told(start_server: StartServer, tmp_path: Path) -> None:
+    with closing(socket.socket()) as carbon:
+        carbon.settimeout(60)
+        carbon.bind(("127.0.0.1", 0))
+        carbon.listen()
+        more = f"carbon = 127.0.0.1:{carbon.getsockname()[1]}\ncarbon-freq = 1\ncarbon-root = tests\ncarbon-id = a.b\n"
+        started(start_server, tmp_path, more)
+        with closing(carbon.accept()[0]) as peer:
+            peer.settimeout(60)
+            text = b"".join(iter(lambda: peer.recv(65536), b"")).decode()
+    first = text.splitlines()[0].split(" ")
+    assert first[0].startswith("tests.")
+    assert first[0].endswith(".a_b.requests")
+    assert abs(int(first[2]) - time.time()) < 3600
+
+
+def test_a_carbon_that_is_not_there_is_told_of_once(start_server: StartServer, tmp_path: Path) -> None:
+    server = started(start_server, tmp_path, f"carbon = 127.0.0.1:{free_port()}\ncarbon-freq = 1\n")
+    assert wait_until(lambda: "statistics cannot be sent to carbon" in server.log, 60)
+    with server.connect() as client:
+        assert client.get("/").status == 200
+
+
+def test_the_log_line_begins_with_the_memory(start_server: StartServer, tmp_path: Path) -> None:
+    server = started(start_server, tmp_path, "memory-report = true\n")
+    assert wait_until(lambda: "bytes/" in server.log, 60)
+    line = next(line for line in server.log.splitlines() if "bytes/" in line)
+    assert line.startswith("{address space usage: ")
+    assert "} {rss usage: " in line
+    assert "} [pid: " in line
