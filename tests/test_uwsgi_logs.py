@@ -140,7 +140,8 @@ def test_a_log_that_is_too_large_is_set_aside_and_everybody_goes_on_in_the_new_o
     assert wait_until(lambda: get(server, "/" + "x" * 200) or (tmp_path / "old.log").exists(), 60)
     # The workers follow when they are told to.
     assert wait_until(lambda: get(server, "/afterwards") or "/afterwards" in (tmp_path / "a.log").read_text(), 60)
-    assert "Starting uWSGI" in (tmp_path / "old.log").read_text() or (tmp_path / "a.log").stat().st_size < 4000
+    # It may have been set aside more than once by now.
+    assert (tmp_path / "old.log").stat().st_size > 2000
 
 
 def test_a_log_is_emptied_at_start_and_has_its_mode(start_server: StartServer, tmp_path: Path) -> None:
