@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measure servers side by side: requests per second, and the server's CPU time per request.
+"""Measure servers side by side: requests per second, the server's CPU time per request, and how long clients wait.
 
 Each server is started in turn, for several rounds, pinned to CPU 0; wrk runs on CPU 1. On a shared machine only ratios
 within one run mean something, and CPU time per request is the figure to trust. Needs wrk and taskset.
@@ -61,8 +61,14 @@ def wait_until_it_listens(port: int, server: subprocess.Popen[bytes]) -> None:
     sys.exit(f"{server.args!r} does not listen")
 
 
-def measure(command: str, application: str) -> tuple[float, float]:
-    """Requests per second, and microseconds of the server's CPU per request."""
+def milliseconds(text: str, percentile: str) -> float:
+    """What wrk says of that percentile."""
+    value, unit = re.search(rf"^ +{percentile}% +([\d.]+)(us|ms|s|m)$", text, re.M).groups()  # type: ignore[union-attr]
+    return float(value) * {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}[unit]
+
+
+def measure(command: str, application: str) -> tuple[float, ...]:
+    """Requests per second, microseconds of the server's CPU per request; median and 99th percentile in milliseconds."""
     port = free_port()
     words = shlex.split(command.format(address=f"127.0.0.1:{port}", application=application))
     words[0] = str(Path(words[0]).absolute()) if "/" in words[0] else words[0]
@@ -70,13 +76,14 @@ def measure(command: str, application: str) -> tuple[float, float]:
         server = subprocess.Popen(["taskset", "-c", "0", *words], cwd=APPS, stdout=nothing, stderr=nothing)
     try:
         wait_until_it_listens(port, server)
-        load = ["taskset", "-c", "1", "wrk", "-t1", f"-c{CONNECTIONS}", f"http://127.0.0.1:{port}/"]
+        load = ["taskset", "-c", "1", "wrk", "-t1", "--latency", "--timeout", "30s"]
+        load += [f"-c{CONNECTIONS}", f"http://127.0.0.1:{port}/"]
         subprocess.run([*load, "-d1"], check=True, capture_output=True)
         before = cpu_seconds(server.pid)
         done = subprocess.run([*load, f"-d{SECONDS}"], check=True, capture_output=True, text=True).stdout
         used = cpu_seconds(server.pid) - before
         requests = int(re.search(r"(\d+) requests in", done)[1])  # type: ignore[index]
-        return requests / SECONDS, used / requests * 1e6
+        return requests / SECONDS, used / requests * 1e6, milliseconds(done, "50"), milliseconds(done, "99")
     finally:
         server.send_signal(signal.SIGTERM)
         try:
@@ -91,14 +98,14 @@ def main() -> None:
         sys.exit(__doc__)
     workload, servers = sys.argv[1], dict(argument.split("=", 1) for argument in sys.argv[2:])
     application = APPLICATIONS.get(workload, f"workloads:{workload}")
-    results: dict[str, list[tuple[float, float]]] = {name: [] for name in servers}
+    results: dict[str, list[tuple[float, ...]]] = {name: [] for name in servers}
     for _ in range(ROUNDS):
         for name, command in servers.items():
             results[name].append(measure(command, application))
-    print("| server | requests/s | CPU µs per request |\n|---|---:|---:|")
-    for name, rounds in sorted(results.items(), key=lambda item: statistics.median(cpu for _, cpu in item[1])):
-        rate, cpu = (statistics.median(column) for column in zip(*rounds, strict=True))
-        print(f"| {name} | {rate:,.0f} | {cpu:.1f} |")
+    print("| server | requests/s | CPU µs per request | p50 ms | p99 ms |\n|---|---:|---:|---:|---:|")
+    for name, rounds in sorted(results.items(), key=lambda item: statistics.median(row[1] for row in item[1])):
+        rate, cpu, half, most = (statistics.median(column) for column in zip(*rounds, strict=True))
+        print(f"| {name} | {rate:,.0f} | {cpu:.1f} | {half:.2f} | {most:.2f} |")
 
 
 if __name__ == "__main__":
