@@ -23,6 +23,8 @@ from harness import RawClient, Server
 from harness.command import run_command
 from harness.processes import free_port, wait_until
 from projects import copy_of
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 StartServer = Callable[..., Server]
 SAFETY_SECONDS = 60.0
@@ -217,6 +219,24 @@ def test_a_stop_waits_for_the_same_and_says_so_in_the_same_words(
 
 
 @beside_the_real_one
+def test_a_websocket_that_is_rejected_is_told_in_the_same_words(site: Path) -> None:
+    said = []
+    for command in (REAL, OURS):
+        port = free_port()
+        with running([*command, "--port", str(port), "--no-access-log", "main:app"], site) as process:
+            process.wait_for_log("running on")
+            for path in ("private?a=b", "denied"):
+                with pytest.raises(InvalidStatus):
+                    connect(f"ws://127.0.0.1:{port}/{path}", open_timeout=SAFETY_SECONDS)
+            process.wait_for_log("connection rejected (418")
+            process.end(signal.SIGTERM)
+            lines = re.sub(r"127\.0\.0\.1:\d+", "CLIENT", process.log).splitlines()
+            said.append([line for line in lines if "WebSocket" in line or "rejected" in line])
+    assert said[0] == said[1]
+    assert len(said[0]) == 4
+
+
+@beside_the_real_one
 def test_every_option_of_the_real_help_is_there(site: Path) -> None:
     real = subprocess.run([*REAL, "--help"], capture_output=True, text=True, timeout=SAFETY_SECONDS)
     ended = run_command("uvicorn", "--help", cwd=site, timeout=SAFETY_SECONDS)
@@ -330,7 +350,7 @@ def test_an_inherited_socket_is_served(site: Path) -> None:
         port = listener.getsockname()[1]
         command = [*OURS, "--fd", str(listener.fileno()), "main:app"]
         with running(command, site, pass_fds=(listener.fileno(),)) as process:
-            process.wait_for_log("Uvicorn running on")
+            process.wait_for_log(f"Uvicorn running on socket ('127.0.0.1', {port}) (Press CTRL+C to quit)")
             assert get(port).body == b"hello"
             assert process.end(signal.SIGTERM) == -signal.SIGTERM
 

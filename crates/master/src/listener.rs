@@ -226,7 +226,14 @@ fn open(bind: &Bind, backlog: i32, settings: &Settings) -> Result<Listener, Open
         Address::Unix(path) => (open_unix(path, backlog, settings)?, Some(path.clone())),
         Address::Descriptor(number) => (adopt(*number)?, None),
     };
-    Ok(listener(socket, bind, file)?)
+    let mut listener = listener(socket, bind, file)?;
+    if let (Address::Descriptor(_), Dialect::Uvicorn, Some(address)) =
+        (&bind.address, settings.dialect, listener.local_address)
+    {
+        // It does not say of an inherited socket what it speaks there.
+        listener.text = format!("socket ('{}', {})", address.ip(), address.port());
+    }
+    Ok(listener)
 }
 
 fn listener(socket: Socket, bind: &Bind, file: Option<PathBuf>) -> io::Result<Listener> {

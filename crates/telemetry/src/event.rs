@@ -47,6 +47,14 @@ pub enum Event {
     Lifespan(LifespanStep),
     /// A WebSocket has been accepted (logged by the worker). `client`: address and port; `target`: with the query.
     WebSocketAccepted { client: String, target: String },
+    /// A WebSocket's handshake was answered with this status line (`403 Forbidden`), by the application or for want of its
+    /// answer.
+    WebSocketRejected {
+        client: String,
+        target: String,
+        status_line: String,
+        by_application: bool,
+    },
     /// An accepted WebSocket's connection has ended.
     WebSocketClosed,
     /// The worker leaves, and waits for this (ASGI; logged by the worker).

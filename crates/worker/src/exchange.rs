@@ -550,6 +550,11 @@ impl Exchange {
         self.work.close = true;
     }
 
+    /// The access log does not tell of this request, because something else does.
+    pub fn leave_unlogged(&mut self) {
+        self.work.routed.unlogged = true;
+    }
+
     /// The client is as good as gone: whatever is queued, the connection closes.
     pub fn give_up(&mut self) {
         self.connection.ending = Ending::Now;

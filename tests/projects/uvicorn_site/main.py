@@ -12,7 +12,8 @@ from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 
 async def index(request: Request) -> Response:
@@ -46,6 +47,14 @@ async def behind(request: Request) -> Response:
     return PlainTextResponse("behind", background=BackgroundTask(until_released, "behind"))
 
 
+async def private(websocket: WebSocket) -> None:
+    await websocket.close()
+
+
+async def denied(websocket: WebSocket) -> None:
+    await websocket.send_denial_response(PlainTextResponse("a teapot", status_code=418))
+
+
 async def scope(request: Request) -> Response:
     keys = ("path", "root_path", "scheme", "client")
     return JSONResponse(
@@ -65,7 +74,8 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
 def create_app() -> Starlette:
     handlers = (index, log, slow, held, behind, scope, broken)
     routes = [Route("/" if handler is index else f"/{handler.__name__}", handler) for handler in handlers]
-    return Starlette(routes=routes, lifespan=lifespan)
+    websockets = [WebSocketRoute(f"/{handler.__name__}", handler) for handler in (private, denied)]
+    return Starlette(routes=[*routes, *websockets], lifespan=lifespan)
 
 
 app = create_app()

@@ -29,7 +29,7 @@ pub(super) fn lines(event: &Event) -> Lines {
         }
         Event::Lifespan(step) => vec![super::lifespan(*step)],
         Event::Lingering(linger) => super::lingering(*linger, false),
-        Event::WebSocketAccepted { .. } | Event::WebSocketClosed => vec![],
+        Event::WebSocketAccepted { .. } | Event::WebSocketRejected { .. } | Event::WebSocketClosed => vec![],
         Event::WorkerExiting { pid, .. } => vec![(Info, format!("Worker exiting (pid: {pid})"))],
         Event::WorkerRecycling { .. } => {
             vec![(Info, "Autorestarting worker after current request.".to_owned())]

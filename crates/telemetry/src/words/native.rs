@@ -46,7 +46,7 @@ pub(super) fn lines(event: &Event) -> Lines {
         )],
         Event::Lifespan(step) => vec![super::lifespan(*step)],
         Event::Lingering(linger) => super::lingering(*linger, false),
-        Event::WebSocketAccepted { .. } | Event::WebSocketClosed => vec![],
+        Event::WebSocketAccepted { .. } | Event::WebSocketRejected { .. } | Event::WebSocketClosed => vec![],
         Event::WorkerExiting { pid, .. } => vec![(Debug, format!("Worker with pid {pid} is leaving"))],
         Event::WorkerRecycling { pid, requests } => vec![(
             Info,

@@ -285,6 +285,16 @@ fn each_event_has_the_words_of_its_dialect() {
         (Uvicorn, Event::WebSocketClosed, "Info connection closed"),
         (
             Uvicorn,
+            Event::WebSocketRejected {
+                client: "127.0.0.1:54321".to_owned(),
+                target: "/ws".to_owned(),
+                status_line: "403 Forbidden".to_owned(),
+                by_application: true,
+            },
+            "Info 127.0.0.1:54321 - \"WebSocket /ws\" 403|Info connection rejected (403 Forbidden)",
+        ),
+        (
+            Uvicorn,
             Event::Lingering(Linger::Connections),
             "Info Waiting for connections to close. (CTRL+C to force quit)",
         ),

@@ -31,6 +31,20 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
             (Info, format!("{client} - \"WebSocket {target}\" [accepted]")),
             (Info, "connection open".to_owned()),
         ],
+        Event::WebSocketRejected {
+            client,
+            target,
+            status_line,
+            by_application,
+        } => {
+            let status = status_line.split(' ').next().unwrap_or_default();
+            let answered = (Info, format!("{client} - \"WebSocket {target}\" {status}"));
+            let rejected = (Info, format!("connection rejected ({status_line})"));
+            match by_application {
+                true => vec![answered, rejected],
+                false => vec![rejected],
+            }
+        }
         Event::WebSocketClosed => vec![(Info, "connection closed".to_owned())],
         Event::WorkerExiting { pid, served: true } => {
             vec![(Info, format!("Finished server process [{pid}]"))]

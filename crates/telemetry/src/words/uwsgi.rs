@@ -45,7 +45,7 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
         ],
         Event::Lifespan(step) => vec![super::lifespan(*step)],
         Event::Lingering(linger) => super::lingering(*linger, false),
-        Event::WebSocketAccepted { .. } | Event::WebSocketClosed => vec![],
+        Event::WebSocketAccepted { .. } | Event::WebSocketRejected { .. } | Event::WebSocketClosed => vec![],
         Event::WorkerExiting { .. } => vec![],
         Event::WorkerRecycling { pid, .. } => {
             vec![(Info, format!("...The work of process {pid} is done. Seeya!"))]

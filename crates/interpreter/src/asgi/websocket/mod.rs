@@ -15,6 +15,7 @@ mod link;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use config::Dialect;
 use protocol::websocket::{
     ABNORMAL, GOING_AWAY, Handshake, INTERNAL_ERROR, Kind, LONGEST_REASON, Limits, NORMAL, SERVICE_RESTART,
     SendFault, is_sendable,
@@ -233,8 +234,25 @@ impl WebSocketSession {
         received(py, message).map(Some)
     }
 
+    /// Tells the log of a handshake that has been answered with a response.
+    fn tell_rejection(&self, exchange: &mut Exchange, by_application: bool) {
+        let driver = self.driver();
+        if driver.settings().dialect != Dialect::Uvicorn {
+            return;
+        }
+        // As the acceptance is told: there, and not in the access log.
+        exchange.leave_unlogged();
+        let status = exchange.response().status();
+        driver.log().event(&Event::WebSocketRejected {
+            client: format!("{}:{}", exchange.client_address(), exchange.client_port()),
+            target: String::from_utf8_lossy(exchange.head().target()).into_owned(),
+            status_line: format!("{status} {}", protocol::reason_phrase(status)),
+            by_application,
+        });
+    }
+
     /// Answers a handshake with an error page, and takes note of the end.
-    fn deny(&self, py: Python<'_>, status: u16) -> PyResult<()> {
+    fn deny(&self, py: Python<'_>, status: u16, by_application: bool) -> PyResult<()> {
         let mut guard = self.lock();
         let state = &mut *guard;
         let mut exchange = match std::mem::replace(&mut state.place, Place::Over) {
@@ -247,6 +265,7 @@ impl WebSocketSession {
         if state.mail.end().is_none_or(|end| end.is_own) {
             exchange.close_after_answer();
             exchange.fail(status);
+            self.tell_rejection(&mut exchange, by_application);
         } else {
             exchange.give_up();
         }
@@ -268,7 +287,7 @@ impl WebSocketSession {
         match place {
             Place::Connecting(..) | Place::Denying(..) => {
                 drop(guard);
-                self.deny(py, status)
+                self.deny(py, status, false)
             }
             Place::Open(link) => {
                 link.all_answered(mail, self.driver());
@@ -492,7 +511,7 @@ impl WebSocketSession {
         match place {
             Place::Connecting(..) => {
                 drop(guard);
-                self.deny(py, 403)?;
+                self.deny(py, 403, true)?;
             }
             Place::Open(link) if !link.socket.has_closed() => {
                 check_close(code, &reason)?;
@@ -563,6 +582,7 @@ impl WebSocketSession {
             return Ok(Progress::Done);
         };
         let fault = exchange.finish();
+        self.tell_rejection(&mut exchange, true);
         state.mail.close(ABNORMAL, "", true);
         let receivers = take_if(true, &mut state.receivers);
         drop(guard);
