@@ -113,7 +113,6 @@ impl Reloader {
         if let Some(events) = &mut self.events {
             events.watch(&files, &self.log);
         }
-        let now = SystemTime::now();
         let mut found = Vec::new();
         for file in files {
             let Ok(modified) = std::fs::metadata(&file).and_then(|about| about.modified()) else {
@@ -122,7 +121,8 @@ impl Reloader {
             let is_changed = match self.known.insert(file.clone(), modified) {
                 Some(before) => before != modified,
                 // Seen for the first time, only a time between the import and now is a sign of a change.
-                None => self.since <= modified && modified <= now,
+                // Asked for after the file was looked at: one that is written meanwhile is no file of the future.
+                None => self.since <= modified && modified <= SystemTime::now(),
             };
             if is_changed {
                 found.push(file);
