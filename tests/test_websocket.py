@@ -422,8 +422,12 @@ def test_each_bad_frame_ends_its_connection_with_the_right_code(
                 assert client.expect_close(code), name
         other.send("undisturbed")
         assert other.recv(SAFETY_SECONDS) == "undisturbed"
-    codes = [line.split()[1] for line in site.journal() if line.startswith("disconnect")]
-    assert codes[:-1] == [str(code) for _, code in BAD_FRAMES.values()]
+
+    def codes() -> list[str]:
+        return [line.split()[1] for line in site.journal() if line.startswith("disconnect")]
+
+    assert wait_until(lambda: len(codes()) == len(BAD_FRAMES) + 1, SAFETY_SECONDS), codes()
+    assert codes()[:-1] == [str(code) for _, code in BAD_FRAMES.values()]
 
 
 def test_messages_before_a_bad_frame_are_answered(site: Site) -> None:
