@@ -1,12 +1,17 @@
-"""Django Channels, Litestar and Quart: unmodified applications over HTTP and WebSocket, on asyncio and uvloop."""
+"""Unmodified applications over HTTP and WebSocket, on asyncio and uvloop: Django Channels, Litestar, Quart; and, by httpx,
+Starlette, FastAPI and Django.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from harness import Server
 from harness.processes import wait_until
@@ -149,4 +154,75 @@ def test_quart_websockets(tmp_path: Path, start_server: StartServer, loop: str) 
             client.recv(SAFETY_SECONDS)
         assert closed.value.rcvd is not None and closed.value.rcvd.code == 4001
     assert status_of_refusal(server, "/private") == 401
+    assert "Traceback" not in server.log
+
+
+CONTENT = bytes(range(256)) * 2_000
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+# Project, application, and requests: method, path, options of httpx, and what the answer must be.
+SITES: dict[str, tuple[str, list[tuple[str, str, dict[str, Any], Any]]]] = {
+    "starlette_site:app": (
+        "asgi_site",
+        [
+            ("GET", "/?q=1", {}, {"greeting": "from the lifespan", "query": {"q": "1"}, "ran": 0}),
+            ("POST", "/upload", {"files": {"file": ("a.bin", CONTENT)}}, {"name": "a.bin", "sha256": DIGEST}),
+            ("GET", "/stream", {}, "".join(f"block {number}\n" for number in range(100))),
+        ],
+    ),
+    "fastapi_site:app": (
+        "asgi_site",
+        [
+            ("GET", "/items/7?q=x", {}, {"id": 7, "q": "x", "dependency_thread": "other"}),
+            ("POST", "/items", {"json": {"name": "a", "price": 2.5}}, {"name": "a", "total": 5.0}),
+            ("POST", "/upload", {"files": {"file": ("b.bin", CONTENT)}}, {"name": "b.bin", "size": len(CONTENT)}),
+            ("GET", "/missing", {}, {"detail": "no such thing"}),
+        ],
+    ),
+    "quart_site:app": (
+        "asgi_site",
+        [
+            ("GET", "/?name=Ann", {}, {"hello": "Ann"}),
+            ("POST", "/echo", {"content": "grüß"}, "grüß"),
+            ("GET", "/stream", {}, "".join(f"block {number}\n" for number in range(50))),
+        ],
+    ),
+    "myproject.asgi:application": (
+        "django_site",
+        [
+            ("POST", "/json", {"json": {"a": [1, 2]}}, {"got": {"a": [1, 2]}}),
+            (
+                "POST",
+                "/upload",
+                {"files": {"document": ("c.bin", CONTENT)}, "data": {"title": "t"}},
+                {"name": "c.bin", "size": len(CONTENT), "sha256": DIGEST, "title": "t"},
+            ),
+            ("GET", "/stream", {}, "".join(f"line {number}\n" for number in range(1000))),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("application", SITES)
+def test_httpx_gets_every_answer_on_a_few_connections(
+    tmp_path: Path, start_server: StartServer, loop: str, application: str
+) -> None:
+    project, requests = SITES[application]
+    lifespan = ["--lifespan", "off"] if project == "django_site" else []
+    server = start_server(
+        "uvicorn", "--port", "{port}", "--loop", loop, *lifespan, application, cwd=copy_of(project, tmp_path)
+    )
+    host, port = server.address
+
+    async def ask_all() -> list[httpx.Response]:
+        limits = httpx.Limits(max_connections=5)
+        async with httpx.AsyncClient(
+            base_url=f"http://{host}:{port}", limits=limits, timeout=SAFETY_SECONDS, trust_env=False
+        ) as client:
+            asked = [client.request(method, path, **options) for method, path, options, _ in requests * 10]
+            return await asyncio.gather(*asked)
+
+    for response, (_, path, _, expected) in zip(asyncio.run(ask_all()), requests * 10, strict=True):
+        answer = response.text if isinstance(expected, str) else response.json()
+        assert answer == expected, (path, response)
     assert "Traceback" not in server.log
