@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     AddedHeaders, Asgi, Believed, Cgi, Commons, Control, Dialect, Gateways, HeaderRules, Interface, Level,
     Limits, Loading, LogTarget, Loggers, Logs, ProcessAffixes, ProxyProtocol, ReloadWatch, Routes, Settings,
-    StaticFiles, StatisticsSettings, Timeouts, UnixSocketRights, WorkerLimits,
+    StaticFiles, StatisticsSettings, Supervision, Timeouts, UnixSocketRights, WorkerLimits,
 };
 
 /// The access log format of Apache's "combined" log, in gunicorn's notation: gunicorn's default, and the native one.
@@ -104,6 +104,7 @@ pub(crate) fn settings(dialect: Dialect) -> Settings {
         cgi: Cgi::default(),
         commons: Commons::default(),
         statistics: StatisticsSettings::default(),
+        supervision: Supervision::default(),
     }
 }
 

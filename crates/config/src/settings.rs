@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::{
     Commons, Loading, LogRotation, LogSelection, Loggers, Routes, StaticFiles, StatisticsSettings,
-    WorkerLimits,
+    Supervision, WorkerLimits,
 };
 
 /// Which server the user thinks they are talking to: decides log wording, exit codes and the meaning of signals.
@@ -141,6 +141,8 @@ pub struct Settings {
     pub commons: Commons,
     /// To whom the server tells its numbers.
     pub statistics: StatisticsSettings,
+    /// What the master does beside keeping its workers.
+    pub supervision: Supervision,
 }
 
 /// CGI scripts (RFC 3875).

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use config::{Dialect, Interface, RawValue, ReloadWatch, Settings};
+use config::{Dialect, Interface, Moment, RawValue, ReloadWatch, Settings};
 use master::{AideSeat, HookFailed, Host, Listener, MasterView, WorkerSeat, WorkerView};
 use protocol::gateway::FirstLine;
 use protocol::proxy::Versions;
@@ -233,6 +233,8 @@ impl Interpreter {
                 1
             })?;
         }
+        let hooks = |moment| master::run_hooks_of_worker(settings, moment, &seat.log);
+        hooks(Moment::PostFork)?;
         if let Some(umask) = settings.umask {
             rustix::process::umask(rustix::fs::Mode::from_raw_mode(umask as _));
         }
@@ -267,6 +269,15 @@ impl Interpreter {
         self.hooks
             .require(py, "post_worker_init", &[Argument::ThisWorker], 1)
             .map_err(|failure| failure.exit_code)?;
+        let moments = [
+            (Moment::Accepting, true),
+            (Moment::AcceptingOnce, !seat.replaces),
+            (Moment::FirstAccepting, seat.number == 1),
+            (Moment::FirstAcceptingOnce, seat.number == 1 && !seat.replaces),
+        ];
+        for (moment, _) in moments.into_iter().filter(|(_, wanted)| *wanted) {
+            hooks(moment)?;
+        }
         Ok(application)
     }
 

@@ -7,12 +7,16 @@
 mod aides;
 mod control;
 mod daemonize;
+mod daemons;
+mod fifo;
+mod hooks;
 mod host;
 mod inheritance;
 mod listener;
 mod memory;
 mod notify;
 mod pidfile;
+mod programs;
 mod seat;
 mod serve;
 mod signals;
@@ -21,6 +25,7 @@ mod supervisor;
 mod touch;
 
 pub use daemonize::daemonize;
+pub use hooks::run_hooks_of_worker;
 pub use host::{HookFailed, Host, MasterView, WorkerView};
 pub use inheritance::Inheritance;
 pub use listener::Listener;

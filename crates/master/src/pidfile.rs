@@ -40,7 +40,7 @@ pub(crate) fn remove(path: &Path) -> bool {
 }
 
 /// The process id in the file; `None` when there is no file or no number in it.
-fn read(path: &Path) -> io::Result<Option<u32>> {
+pub(crate) fn read(path: &Path) -> io::Result<Option<u32>> {
     match fs::read(path) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).trim().parse().ok()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -19,6 +19,8 @@ pub struct WorkerSeat {
     pub number: u32,
     /// How many workers had been started when this one was, itself included (gunicorn's `worker.age`).
     pub age: u32,
+    /// It takes the place of another worker of its generation.
+    pub replaces: bool,
     /// Which load of the configuration it belongs to, from 1.
     pub generation: u32,
     /// The listening sockets, the worker's own descriptors.

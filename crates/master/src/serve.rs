@@ -1,6 +1,7 @@
 //! The master's life: start, one loop, end. Decisions are the `Supervisor`'s; this file and those below act on them.
 
 mod aides;
+mod beside;
 mod control;
 mod files;
 mod numbers;
@@ -12,12 +13,12 @@ mod upgrade;
 mod watch;
 mod workers;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use config::{Dialect, Settings};
+use config::{Dialect, Moment, Settings};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, kill_process};
@@ -36,10 +37,14 @@ use crate::start::{StartError, identity};
 use crate::supervisor::{Action, Input, Plan, Supervisor};
 use crate::touch::TouchWatch;
 
-use reload::{remove_unshared, scoreboard_for};
+use beside::Beside;
+use reload::scoreboard_for;
 
 /// How often requests are measured against their deadline and files for a touch; not at all when neither is set.
 const CHECK_INTERVAL_MS: u64 = 1000;
+
+/// How long programs beside the workers have for their end, once the workers are gone.
+const LAST_MERCY_MS: u64 = 5000;
 
 /// uvicorn's exit code for a start that fails, whatever the reason.
 const UVICORN_STARTUP_FAILURE: i32 = 3;
@@ -108,6 +113,8 @@ struct Master<'a> {
     /// The one that a reload tries.
     next_era: Option<Era>,
     processes: BTreeMap<u32, Process>,
+    /// Generations and numbers that have had a worker.
+    filled: BTreeSet<(u32, u32)>,
     /// The number of workers that StatsD knows.
     told_workers: usize,
     /// A worker has been ready: from then on the dialect says which files stay.
@@ -122,6 +129,7 @@ struct Master<'a> {
     lifeline_sender: Option<OwnedFd>,
     touch: TouchWatch,
     teller: statistics::Teller,
+    beside: Beside,
     notifier: Notifier,
     inheritance: Inheritance,
     /// The master that is to replace this one (USR2).
@@ -144,7 +152,7 @@ struct Statistics {
 impl<'a> Master<'a> {
     fn start(
         settings: Settings,
-        signals: Signals,
+        mut signals: Signals,
         inheritance: Inheritance,
         log: &ErrorLog,
         host: &'a mut dyn Host,
@@ -159,6 +167,9 @@ impl<'a> Master<'a> {
         };
         let (wake, wake_sender) = pipe()?;
         let (lifeline, lifeline_sender) = pipe()?;
+        if settings.dialect == Dialect::Uwsgi {
+            signals.take_tstp().map_err(no_resources)?;
+        }
         let mut master = Master {
             pid,
             host,
@@ -170,6 +181,7 @@ impl<'a> Master<'a> {
             exit_code: None,
             touch: TouchWatch::new(&settings.touch_reload),
             teller: statistics::Teller::default(),
+            beside: Beside::new(),
             notifier: Notifier::new(&inheritance),
             inheritance,
             successor: None,
@@ -182,6 +194,7 @@ impl<'a> Master<'a> {
             },
             next_era: None,
             processes: BTreeMap::new(),
+            filled: BTreeSet::new(),
             told_workers: 0,
             has_served: false,
             scoreboard,
@@ -209,6 +222,7 @@ impl<'a> Master<'a> {
     fn open(&mut self) -> Result<(), StartError> {
         let settings = Arc::clone(&self.era.settings);
         let uwsgi = settings.dialect == Dialect::Uwsgi;
+        self.run_hooks(Moment::Asap)?;
         self.log.event(&Event::Starting {
             version: env!("CARGO_PKG_VERSION"),
         });
@@ -217,6 +231,9 @@ impl<'a> Master<'a> {
             self.write_pidfile()?;
         }
         self.hook(|host, view| host.on_starting(view))?;
+        for moment in [Moment::PreJail, Moment::PostJail, Moment::InJail] {
+            self.run_hooks(moment)?;
+        }
         let binds = self.inheritance.binds(&settings);
         let inherited = self.inheritance.listeners(&binds, &self.log);
         self.era.listeners = bind_all(&binds, &settings, &inherited, Patience::AtStart, &self.log)?;
@@ -233,6 +250,9 @@ impl<'a> Master<'a> {
             addresses,
             pid: self.pid,
         });
+        for moment in [Moment::AsRoot, Moment::AsUser] {
+            self.run_hooks(moment)?;
+        }
         self.log.event(&Event::Prepared {
             workers: settings.workers,
             threads: settings.threads,
@@ -242,7 +262,10 @@ impl<'a> Master<'a> {
         self.hook(|host, view| host.when_ready(view))?;
         self.open_control();
         self.show_title();
+        self.run_hooks(Moment::PreApp)?;
         self.log.event(&Event::MasterSpawned { pid: self.pid });
+        self.start_beside().map_err(StartError::new)?;
+        self.run_hooks(Moment::MasterStart)?;
         Ok(())
     }
 
@@ -269,6 +292,7 @@ impl<'a> Master<'a> {
             self.tell_statistics();
             self.reap();
             self.tell_number_of_workers();
+            self.tend_beside();
             self.check_once_a_second();
             self.aides_step(AideInput::Tick);
             self.inbox.push_back(Input::Tick);
@@ -293,15 +317,17 @@ impl<'a> Master<'a> {
                 let plan = self.reread();
                 self.inbox.push_front(Input::Reread(plan));
             }
+            Action::Renew => {
+                let plan = self.renew();
+                self.inbox.push_front(Input::Reread(Ok(plan)));
+            }
             Action::CommitReload => self.commit_reload(),
             Action::AbandonReload => {
-                if let Some(abandoned) = self.next_era.take() {
-                    remove_unshared(&abandoned.listeners, &self.era.listeners);
-                    remove_unshared(&abandoned.statistics, &self.era.statistics);
-                }
+                self.forget_next_era();
             }
             Action::CloseListeners => {
                 self.stop_aides();
+                self.stop_daemons();
                 self.admit_nobody_new();
                 self.remove_socket_files();
                 self.era.listeners.clear();
@@ -313,10 +339,16 @@ impl<'a> Master<'a> {
             Action::ReopenLogs => self.reopen_logs(),
             Action::LogStatistics => self.log_statistics(),
             Action::LogStatus => self.log_status(),
+            Action::RewritePidfile => {
+                if let Err(error) = self.write_pidfile() {
+                    self.log.error(error.message);
+                }
+            }
             Action::Upgrade => self.upgrade(),
             Action::Serving => {
                 self.notifier.ready(self.pid, self.supervisor.target());
                 self.begin_aides();
+                self.try_hooks(Moment::PostApp);
             }
             Action::Log(event) => {
                 self.notify(&event);
@@ -336,12 +368,14 @@ impl<'a> Master<'a> {
             || self.watches_memory()
             || self.host.wants_attention()
             || self.log.rotates()
+            || self.looks_beside()
             || !self.touch.is_empty();
         let deadlines = [
             self.supervisor.next_deadline_ms(),
             self.aides.next_deadline_ms(),
             check.then_some(self.next_check_ms),
             self.teller.next_ms(),
+            self.beside_deadline_ms(),
         ];
         let timeout = deadlines.into_iter().flatten().min().map(|deadline_ms| {
             let wait_ms = deadline_ms.saturating_sub(monotonic_ms()).min(i32::MAX as u64);
@@ -366,14 +400,22 @@ impl<'a> Master<'a> {
         let asking = self.era.statistics.iter();
         sources.extend(asking.map(|listener| PollFd::new(&listener.socket, PollFlags::IN)));
         sources.extend(self.teller.sources());
+        sources.extend(
+            self.beside
+                .fifos()
+                .readable()
+                .map(|fifo| PollFd::from_borrowed_fd(fifo, PollFlags::IN)),
+        );
         let _ = poll(&mut sources, timeout.as_ref()); // an interruption is a signal, whose byte is there now
     }
 
     /// The end: all workers are gone.
     fn finish(&mut self) {
         self.close_control();
+        self.bury_daemons();
         self.remove_files();
         self.hook(|host, view| host.on_exit(view));
+        self.try_hooks(Moment::AtExit);
     }
 
     fn hook<Answer>(&mut self, call: impl FnOnce(&mut dyn Host, &MasterView<'_>) -> Answer) -> Answer {

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::SigId;
 use signal_hook::consts::{
-    SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGWINCH,
+    SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGWINCH,
 };
 
 /// What a signal asks of the master, in the order in which those that arrive together are obeyed.
@@ -23,10 +23,20 @@ pub(crate) enum MasterSignal {
     Winch,
     Ttin,
     Ttou,
+    /// Only under uWSGI: the others stop at the terminal like any program.
+    Tstp,
     Hup,
     Term,
     Int,
     Quit,
+}
+
+impl MasterSignal {
+    /// The signal's number.
+    pub(crate) fn number(self) -> i32 {
+        let known = TABLE.iter().find(|(_, meaning)| *meaning == self);
+        known.map_or(SIGTSTP, |(number, _)| *number)
+    }
 }
 
 const TABLE: [(i32, MasterSignal); 9] = [
@@ -46,6 +56,7 @@ const TABLE: [(i32, MasterSignal); 9] = [
 #[derive(Debug)]
 pub struct Signals {
     wake: UnixStream,
+    sender: UnixStream,
     flags: Vec<(MasterSignal, Arc<AtomicBool>)>,
     child: ChildSignals,
 }
@@ -90,12 +101,20 @@ impl Signals {
             )?);
             flags.push((meaning, flag));
         }
-        handlers.push(signal_hook::low_level::pipe::register(SIGCHLD, sender)?);
+        handlers.push(signal_hook::low_level::pipe::register(
+            SIGCHLD,
+            sender.try_clone()?,
+        )?);
         let child = ChildSignals {
             end_at_once,
             handlers: handlers.into(),
         };
-        Ok(Signals { wake, flags, child })
+        Ok(Signals {
+            wake,
+            sender,
+            flags,
+            child,
+        })
     }
 
     /// Readable when a signal has arrived, the end of a child included.
@@ -111,6 +130,30 @@ impl Signals {
             .iter()
             .filter(|(_, flag)| flag.swap(false, Ordering::SeqCst));
         arrived.map(|(meaning, _)| *meaning).collect()
+    }
+
+    /// Whether a signal that stops the server has arrived and was not taken yet.
+    pub(crate) fn stop_wanted(&self) -> bool {
+        let stops = |meaning| {
+            matches!(
+                meaning,
+                MasterSignal::Term | MasterSignal::Int | MasterSignal::Quit
+            )
+        };
+        let mut flags = self.flags.iter();
+        flags.any(|(meaning, flag)| stops(*meaning) && flag.load(Ordering::SeqCst))
+    }
+
+    /// TSTP is a command, and does not halt the master.
+    ///
+    /// # Errors
+    /// When descriptors run out.
+    pub(crate) fn take_tstp(&mut self) -> io::Result<()> {
+        let flag = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(SIGTSTP, Arc::clone(&flag))?;
+        signal_hook::low_level::pipe::register(SIGTSTP, self.sender.try_clone()?)?;
+        self.flags.push((MasterSignal::Tstp, flag));
+        Ok(())
     }
 
     /// In a forked child, while signals are still blocked: from now on they are the child's own.

@@ -15,6 +15,7 @@
 //! is ready. If one of the new ones dies before, all of them go and the old ones stay: the server never runs on half
 //! of a new version, and a reload that fails costs nothing.
 
+mod commands;
 mod limits;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use config::{Dialect, Memory, Processes, Settings, WorkerLimits};
+use config::{Dialect, MasterCommand, Memory, Processes, Settings, WorkerLimits};
 use rustix::process::Signal;
 use telemetry::{Event, ExitStatus, StopKind};
 
@@ -58,6 +59,8 @@ pub(crate) struct Plan {
     pub(crate) limits: WorkerLimits,
     /// The exit code of a stop by TERM.
     pub(crate) code_after_term: i32,
+    /// Signals, by number, that are commands instead.
+    pub(crate) signals: Vec<(i32, MasterCommand)>,
 }
 
 impl Plan {
@@ -69,6 +72,7 @@ impl Plan {
             term_reloads: settings.term_reloads,
             daemonized: settings.daemonize.is_some(),
             limits: settings.worker_limits.clone(),
+            signals: settings.supervision.signals.clone(),
             code_after_term: match settings.dialect {
                 Dialect::Uvicorn if settings.logs.processes == Processes::One => ENDED_BY_TERM,
                 Dialect::Gunicorn | Dialect::Native | Dialect::Uvicorn | Dialect::Uwsgi => 0,
@@ -82,6 +86,8 @@ impl Plan {
 pub(crate) enum Input {
     Start,
     Signal(MasterSignal),
+    /// From the FIFO, a touched file, a program.
+    Command(MasterCommand),
     /// The answer to [`Action::Reread`].
     Reread(Result<Plan, String>),
     /// A worker that was told to leave has finished its requests and ends its application.
@@ -147,6 +153,8 @@ pub(crate) enum Action {
     },
     /// Evaluate the configuration again and answer with [`Input::Reread`].
     Reread,
+    /// The same configuration again, for new workers; answer with [`Input::Reread`].
+    Renew,
     /// The new configuration is the only one now.
     CommitReload,
     /// The new configuration is forgotten.
@@ -157,6 +165,7 @@ pub(crate) enum Action {
         old: u32,
     },
     ReopenLogs,
+    RewritePidfile,
     /// Start the same command again, beside this master.
     Upgrade,
     /// The first generation, or the one that replaces it before it ever served, is ready.
@@ -191,6 +200,12 @@ pub(crate) struct Supervisor {
     reload: Option<Reload>,
     /// A reload was asked for while one was going on.
     reload_again: bool,
+    /// What the old workers of the reload are told.
+    reload_kind: StopKind,
+    /// Workers that a chain reload has yet to replace, the next one last; `None`: there is none.
+    chain: Option<Vec<u32>>,
+    /// All workers are halted.
+    paused: bool,
     /// Workers in a row that died before they were ready.
     boot_deaths: u32,
     /// No worker is started before.
@@ -255,6 +270,9 @@ impl Supervisor {
             told_serving: false,
             reload: None,
             reload_again: false,
+            reload_kind: StopKind::Graceful,
+            chain: None,
+            paused: false,
             boot_deaths: 0,
             spawn_not_before_ms: 0,
             actions: Vec::new(),
@@ -295,6 +313,7 @@ impl Supervisor {
                 });
                 self.clear_delay();
             }
+            Input::Command(command) => self.on_command(now_ms, command),
             Input::Reread(Err(reason)) => self.log(Event::ReloadFailed { reason }),
             Input::Spawned { age, pid } => self.on_spawned(age, pid),
             Input::SpawnFailed { age, reason } => self.on_spawn_failed(now_ms, age, &reason),
@@ -320,6 +339,7 @@ impl Supervisor {
             Phase::Created => {}
             Phase::Running => {
                 self.mark_the_old(now_ms);
+                self.pull_chain();
                 self.balance(now_ms);
             }
             Phase::Stopping { exit_code, .. } if self.workers.is_empty() => {
@@ -348,7 +368,7 @@ impl Supervisor {
     }
 
     fn on_signal(&mut self, now_ms: u64, signal: MasterSignal) {
-        use MasterSignal::{Hup, Int, Quit, Term, Ttin, Ttou, Usr1, Usr2, Winch};
+        use MasterSignal::{Hup, Int, Quit, Term, Tstp, Ttin, Ttou, Usr1, Usr2, Winch};
         self.log(Event::SignalHandled { name: name(signal) });
         if let Phase::Stopping { .. } = self.phase {
             if matches!(signal, Int | Quit) {
@@ -357,7 +377,11 @@ impl Supervisor {
             return;
         }
         let uwsgi = self.plan.dialect == Dialect::Uwsgi;
+        if let Some(command) = self.bound_to(signal) {
+            return self.on_command(now_ms, command);
+        }
         match signal {
+            Tstp => self.pause_or_resume(),
             Hup => self.begin_reload(),
             Term if self.plan.term_reloads => self.begin_reload(),
             Term => self.stop(now_ms, StopKind::Graceful, Some(self.plan.code_after_term)),
@@ -392,6 +416,8 @@ impl Supervisor {
             self.reload_again = true;
             return;
         }
+        self.resume();
+        self.reload_kind = StopKind::Graceful;
         self.log(Event::ReloadStarting { pid: self.pid });
         self.actions.push(Action::Reread);
     }
@@ -445,7 +471,7 @@ impl Supervisor {
         let Some(worker) = self.workers.get_mut(&age) else {
             return;
         };
-        let (Some(pid), Stage::Ready) = (worker.pid, worker.stage) else {
+        let (Some(pid), Stage::Ready, false) = (worker.pid, worker.stage, self.paused) else {
             return;
         };
         let signal = Signal::ABORT;
@@ -574,7 +600,8 @@ impl Supervisor {
             self.actions.push(Action::WorkersChanged { new: workers, old });
         }
         let others = |worker: &Worker| worker.generation != reload.generation;
-        self.retire_all(now_ms, StopKind::Graceful, others);
+        self.retire_all(now_ms, self.reload_kind, others);
+        self.chain = None;
         self.log(Event::ReloadFinished { workers });
         self.reload_once_more();
     }
@@ -599,6 +626,7 @@ impl Supervisor {
             (Phase::Stopping { exit_code, .. }, None) => exit_code,
             (_, None) => 0,
         };
+        self.resume();
         self.phase = Phase::Stopping { kind, exit_code };
         self.log(Event::Stopping { kind });
         // Before the workers are told: what they find in the accept queue then is all that there will be.
@@ -815,6 +843,7 @@ fn name(signal: MasterSignal) -> &'static str {
         MasterSignal::Winch => "winch",
         MasterSignal::Ttin => "ttin",
         MasterSignal::Ttou => "ttou",
+        MasterSignal::Tstp => "tstp",
         MasterSignal::Hup => "hup",
         MasterSignal::Term => "term",
         MasterSignal::Int => "int",

@@ -81,6 +81,15 @@ impl LocalClock {
         LocalClock { zone: TimeZone::UTC }
     }
 
+    /// This second's minute, counted from 1970, and its minute, hour, day of the month, month and day of the week (0 is Sunday),
+    /// as timetables have them.
+    pub(crate) fn minute(&self, unix_seconds: u64) -> (u64, [u32; 5]) {
+        let fields = self.format(unix_seconds, "%M %H %d %m %w");
+        let mut numbers = fields.split(' ').map(|number| number.parse().unwrap_or_default());
+        let now = std::array::from_fn(|_| numbers.next().unwrap_or_default());
+        (unix_seconds / 60, now)
+    }
+
     /// This second in strftime notation. Empty if the notation is wrong or the second is out of range.
     pub(crate) fn format(&self, unix_seconds: u64, notation: &str) -> String {
         let second = i64::try_from(unix_seconds).unwrap_or(i64::MAX);
@@ -114,6 +123,12 @@ mod tests {
         for (second, expected) in table {
             assert_eq!(clock.at(second), expected, "{second}");
         }
+    }
+
+    #[test]
+    fn a_minute_has_the_fields_of_a_timetable() {
+        let minute = LocalClock::utc().minute(784_111_777);
+        assert_eq!(minute, (13_068_529, [49, 8, 6, 11, 0]));
     }
 
     #[test]

@@ -128,6 +128,12 @@ impl ErrorLog {
         level >= self.inner.level
     }
 
+    /// The minute it is, counted from 1970, and minute, hour, day of the month, month and day of the week (0 is Sunday) of local
+    /// time: by the clock that stamps the lines.
+    pub fn local_minute(&self) -> (u64, [u32; 5]) {
+        self.inner.clock.minute(unix_seconds(SystemTime::now()))
+    }
+
     /// Writes the lines that the dialect has for `event`, if any, in one go.
     pub fn event(&self, event: &Event) {
         let now = unix_seconds(SystemTime::now());

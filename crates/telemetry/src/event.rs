@@ -121,6 +121,14 @@ pub enum Event {
     WorkerRetiring { pid: u32, number: u32, kind: StopKind },
     /// A file named in `touch-reload` was touched.
     Touched { path: PathBuf },
+    /// Workers are replaced one after the other.
+    ChainStarting,
+    /// This worker is the next to be replaced.
+    ChainNext { number: u32 },
+    /// The last one has been replaced.
+    ChainComplete,
+    /// All workers are halted, or go on.
+    Paused { resumed: bool },
     /// The stop begins.
     Stopping { kind: StopKind },
     /// The master is about to exit.

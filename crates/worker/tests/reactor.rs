@@ -129,6 +129,7 @@ fn settings(threads: u32, patience: Duration) -> Settings {
         routes: config::Routes::default(),
         worker_limits: config::WorkerLimits::default(),
         commons: config::Commons::default(),
+        supervision: config::Supervision::default(),
         cgi: config::Cgi::default(),
         statistics: config::StatisticsSettings::default(),
     }

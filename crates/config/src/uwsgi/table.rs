@@ -2,13 +2,16 @@
 //! name only and not there yet; a new ability is a new entry.
 
 mod cgi;
+mod commands;
 pub(super) mod commons;
 pub(super) mod families;
+mod hooks;
 mod limits;
 pub(super) mod loading;
 mod loggers;
 mod logs;
 mod more;
+mod programs;
 mod routes;
 mod static_files;
 pub(super) mod statistics;
@@ -176,6 +179,9 @@ pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
         .chain(commons::ENTRIES)
         .chain(static_files::ENTRIES)
         .chain(statistics::ENTRIES)
+        .chain(hooks::ENTRIES)
+        .chain(programs::ENTRIES)
+        .chain(commands::ENTRIES)
         .chain(more::ENTRIES)
 }
 

@@ -66,6 +66,7 @@ impl Master<'_> {
                 let _signals = self.signals.enter_child();
                 drop(blocked);
                 self.lifeline_sender = None;
+                self.beside.forget();
                 if settings.process_titles {
                     sys::set_process_title(&title);
                 }

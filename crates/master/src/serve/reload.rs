@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use config::Settings;
+use config::{Moment, Settings};
 use rustix::process::Signal;
 use shared::Scoreboard;
 
@@ -40,11 +40,53 @@ impl Master<'_> {
             generation,
         });
         self.hook(|host, view| host.on_reload(view));
+        let all_of_a_start = [
+            Moment::Asap,
+            Moment::PreJail,
+            Moment::PostJail,
+            Moment::InJail,
+            Moment::AsRoot,
+            Moment::AsUser,
+            Moment::PreApp,
+        ];
+        for moment in all_of_a_start {
+            if let Err(failed) = self.run_hooks(moment) {
+                self.forget_next_era();
+                return Err(failed.message);
+            }
+        }
         Ok(plan)
+    }
+
+    /// The configuration as it is, for a generation of its own.
+    pub(super) fn renew(&mut self) -> Plan {
+        let settings = Arc::clone(&self.era.settings);
+        let plan = Plan::of(&settings);
+        self.next_era = Some(Era {
+            settings,
+            listeners: self.era.listeners.clone(),
+            statistics: self.era.statistics.clone(),
+            identity: self.era.identity.clone(),
+            generation: self.supervisor.next_generation(),
+        });
+        plan
+    }
+
+    /// Throws away what a reload that fails has opened.
+    pub(super) fn forget_next_era(&mut self) {
+        if let Some(abandoned) = self.next_era.take() {
+            remove_unshared(&abandoned.listeners, &self.era.listeners);
+            remove_unshared(&abandoned.statistics, &self.era.statistics);
+        }
     }
 
     pub(super) fn commit_reload(&mut self) {
         let Some(next) = self.next_era.take() else { return };
+        // The programs are the configuration's, which `renew` keeps.
+        let is_new = !Arc::ptr_eq(&next.settings, &self.era.settings);
+        if is_new {
+            self.stop_daemons();
+        }
         let old = std::mem::replace(&mut self.era, next);
         remove_unshared(&old.listeners, &self.era.listeners);
         remove_unshared(&old.statistics, &self.era.statistics);
@@ -63,6 +105,13 @@ impl Master<'_> {
         self.show_title();
         if self.aides.have_begun() {
             self.begin_aides();
+        }
+        if is_new {
+            if let Err(error) = self.start_beside() {
+                self.log.error(error);
+            }
+            self.try_hooks(Moment::MasterStart);
+            self.try_hooks(Moment::PostApp);
         }
     }
 

@@ -61,6 +61,7 @@ impl Master<'_> {
         self.rotate_logs();
         self.inbox
             .extend(self.touch.touched().into_iter().map(Input::Touched));
+        self.look_beside();
         if self.watches_memory() {
             let measured = self.processes.iter().filter_map(|(pid, process)| {
                 let (age, used) = (process.view.age, memory::of(*pid)?);

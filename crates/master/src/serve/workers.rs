@@ -4,7 +4,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use rustix::process::{WaitOptions, waitpid};
+use rustix::process::{WaitOptions, wait};
 use sys::{Fork, monotonic_ms};
 use telemetry::ExitStatus;
 
@@ -33,6 +33,7 @@ impl Master<'_> {
                 view.pid = Some(pid);
                 self.statistics.spawned += 1;
                 self.teller.spawned(number);
+                self.filled.insert((generation, number));
                 self.processes.insert(
                     pid,
                     Process {
@@ -120,10 +121,12 @@ impl Master<'_> {
         self.era.statistics.clear();
         self.teller.leave();
         self.processes.clear();
+        self.beside.forget();
         Ok(WorkerSeat {
             slot,
             number: view.number,
             age: view.age,
+            replaces: self.filled.contains(&(generation, view.number)),
             generation,
             listeners,
             ready: ReadyPipe {
@@ -143,7 +146,7 @@ impl Master<'_> {
     /// Takes note of the workers that have ended. Children that are none of ours (as process 1 we get orphans) are
     /// reaped without a word.
     pub(super) fn reap(&mut self) {
-        while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             let pid = pid.as_raw_nonzero().get().cast_unsigned();
             if self.successor == Some(pid) {
                 self.successor = None;
@@ -152,6 +155,7 @@ impl Master<'_> {
             }
             let Some(process) = self.processes.remove(&pid) else {
                 self.aides_step(AideInput::Exited { pid });
+                self.on_other_exit(pid);
                 continue;
             };
             self.teller.ended(process.view.number, &process.row);

@@ -25,6 +25,7 @@ impl World {
             daemonized: false,
             limits: WorkerLimits::default(),
             code_after_term: 0,
+            signals: Vec::new(),
         };
         World::with(plan)
     }
@@ -58,6 +59,7 @@ impl World {
                 match action {
                     Action::Spawn { age, .. } => inbox.push(Input::Spawned { age, pid: 100 + age }),
                     Action::Reread => inbox.push(Input::Reread(self.reread.clone())),
+                    Action::Renew => inbox.push(Input::Reread(Ok(self.plan.clone()))),
                     _ => {}
                 }
                 self.done.push(action);
@@ -107,6 +109,8 @@ fn short(action: &Action) -> Option<String> {
         Action::ReopenLogs => "reopen".into(),
         Action::LogStatistics => "statistics".into(),
         Action::LogStatus => "status".into(),
+        Action::Renew => "renew".into(),
+        Action::RewritePidfile => "pidfile".into(),
         Action::Upgrade => "upgrade".into(),
         Action::Serving => "serving".into(),
         Action::Exit(code) => format!("exit {code}"),
@@ -120,6 +124,8 @@ fn short(action: &Action) -> Option<String> {
             expected: false,
             ..
         }) => format!("lost #{number}"),
+        Action::Log(Event::ChainNext { number }) => format!("next #{number}"),
+        Action::Log(Event::ChainComplete) => "chain complete".into(),
         Action::Log(_) => return None,
     })
 }
@@ -132,6 +138,8 @@ fn signal_name(signal: Signal) -> &'static str {
         (Signal::ABORT, "ABRT"),
         (Signal::VTALARM, "VTALRM"),
         (Signal::USR1, "USR1"),
+        (Signal::STOP, "STOP"),
+        (Signal::CONT, "CONT"),
     ]
     .into_iter()
     .find_map(|(known, name)| (known == signal).then_some(name))
@@ -711,4 +719,63 @@ fn a_server_of_one_process_ends_by_the_term_that_stops_it() {
         status: ExitStatus::Code(0),
     });
     assert_eq!(world.done.last(), Some(&Action::Exit(143)));
+}
+
+#[test]
+fn a_chain_reload_replaces_one_worker_after_the_other_and_never_serves_with_fewer() {
+    let mut world = World::with_workers_ready(World::new(Dialect::Uwsgi, 2));
+    world.tell(Input::Command(MasterCommand::ChainReload));
+    assert_eq!(world.did(), ["next #1", "spawn 3#1"]);
+    world.tell(Input::Command(MasterCommand::ChainReload));
+    assert_eq!(world.did(), [""; 0], "one is enough");
+    world.ready(3);
+    assert_eq!(world.did(), ["TERM 1"]);
+    world.exited(1, 0);
+    assert_eq!(world.did(), ["next #2", "spawn 4#2"]);
+    world.ready(4);
+    world.tell(Input::Tick);
+    assert_eq!(world.did(), ["TERM 2", "chain complete"]);
+}
+
+#[test]
+fn paused_workers_are_halted_until_the_next_pause_or_the_stop_and_no_request_is_overdue() {
+    let mut world = World::with_workers_ready(World::new(Dialect::Uwsgi, 1));
+    world.signal(MasterSignal::Tstp);
+    assert_eq!(world.did(), ["STOP 1"]);
+    world.tell(Input::Overdue(OverdueRequest {
+        age: 1,
+        thread: 0,
+        request: "GET /".into(),
+        client: "x".into(),
+        elapsed_ms: 9000,
+    }));
+    assert_eq!(world.did(), [""; 0]);
+    world.tell(Input::Command(MasterCommand::PauseOrResume));
+    assert_eq!(world.did(), ["CONT 1"]);
+    world.tell(Input::Command(MasterCommand::PauseOrResume));
+    world.tell(Input::Command(MasterCommand::Stop));
+    assert_eq!(world.did(), ["STOP 1", "CONT 1", "close", "TERM 1"]);
+}
+
+#[test]
+fn workers_are_renewed_with_the_configuration_as_it_is_gently_or_not() {
+    for (command, told) in [
+        (MasterCommand::ReloadWorkers, "TERM 1"),
+        (MasterCommand::BrutalReloadWorkers, "QUIT 1"),
+    ] {
+        let mut world = World::with_workers_ready(World::new(Dialect::Uwsgi, 1));
+        world.tell(Input::Command(command));
+        assert_eq!(world.did(), ["renew", "spawn 2#1"]);
+        world.ready(2);
+        assert_eq!(world.did(), ["commit", told]);
+    }
+}
+
+#[test]
+fn a_signal_that_is_bound_to_a_command_means_that_command() {
+    let mut world = World::new(Dialect::Uwsgi, 1);
+    world.plan.signals = vec![(15, MasterCommand::Reload), (15, MasterCommand::LogStatistics)];
+    world = World::with_workers_ready(World::with(world.plan));
+    world.signal(Term);
+    assert_eq!(world.did(), ["statistics"]);
 }

@@ -349,6 +349,7 @@ fn settings(directory: &Path) -> Settings {
         routes: config::Routes::default(),
         worker_limits: config::WorkerLimits::default(),
         commons: config::Commons::default(),
+        supervision: config::Supervision::default(),
         cgi: config::Cgi::default(),
         statistics: config::StatisticsSettings::default(),
     }

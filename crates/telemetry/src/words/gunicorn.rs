@@ -93,6 +93,10 @@ pub(super) fn lines(event: &Event) -> Lines {
             vec![(Error, format!("Reload failed, the old workers stay: {reason}"))]
         }
         Event::WorkerRetiring { pid, .. } => vec![(Debug, format!("Worker (pid:{pid}) is asked to exit"))],
+        // Only uWSGI's users can ask for these.
+        Event::ChainStarting | Event::ChainNext { .. } | Event::ChainComplete | Event::Paused { .. } => {
+            vec![]
+        }
         Event::Touched { path } => vec![(Info, format!("Worker reloading: {} modified", path.display()))],
         Event::Stopping { .. } => vec![],
         Event::Stopped { .. } => vec![(Info, "Shutting down: Master".to_owned())],

@@ -137,6 +137,10 @@ pub(super) fn lines(event: &Event) -> Lines {
             };
             vec![(Info, format!("Worker {number} (pid {pid}) {how}"))]
         }
+        // Only uWSGI's users can ask for these.
+        Event::ChainStarting | Event::ChainNext { .. } | Event::ChainComplete | Event::Paused { .. } => {
+            vec![]
+        }
         Event::Touched { path } => vec![(Info, format!("{} has changed", path.display()))],
         Event::Stopping {
             kind: StopKind::Graceful,

@@ -100,6 +100,10 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
                 (level, format!("Waiting for child process [{pid}]")),
             ]
         }
+        // Only uWSGI's users can ask for these.
+        Event::ChainStarting | Event::ChainNext { .. } | Event::ChainComplete | Event::Paused { .. } => {
+            vec![]
+        }
         Event::Touched { path } => vec![(
             Warning,
             format!("Penstock detected changes in '{}'. Reloading...", path.display()),

@@ -153,6 +153,10 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
                 ),
             )]
         }
+        Event::ChainStarting => vec![(Info, format!("{date} - chain reload starting..."))],
+        Event::ChainNext { number } => vec![(Info, format!("{date} - chain next victim is worker {number}"))],
+        Event::ChainComplete => vec![(Info, format!("{date} - chain reloading complete"))],
+        Event::Paused { resumed } => vec![(Info, paused(date, *resumed))],
         Event::Stopping {
             kind: StopKind::Graceful,
         } => {
@@ -168,6 +172,17 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
             vec![(Info, format!("VACUUM: unix socket {} removed.", path.display()))]
         }
         Event::FileRemoved { socket: false, .. } => vec![(Info, "VACUUM: pidfile removed.".to_owned())],
+    }
+}
+
+fn paused(date: &str, resumed: bool) -> String {
+    match resumed {
+        true => format!("{date} - *** (SIGTSTP received) resuming workers ***"),
+        false => {
+            format!(
+                "{date} - *** PAUSE (press start to resume, if you do not have a joypad send SIGTSTP) ***"
+            )
+        }
     }
 }
 

@@ -203,11 +203,12 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
          mule-reload-mercy exit-on-reload touch-* fs-signal",
         "When workers are replaced.",
     ),
-    coming(
-        "hook-* exec-* call-* after-request-* wait-* fallback-config",
-        "Hooks.",
+    refused(
+        "hook-as-emperor hook-as-vassal hook-emperor-* hook-as-gateway hook-as-mule exec-as-emperor exec-as-vassal call-*",
+        "Hooks of processes that are not there, and calls of functions in uWSGI's binary.",
+        "use the hooks of the master and of workers: hook-asap, hook-pre-app, hook-post-fork, hook-master-start",
     ),
-    coming("attach-* smart-attach-*", "Programs that run beside the workers."),
+    coming("hook-touch after-request-* wait-* fallback-config", "Hooks."),
     coming(
         "cron* unique-cron timer rbtimer signal-timer signal-rbtimer",
         "Timers.",

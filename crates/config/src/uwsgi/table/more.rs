@@ -95,12 +95,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         second_pidfile,
     ),
     does(
-        &[
-            "touch-chain-reload",
-            "touch-workers-reload",
-            "fs-reload",
-            "fs-brutal-reload",
-        ],
+        &["fs-reload", "fs-brutal-reload"],
         "As touch-reload: new workers are always ready before old ones leave.",
         |d, v| {
             d.settings.touch_reload.push(PathBuf::from(v));

@@ -1,0 +1,68 @@
+//! Commands that the master has the shell run: they get a process group of their own, the user that is named, and none of the
+//! server's descriptors but the standard streams.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpid};
+use telemetry::ExitStatus;
+
+use crate::signals::Signals;
+
+/// Time between two looks at a command that is waited for.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Starts a command and returns its process id, which is that of its group too. Whoever starts it reaps it.
+///
+/// # Errors
+/// When there is no shell, no such directory, or no right to become the user.
+pub(crate) fn start(
+    command: &str,
+    identity: Option<&sys::Identity>,
+    directory: Option<&Path>,
+) -> io::Result<u32> {
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(command).stdin(Stdio::null()).process_group(0);
+    if let Some(identity) = identity {
+        identity.gid.map(|gid| shell.gid(gid));
+        identity.uid.map(|uid| shell.uid(uid));
+    }
+    if let Some(directory) = directory {
+        shell.current_dir(directory);
+    }
+    Ok(shell.spawn()?.id())
+}
+
+/// Runs a command to its end, which a signal that stops the server brings about too.
+///
+/// # Errors
+/// A sentence: why it cannot be started, or that the server was told to stop.
+pub(crate) fn run(
+    command: &str,
+    identity: Option<&sys::Identity>,
+    signals: Option<&Signals>,
+) -> Result<ExitStatus, String> {
+    let started =
+        start(command, identity, None).map_err(|error| format!("command \"{command}\": {error}"))?;
+    let pid = Pid::from_raw(started.cast_signed()).ok_or("a process without an id")?;
+    loop {
+        match waitpid(Some(pid), WaitOptions::NOHANG) {
+            Ok(None) => std::thread::sleep(LOOK),
+            Ok(Some((_, status))) => {
+                return Ok(match status.exit_status() {
+                    Some(code) => ExitStatus::Code(code),
+                    None => ExitStatus::Signal(status.terminating_signal().unwrap_or_default()),
+                });
+            }
+            Err(error) => return Err(format!("command \"{command}\": {}", io::Error::from(error))),
+        }
+        if signals.is_some_and(Signals::stop_wanted) {
+            let _ = kill_process_group(pid, Signal::KILL);
+            let _ = waitpid(Some(pid), WaitOptions::empty());
+            return Err(format!("command \"{command}\" was killed: the server is to stop"));
+        }
+    }
+}
