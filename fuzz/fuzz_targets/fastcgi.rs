@@ -1,8 +1,9 @@
-//! Finds inputs that break the promise of `checks/fastcgi.rs`.
+//! Finds inputs that break the promise of `checks/gateway.rs` for FastCGI.
 
 #![no_main]
 
-#[path = "../checks/fastcgi.rs"]
-mod fastcgi;
+#[allow(dead_code)]
+#[path = "../checks/gateway.rs"]
+mod gateway;
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| fastcgi::check(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| gateway::fastcgi(input));

@@ -1,8 +1,9 @@
-//! Finds inputs that break the promise of `checks/scgi.rs`.
+//! Finds inputs that break the promise of `checks/gateway.rs` for SCGI.
 
 #![no_main]
 
-#[path = "../checks/scgi.rs"]
-mod scgi;
+#[allow(dead_code)]
+#[path = "../checks/gateway.rs"]
+mod gateway;
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| scgi::check(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| gateway::scgi(input));

@@ -1,8 +1,9 @@
-//! Finds inputs that break the promise of `checks/uwsgi.rs`.
+//! Finds inputs that break the promise of `checks/gateway.rs` for uwsgi.
 
 #![no_main]
 
-#[path = "../checks/uwsgi.rs"]
-mod uwsgi;
+#[allow(dead_code)]
+#[path = "../checks/gateway.rs"]
+mod gateway;
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| uwsgi::check(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| gateway::uwsgi(input));

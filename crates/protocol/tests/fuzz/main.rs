@@ -3,24 +3,15 @@
 //! An input is a line of `fuzz/seeds/NAME.hex`: what is left of a run's corpus after it was made small. The mutations come
 //! from a fixed seed, so that a failure can be repeated; what failed is printed in the same form, to be added as a line.
 
-#![expect(
-    clippy::duplicate_mod,
-    reason = "each check is a whole, as its fuzz target includes it"
-)]
-
 use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-#[path = "../../../../fuzz/checks/fastcgi.rs"]
-mod fastcgi;
+#[path = "../../../../fuzz/checks/gateway.rs"]
+mod gateway;
 #[path = "../../../../fuzz/checks/http1.rs"]
 mod http1;
 #[path = "../../../../fuzz/checks/proxy.rs"]
 mod proxy;
-#[path = "../../../../fuzz/checks/scgi.rs"]
-mod scgi;
-#[path = "../../../../fuzz/checks/uwsgi.rs"]
-mod uwsgi;
 #[path = "../../../../fuzz/checks/websocket.rs"]
 mod websocket;
 
@@ -93,7 +84,10 @@ fn bytes(line: &str) -> Vec<u8> {
 
 #[test]
 fn fastcgi_keeps_its_promise() {
-    replay(fastcgi::check, include_str!("../../../../fuzz/seeds/fastcgi.hex"));
+    replay(
+        gateway::fastcgi,
+        include_str!("../../../../fuzz/seeds/fastcgi.hex"),
+    );
 }
 
 #[test]
@@ -108,12 +102,12 @@ fn a_proxy_header_keeps_its_promise() {
 
 #[test]
 fn scgi_keeps_its_promise() {
-    replay(scgi::check, include_str!("../../../../fuzz/seeds/scgi.hex"));
+    replay(gateway::scgi, include_str!("../../../../fuzz/seeds/scgi.hex"));
 }
 
 #[test]
 fn uwsgi_keeps_its_promise() {
-    replay(uwsgi::check, include_str!("../../../../fuzz/seeds/uwsgi.hex"));
+    replay(gateway::uwsgi, include_str!("../../../../fuzz/seeds/uwsgi.hex"));
 }
 
 #[test]
