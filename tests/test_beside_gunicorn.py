@@ -26,11 +26,6 @@ from projects import copy_of
 GUNICORN = [str(Path(sys.executable).parent / "gunicorn")]
 PENSTOCK = [str(Path(sys.executable).parent / "penstock"), "gunicorn"]
 
-pytestmark = pytest.mark.skipif(
-    not Path(GUNICORN[0]).exists() or "PENSTOCK_COMMAND" in os.environ,
-    reason="gunicorn is not installed: pip install -r tests/requirements.txt",
-)
-
 
 @pytest.fixture
 def beside(tmp_path: Path) -> Path:
