@@ -23,7 +23,7 @@ use table::{Draft, Entry};
 use crate::address::application;
 use crate::option::{Origin, Status};
 use crate::uvicorn::WSGI_THREADS;
-use crate::{Bind, ConfigError, Dialect, Environment, Outcome, Plan, PythonSource, RawValue, Wire, defaults};
+use crate::{Bind, ConfigError, Dialect, Environment, Outcome, Plan, PythonSource, RawValue, Settings, Wire};
 
 #[cfg(test)]
 pub(crate) use page::page;
@@ -285,7 +285,7 @@ impl<'a> Values<'a> {
 
     /// gunicorn's defaults as settings.
     fn draft(&self, specification: Option<&str>) -> Result<Draft<'a>, ConfigError> {
-        let mut settings = defaults::settings(Dialect::Gunicorn);
+        let mut settings = Settings::new(Dialect::Gunicorn);
         let variables = &self.environment.variables;
         settings.application = specification.map(|text| application(text, "application"));
         settings.process_name = specification.map(str::to_owned);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use lexopt::{Arg, Parser};
 
 use crate::address::{self, application};
-use crate::defaults::{count, settings, unless_zero};
+use crate::defaults::{count, size, unless_zero};
 use crate::option::suggestion;
 use crate::{
     Believed, CgiMount, ConfigError, Daemonize, Dialect, Environment, Interface, Level, Lifespan, LogTarget,
@@ -503,7 +503,7 @@ const OPTIONS: &[Entry] = &[
         "BYTES",
         "16777216",
         "largest WebSocket message",
-        store!(|s, v| s.asgi.websocket.message_size => crate::defaults::size(number(v)?)),
+        store!(|s, v| s.asgi.websocket.message_size => size(number(v)?)),
     ),
     option(
         "ws-max-queue",
@@ -511,7 +511,7 @@ const OPTIONS: &[Entry] = &[
         "N",
         "32",
         "WebSocket messages that wait for the application, before no more are read",
-        store!(|s, v| s.asgi.websocket.queue => crate::defaults::size(number(v)?).max(1)),
+        store!(|s, v| s.asgi.websocket.queue => size(number(v)?).max(1)),
     ),
     option(
         "ws-ping-interval",
@@ -668,7 +668,7 @@ pub fn native(args: &[String], environment: &Environment) -> Result<Outcome, Con
         "run-cgi" => (Role::Program, &args[1..]),
         _ => (Role::Server, args),
     };
-    let mut settings = settings(Dialect::Native);
+    let mut settings = Settings::new(Dialect::Native);
     settings.believed = EVERYTHING;
     let mut values = Vec::new();
     let mut specification: Option<String> = None;

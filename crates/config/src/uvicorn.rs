@@ -10,7 +10,6 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
 
-use crate::defaults::settings;
 use crate::option::{Origin, Status, nearest};
 use crate::{
     Address, Application, Bind, ConfigError, Dialect, Environment, Interface, Level, LogTarget, Outcome,
@@ -269,7 +268,7 @@ fn application(specification: &str, is_factory: bool) -> Result<Application, Con
 
 impl Draft {
     fn new() -> Draft {
-        let mut settings = settings(Dialect::Uvicorn);
+        let mut settings = Settings::new(Dialect::Uvicorn);
         settings.believed.client = true;
         settings
             .header_rules

@@ -29,8 +29,8 @@ use table::{Draft, Text};
 
 use crate::option::{Origin, Status, suggestion};
 use crate::{
-    Application, Bind, ConfigError, Dialect, Environment, LogSelection, Outcome, Plan, RawValue, Wire,
-    address, defaults,
+    Application, Bind, ConfigError, Dialect, Environment, LogSelection, Outcome, Plan, RawValue, Settings,
+    Wire, address,
 };
 
 #[cfg(test)]
@@ -184,7 +184,7 @@ fn with_remedy(reason: String, value: &str) -> String {
 
 /// uWSGI's defaults, and ours where it has none that would do.
 fn new_draft(environment: &Environment) -> Draft<'_> {
-    let mut settings = defaults::settings(Dialect::Uwsgi);
+    let mut settings = Settings::new(Dialect::Uwsgi);
     settings.backlog = 1024;
     settings.limits.block = 4096;
     // uWSGI lets everybody in; that a socket can be reached from elsewhere is said at start.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use config::{Dialect, Level, LogTarget, Logs};
+use config::{Dialect, Level, LogTarget, Logs, Settings};
 use protocol::http1::Codec;
 use protocol::{Limits, RequestHead, ResponseHead};
 use telemetry::{AccessLog, AccessRecord, AccessedRequest, ErrorLog, Event, Relay};
@@ -34,24 +34,10 @@ impl Drop for Directory {
 
 fn logs(path: &Path) -> Logs {
     Logs {
-        level: Level::Info,
         error: LogTarget::File(path.to_owned()),
         access: Some(LogTarget::File(path.to_owned())),
-        only: None,
         access_format: "%(m)s %(s)s".to_owned(),
-        in_python: false,
-        statsd: None,
-        capture_output: false,
-        colors: None,
-        processes: config::Processes::Several,
-        loggers: config::Loggers::default(),
-        request_loggers: config::Loggers::default(),
-        line_time: String::new(),
-        request_time: String::new(),
-        rotation: None,
-        truncate: false,
-        file_mode: None,
-        forwarded_client: false,
+        ..Settings::new(Dialect::Gunicorn).logs
     }
 }
 

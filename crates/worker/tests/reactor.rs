@@ -9,9 +9,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use config::{
-    Asgi, Dialect, Interface, Level, Limits, LogTarget, Logs, Settings, Timeouts, UnixSocketRights,
-};
+use config::{Dialect, Level, LogTarget, Settings};
 use shared::Scoreboard;
 use telemetry::ErrorLog;
 use worker::{Conditions, Departure, Exchange, Front, Gateway, serve};
@@ -44,95 +42,18 @@ impl Gateway for Fixed {
 }
 
 fn settings(threads: u32, patience: Duration) -> Settings {
-    Settings {
-        dialect: Dialect::Native,
-        application: None,
-        binds: Vec::new(),
-        backlog: 16,
-        reuse_port: false,
-        unix_sockets: UnixSocketRights::default(),
-        workers: 1,
+    let mut settings = Settings {
         threads,
-        greenlets: false,
-        control: Default::default(),
-        connections: None,
-        request_queue: None,
-        preload: false,
-        limits: Limits::default(),
-        timeouts: Timeouts {
-            head: patience,
-            body: patience,
-            write: patience,
-            keep_alive: patience,
-            graceful: SAFETY,
-            soft_deadline: None,
-            request_deadline: None,
-        },
-        max_requests: None,
-        max_requests_jitter: 0,
-        chdir: None,
-        pythonpath: Vec::new(),
-        virtualenv: None,
-        env: Vec::new(),
-        user: None,
-        group: None,
-        supplementary_groups: false,
-        umask: None,
-        pidfile: None,
-        remove_files_at_exit: true,
-        daemonize: None,
-        logs: Logs {
-            level: Level::Critical,
-            error: LogTarget::File("/dev/null".into()),
-            access: None,
-            only: None,
-            access_format: String::new(),
-            in_python: false,
-            statsd: None,
-            capture_output: false,
-            colors: None,
-            processes: config::Processes::Several,
-            loggers: config::Loggers::default(),
-            request_loggers: config::Loggers::default(),
-            line_time: String::new(),
-            request_time: String::new(),
-            rotation: None,
-            truncate: false,
-            file_mode: None,
-            forwarded_client: false,
-        },
-        process_name: None,
-        process_affixes: config::ProcessAffixes::default(),
-        process_titles: false,
-        reload_on_change: false,
-        touch_reload: Vec::new(),
-        need_application: true,
-        term_reloads: false,
-        sendfile: true,
-        file_wrapper: true,
-        script_name: String::new(),
-        forwarded_allow_ips: Vec::new(),
-        believed: config::Believed::default(),
-        header_rules: config::HeaderRules::default(),
-        gateways: config::Gateways {
-            allow_from: Vec::new(),
-            fastcgi_stderr: false,
-        },
-        proxy_protocol: config::ProxyProtocol::default(),
-        interface: Interface::Auto,
-        asgi: Asgi::default(),
-        reload_watch: config::ReloadWatch::default(),
-        log_config: None,
-        added_headers: config::AddedHeaders::default(),
-        static_files: config::StaticFiles::default(),
-        loading: config::Loading::default(),
-        routes: config::Routes::default(),
-        worker_limits: config::WorkerLimits::default(),
-        commons: config::Commons::default(),
-        supervision: config::Supervision::default(),
-        cgi: config::Cgi::default(),
-        statistics: config::StatisticsSettings::default(),
-    }
+        ..Settings::new(Dialect::Native)
+    };
+    settings.timeouts.head = patience;
+    settings.timeouts.body = patience;
+    settings.timeouts.write = patience;
+    settings.timeouts.keep_alive = patience;
+    settings.timeouts.graceful = SAFETY;
+    settings.logs.level = Level::Critical;
+    settings.logs.error = LogTarget::File("/dev/null".into());
+    settings
 }
 
 /// A reactor in a thread of its own; it leaves when the lifeline is dropped.

@@ -12,9 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use config::{
-    Address, Bind, Dialect, Level, Limits, LogTarget, Logs, Settings, Timeouts, UnixSocketRights, Wire,
-};
+use config::{Address, Bind, Dialect, Level, LogTarget, Settings, Wire};
 use master::{Host, Signals, WorkerSeat};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, test_kill_process, waitpid};
@@ -257,102 +255,24 @@ fn settings(directory: &Path) -> Settings {
         "unix" => Address::Unix(directory.join("socket")),
         port => Address::Tcp("127.0.0.1".into(), port.parse().expect("port")),
     };
-    Settings {
-        dialect: if words[0] == "uwsgi" {
-            Dialect::Uwsgi
-        } else {
-            Dialect::Gunicorn
-        },
-        application: None,
+    let dialect = if words[0] == "uwsgi" {
+        Dialect::Uwsgi
+    } else {
+        Dialect::Gunicorn
+    };
+    let mut settings = Settings {
         binds: vec![Bind::new(address, Wire::Http1)],
-        backlog: 128,
-        reuse_port: false,
-        unix_sockets: UnixSocketRights {
-            mode: Some(0o600),
-            ..UnixSocketRights::default()
-        },
         workers: words[2].parse().expect("workers"),
-        greenlets: false,
-        control: Default::default(),
-        threads: 1,
-        connections: None,
-        request_queue: None,
-        preload: false,
-        limits: Limits::default(),
-        timeouts: Timeouts {
-            head: Duration::from_secs(30),
-            body: Duration::from_secs(60),
-            write: Duration::from_secs(60),
-            keep_alive: Duration::ZERO,
-            graceful: Duration::from_secs(10),
-            soft_deadline: None,
-            request_deadline: Some(Duration::from_secs(1)),
-        },
-        max_requests: None,
-        max_requests_jitter: 0,
-        chdir: None,
-        pythonpath: vec![],
-        virtualenv: None,
-        env: vec![],
-        user: None,
-        group: None,
-        supplementary_groups: false,
-        umask: None,
         pidfile: Some(directory.join("pid")),
-        remove_files_at_exit: true,
-        daemonize: None,
-        logs: Logs {
-            level: Level::Debug,
-            error: LogTarget::File(directory.join("log")),
-            access: None,
-            only: None,
-            access_format: String::new(),
-            in_python: false,
-            statsd: None,
-            capture_output: false,
-            colors: None,
-            processes: config::Processes::Several,
-            loggers: config::Loggers::default(),
-            request_loggers: config::Loggers::default(),
-            line_time: String::new(),
-            request_time: String::new(),
-            rotation: None,
-            truncate: false,
-            file_mode: None,
-            forwarded_client: false,
-        },
-        process_name: None,
-        process_affixes: config::ProcessAffixes::default(),
-        process_titles: true,
-        reload_on_change: false,
         touch_reload: vec![directory.join("touch-me")],
-        need_application: true,
-        term_reloads: false,
-        sendfile: true,
-        file_wrapper: true,
-        script_name: String::new(),
-        forwarded_allow_ips: vec![],
-        believed: config::Believed::default(),
-        header_rules: config::HeaderRules::default(),
-        gateways: config::Gateways {
-            allow_from: Vec::new(),
-            fastcgi_stderr: false,
-        },
-        proxy_protocol: config::ProxyProtocol::default(),
-        interface: config::Interface::Auto,
-        asgi: config::Asgi::default(),
-        reload_watch: config::ReloadWatch::default(),
-        log_config: None,
-        added_headers: config::AddedHeaders::default(),
-        static_files: config::StaticFiles::default(),
-        loading: config::Loading::default(),
-        routes: config::Routes::default(),
-        worker_limits: config::WorkerLimits::default(),
-        commons: config::Commons::default(),
-        supervision: config::Supervision::default(),
-        cgi: config::Cgi::default(),
-        statistics: config::StatisticsSettings::default(),
-    }
+        ..Settings::new(dialect)
+    };
+    settings.unix_sockets.mode = Some(0o600);
+    settings.timeouts.graceful = Duration::from_secs(10);
+    settings.timeouts.request_deadline = Some(Duration::from_secs(1));
+    settings.logs.level = Level::Debug;
+    settings.logs.error = LogTarget::File(directory.join("log"));
+    settings
 }
 
 struct FakeHost {
