@@ -16,6 +16,7 @@ import gevent.event
 import gevent.hub
 import gevent.monkey
 import gevent.pool
+import gevent.select
 
 #: What greenlets that are killed at the end get to clean up after themselves.
 KILL_SECONDS = 1.0
@@ -30,7 +31,9 @@ READ = 1
 class Driver(Protocol):
     """What turns the reactor: see `penstock._core`."""
 
-    def start(self, wait: Callable[[int], None], pause: Callable[[], None]) -> int: ...
+    def start(
+        self, wait: Callable[[int], None], wait_socket: Callable[[int, bool, float], bool], pause: Callable[[], None]
+    ) -> int: ...
     def turn(self) -> tuple[int, list[int], float | None]: ...
     def departed(self) -> bool: ...
     def serve(self) -> None: ...
@@ -52,6 +55,12 @@ def _pause() -> None:
     gevent.sleep(0.001)
 
 
+def _wait_socket(descriptor: int, to_write: bool, seconds: float) -> bool:
+    """Others go on until the socket is ready; whether it is in time."""
+    asked: list[list[int]] = [[], [descriptor]] if to_write else [[descriptor], []]
+    return any(gevent.select.select(*asked, [], seconds))
+
+
 class _Hub:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
@@ -68,7 +77,7 @@ class _Hub:
         self._readable: Any = None
 
     def run(self) -> None:
-        descriptor = self._driver.start(self._wait, _pause)
+        descriptor = self._driver.start(self._wait, _wait_socket, _pause)
         self._readable = self._loop.io(descriptor, READ)
         self._readable.start(self._turn)
         # What came before the descriptor was watched.

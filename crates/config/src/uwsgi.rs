@@ -346,6 +346,9 @@ fn finish(draft: &mut Draft<'_>, given: &[Given]) -> Result<(), ConfigError> {
     if let (1, Some(threads)) = (draft.settings.threads, draft.greenlets) {
         draft.settings.threads = threads;
     }
+    if draft.settings.greenlets {
+        draft.settings.threads = 1;
+    }
     table::finish_logs(draft);
     Ok(())
 }

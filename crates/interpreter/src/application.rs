@@ -37,10 +37,16 @@ pub(crate) fn prepare_process(py: Python<'_>, settings: &Settings) -> Result<(),
         set(name, value).map_err(|error| format!("cannot set the environment variable {name:?}: {error}"))?;
     }
     if settings.greenlets && !is_installed(py, "gevent") {
-        return Err(String::from(
-            "worker class gevent: gevent is not installed for this Python. Install it (pip install gevent), or choose \
-             -k gthread with --threads as large as the number of requests that wait at the same time, sync, or asgi \
-             (option worker_class)",
+        let (option, instead) = match settings.dialect {
+            Dialect::Uwsgi => ("option gevent", "give threads instead"),
+            _ => (
+                "worker class gevent",
+                "choose -k gthread with --threads as large as the number of requests that wait at the same time, sync, or asgi \
+                 (option worker_class)",
+            ),
+        };
+        return Err(format!(
+            "{option}: gevent is not installed for this Python. Install it (pip install gevent), or {instead}"
         ));
     }
     if let Some(directory) = &settings.chdir {

@@ -232,6 +232,8 @@ pub(crate) struct Bounds {
     pub(crate) origins: Origins,
     /// The worker is leaving: answers that begin now announce the end of their connection.
     pub(crate) leaving: AtomicBool,
+    /// Set by the signals that say so, before the reactor has taken notice.
+    pub(crate) told_to_leave: [Arc<AtomicBool>; 2],
     /// Requests that wait for an application thread, where they have a limit.
     pub(crate) waiting: AtomicU32,
     /// They have: whoever takes one up counts it out.

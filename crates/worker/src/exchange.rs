@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -187,6 +187,53 @@ impl Exchange {
     pub fn notice(&mut self, readiness: Readiness) {
         self.connection.readable |= readiness.readable;
         self.connection.peer_closed |= readiness.peer_closed;
+    }
+
+    /// A descriptor of the caller's own for the client's socket, to wait at while somebody else has the exchange.
+    ///
+    /// # Errors
+    /// When the process has too many open.
+    pub fn socket(&self) -> io::Result<OwnedFd> {
+        self.connection.stream.as_fd().try_clone_to_owned()
+    }
+
+    /// The number of the client's socket, for applications that wait at it themselves.
+    pub fn descriptor(&self) -> i32 {
+        self.connection.stream.as_fd().as_raw_fd()
+    }
+
+    /// How long a client may take nothing of its answer.
+    pub fn write_patience(&self) -> Duration {
+        self.work.bounds.write_patience
+    }
+
+    /// The worker has been told to leave: what has no end of its own has to be brought to one.
+    pub fn is_worker_leaving(&self) -> bool {
+        let bounds = &self.work.bounds;
+        // The signal itself, for those on the reactor's own thread, which cannot tell meanwhile.
+        let told = bounds
+            .told_to_leave
+            .iter()
+            .any(|told| told.load(Ordering::Relaxed));
+        told || bounds.leaving.load(Ordering::Relaxed)
+    }
+
+    /// Notes something for the access log.
+    pub fn note(&mut self, name: String, value: String) {
+        self.work.routed.noted.push((name, value));
+    }
+
+    /// What has been noted last under this name.
+    pub fn noted(&self, name: &str) -> Option<&str> {
+        let noted = self.work.routed.noted.iter().rfind(|(known, _)| known == name);
+        noted.map(|(_, value)| value.as_str())
+    }
+
+    /// Ends the connection for the client, with what has been written so far; whatever is written from now on goes nowhere.
+    pub fn hang_up(&mut self) {
+        self.flush();
+        self.connection.stream.shut_write();
+        self.give_up();
     }
 
     /// The client has ended its stream: it will send nothing more, and has most likely left.

@@ -353,6 +353,7 @@ impl Reactor {
                 origins: Origins::new(&settings),
                 gatherer: Gatherer::new(threads.max(1)),
                 leaving: AtomicBool::new(false),
+                told_to_leave: signals.told_to_leave(),
                 hurry: AtomicBool::new(threads > 1 || settings.greenlets),
                 waiting: AtomicU32::new(0),
                 counts_waiting: settings.request_queue.is_some() && gateway.is_some() && threads > 1,

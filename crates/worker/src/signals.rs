@@ -60,6 +60,11 @@ impl Signals {
         Ok(signals)
     }
 
+    /// What is set by a signal to leave, until [`Signals::take`] takes it.
+    pub(crate) fn told_to_leave(&self) -> [Arc<AtomicBool>; 2] {
+        [Arc::clone(&self.leave), Arc::clone(&self.leave_now)]
+    }
+
     /// What has been asked for since the last call, the most urgent last.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = Request> {
         while matches!(self.wake.read(&mut [0; 64]), Ok(64)) {}

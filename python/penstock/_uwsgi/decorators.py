@@ -335,3 +335,10 @@ class rpc:
     def __call__(self, function: _Function) -> _Function:
         _uwsgi.register_rpc(self.name, function)
         return function
+
+
+class erlang:
+    """Refused: there is no Erlang here."""
+
+    def __init__(self, name: str) -> None:
+        raise NotImplementedError(f"@erlang({name!r}): there is no Erlang node here: offer the function over HTTP")

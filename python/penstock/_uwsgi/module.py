@@ -1,6 +1,6 @@
 """The content of ``uwsgi``: its names and manners (what is bytes, what None means), over what the server offers.
 
-Leaves out what has no counterpart here; see docs/uwsgi-api.md.
+What has no counterpart here is in :mod:`absent`; docs/uwsgi-api.md has all names.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from penstock._uwsgi import absent, tasks
 from penstock._uwsgi.calls import Calls
 from penstock._uwsgi.mules import Mules
+from penstock._uwsgi.requests import Requests
 from penstock._uwsgi.signals import Signals
 from penstock._uwsgi.spooler import Spooler
 
@@ -21,16 +23,24 @@ VERSION = b"2.0.31"
 
 
 def names(
-    server: Any, caches: Any, locks: Any, signals: Signals, mules: Mules, spooler: Spooler, options: dict[str, Any]
+    server: Any,
+    request: Any,
+    caches: Any,
+    locks: Any,
+    signals: Signals,
+    mules: Mules,
+    spooler: Spooler,
+    options: dict[str, Any],
 ) -> dict[str, Any]:
     """Every name of the module."""
     return {
+        **absent.functions(),
         **_information(server, options),
         **signals.names(),
         **mules.names(),
         **spooler.names(),
         **Calls().names(),
-        **_requests(server),
+        **Requests(request).names(),
         **_caching(caches),
         "lock": _unanswered(locks.lock),
         "unlock": _unanswered(locks.unlock),
@@ -71,6 +81,15 @@ def _information(server: Any, options: dict[str, Any]) -> dict[str, Any]:
         "unbit": None,
         "loop": None,
         "applications": None,
+        "fastfuncs": [],
+        "message_manager": None,
+        "sockets": server.sockets,
+        # Every process that serves accepts until it leaves.
+        "accepting": lambda: None,
+        "retire": server.retire,
+        "listen_queue": server.listen_queue,
+        "logsize": _log_size,
+        "parsefile": _parse_file,
         "worker_id": lambda: server.worker_id,
         "masterpid": lambda: server.master_pid,
         "i_am_the_lord": lambda legion=None: False,
@@ -88,14 +107,6 @@ def _information(server: Any, options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _requests(server: Any) -> dict[str, Any]:
-    return {
-        # Every process that serves accepts until it leaves.
-        "accepting": lambda: None,
-        "retire": server.retire,
-    }
-
-
 def set_user_harakiri(seconds: int) -> None:
     """End this process when so many seconds have passed, with the stack of each thread in the log; 0 takes it back.
 
@@ -106,6 +117,17 @@ def set_user_harakiri(seconds: int) -> None:
         faulthandler.dump_traceback_later(seconds, exit=True)
     else:
         faulthandler.cancel_dump_traceback_later()
+
+
+def _log_size() -> int:
+    """Bytes of the log, where it is a file."""
+    return os.fstat(2).st_size
+
+
+def _parse_file(path: str | bytes) -> dict[bytes, bytes]:
+    """The variables of a packet in a file, as a task's is."""
+    with open(path, "rb") as file:
+        return tasks.decode(file.read())
 
 
 def _true(function: Callable[..., Any], *arguments: Any) -> bool:
@@ -133,10 +155,7 @@ def _workers(server: Any) -> tuple[dict[str, Any], ...]:
     workers = []
     for number, worker in enumerate(server.workers(), start=1):
         resident, space = _memory(worker["pid"])
-        nothing = dict.fromkeys(
-            ("exceptions", "running_time", "last_spawn", "respawn_count", "tx", "avg_rt", "signals", "delta_requests"),
-            0,
-        )
+        nothing = dict.fromkeys(("last_spawn", "respawn_count", "signals"), 0)
         workers.append(
             {
                 "id": number,

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from penstock._uwsgi import module
+from penstock._uwsgi import absent, module
 from penstock._uwsgi.mules import Mules
 from penstock._uwsgi.signals import Signals
 from penstock._uwsgi.spooler import Spooler
@@ -23,8 +23,9 @@ from penstock._uwsgi.spooler import Spooler
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Makes the two modules, once."""
 
-    def __init__(self, offered: dict[str, Any]) -> None:
+    def __init__(self, offered: dict[str, Any], request: Any) -> None:
         self.offered = offered
+        self.request = request
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -37,7 +38,8 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         """Fill a module."""
         if module.__name__ == "uwsgi":
-            module.__dict__.update(self.offered, __getattr__=_missing)
+            module.__dict__.update(self.offered, __getattr__=self._missing)
+            self.request.watch(module.__dict__)
             return
         from penstock._uwsgi import decorators
 
@@ -45,10 +47,11 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         module.__dict__.update(names, _functions_of_this_mule=decorators._functions_of_this_mule)
 
 
-def _missing(name: str) -> Any:
-    raise AttributeError(
-        f"module 'uwsgi' has no attribute {name!r} (this server is Penstock: docs/uwsgi-api.md lists what is there)"
-    )
+    def _missing(self, name: str) -> Any:
+        if name == "env" and self.request.is_there():
+            return self.request.environ()
+        why = absent.why_missing(name)
+        raise AttributeError(f"module 'uwsgi' has no attribute {name!r} (this server is Penstock: {why})")
 
 
 class Process:
@@ -59,13 +62,14 @@ class Process:
     spooler: Spooler
 
 
-def offer(server: Any, caches: Any, locks: Any, bells: Any, options: dict[str, Any]) -> None:
+def offer(server: Any, request: Any, caches: Any, locks: Any, bells: Any, options: dict[str, Any]) -> None:
     """Offer the names in this process."""
     Process.signals = Signals(bells)
     Process.mules = Mules(server, bells, Process.signals)
     Process.spooler = Spooler(server, bells, Process.signals)
-    offered = module.names(server, caches, locks, Process.signals, Process.mules, Process.spooler, options)
-    sys.meta_path.insert(0, Finder(offered))
+    process = Process.signals, Process.mules, Process.spooler
+    offered = module.names(server, request, caches, locks, *process, options)
+    sys.meta_path.insert(0, Finder(offered, request))
 
 
 def after_fork() -> None:

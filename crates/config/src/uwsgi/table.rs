@@ -58,7 +58,7 @@ pub(super) struct Draft<'a> {
     pub(super) log_micros: bool,
     /// `mount`: prefixes without a final slash, and what is mounted there.
     pub(super) mounts: Vec<(String, String)>,
-    /// `gevent`, `async`: how many threads take the place of greenlets.
+    /// `async`: how many threads take the place of its cores.
     pub(super) greenlets: Option<u32>,
     /// `log-4xx` and the like
     pub(super) log_selection: LogSelection,

@@ -19,17 +19,22 @@ pub(crate) struct Caches {
 
 /// A key or a value: bytes, or text, which is meant in UTF-8.
 #[derive(FromPyObject)]
-enum Octets {
+pub(super) enum Octets {
     Bytes(Vec<u8>),
     Text(String),
 }
 
 impl Octets {
-    fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Octets::Bytes(bytes) => bytes,
             Octets::Text(text) => text.as_bytes(),
         }
+    }
+
+    /// As text; what is none is replaced.
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(self.bytes()).into_owned()
     }
 }
 

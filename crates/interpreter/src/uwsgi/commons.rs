@@ -11,7 +11,7 @@ use shared::{Cache, Minute, Shape, StoreError};
 use sys::SharedLock;
 use telemetry::ErrorLog;
 
-use super::{Bells, Caches, Lines, Locks, Place, Role, Server};
+use super::{Bells, Caches, CurrentRequest, Lines, Locks, Place, Role, Server};
 use crate::python_config;
 use crate::python_config::Functions;
 
@@ -108,8 +108,10 @@ impl Commons {
         let caches = Caches::new(self.caches.clone(), place.log.clone());
         let bells = Bells::new(self.lines.clone(), role, place.generation);
         let options: Bound<'_, PyDict> = python_config::dictionary(py, &self.options, &Functions::new())?;
+        let request = CurrentRequest::new(Arc::clone(&place.settings));
         let arguments = (
             Server::new(place, self.started),
+            request,
             caches,
             Locks::new(self.locks),
             bells,

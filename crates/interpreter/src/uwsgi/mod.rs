@@ -8,6 +8,7 @@ mod bells;
 mod caches;
 mod commons;
 mod locks;
+mod request;
 mod server;
 
 pub(crate) use aide::run as run_aide;
@@ -15,4 +16,5 @@ pub(crate) use bells::{Bells, Lines, Role};
 pub(crate) use caches::Caches;
 pub(crate) use commons::Commons;
 pub(crate) use locks::Locks;
+pub(crate) use request::CurrentRequest;
 pub(crate) use server::{Place, Server};

@@ -1,13 +1,15 @@
 //! What an application may know of its server, and ask of it.
 
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 use config::{Aide, Settings};
 use master::{AideSeat, ReadyPipe, WorkerSeat};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rustix::process::{Pid, Signal, kill_process};
-use shared::{Scoreboard, WorkerRow, WorkerState};
+use shared::{Scoreboard, Tally, WorkerRow, WorkerState};
 use telemetry::ErrorLog;
 
 /// The server, as one of its processes sees it.
@@ -19,11 +21,13 @@ pub(crate) struct Server {
 
 /// Where in the server a process is.
 pub(crate) struct Place {
-    settings: Arc<Settings>,
+    pub(super) settings: Arc<Settings>,
     scoreboard: Scoreboard,
     /// A worker's number, row and voice.
     worker: Option<(u32, WorkerRow, ReadyPipe)>,
     aide: Option<Aide>,
+    /// Descriptors of its own for the listening sockets.
+    sockets: Vec<OwnedFd>,
     pub(super) log: ErrorLog,
     pub(super) generation: u32,
     master: u32,
@@ -38,6 +42,12 @@ impl Place {
             scoreboard: seat.scoreboard,
             worker: Some((seat.number, row, seat.ready.clone())),
             aide: None,
+            // One that the process has no room for is as good as one without a number.
+            sockets: seat
+                .listeners
+                .iter()
+                .filter_map(|listener| listener.socket.try_clone().ok())
+                .collect(),
             log: seat.log.clone(),
             generation: seat.generation,
             master: seat.ppid,
@@ -51,6 +61,7 @@ impl Place {
             scoreboard: seat.scoreboard,
             worker: None,
             aide: Some(seat.aide.clone()),
+            sockets: Vec::new(),
             log: seat.log.clone(),
             generation: seat.generation,
             master: seat.ppid,
@@ -150,11 +161,39 @@ impl Server {
             let is_busy = row.threads().any(|thread| thread.current().is_some());
             worker.set_item("pid", row.pid())?;
             worker.set_item("requests", row.requests())?;
+            worker.set_item("delta_requests", row.requests())?;
+            worker.set_item(
+                "exceptions",
+                row.threads()
+                    .map(|thread| thread.tally(Tally::Exceptions))
+                    .sum::<u64>(),
+            )?;
+            worker.set_item("running_time", row.running_us())?;
+            worker.set_item("avg_rt", row.average_us())?;
+            worker.set_item("tx", row.sent())?;
             worker.set_item("status", if is_busy { "busy" } else { "idle" })?;
             worker.set_item("accepting", u8::from(row.state() == WorkerState::Ready))?;
             Ok(worker)
         });
         described.collect()
+    }
+
+    /// The numbers of the listening sockets.
+    #[getter]
+    fn sockets(&self) -> Vec<i32> {
+        self.place.sockets.iter().map(AsRawFd::as_raw_fd).collect()
+    }
+
+    /// Connections that wait at a listening socket to be accepted; 0 where the system does not count them (unix sockets).
+    #[pyo3(signature = (socket=0))]
+    fn listen_queue(&self, socket: usize) -> PyResult<u32> {
+        let found = self.place.sockets.get(socket).ok_or_else(|| {
+            PyValueError::new_err(format!(
+                "this process has no socket {socket}: there are {}",
+                self.place.sockets.len()
+            ))
+        })?;
+        Ok(sys::accept_queue(found.as_fd()).map_or(0, |(waiting, _)| waiting))
     }
 
     /// Has the master reload.

@@ -22,6 +22,9 @@ use super::transaction::Transaction;
 /// Whatever the application raises, or what is wrong with what it returned. Exceptions of `close()` count too, unless
 /// there has been one before.
 pub(super) fn send(answer: &Bound<'_, PyAny>, transaction: &Transaction, sendfile: bool) -> PyResult<()> {
+    if transaction.was_socket() {
+        return pass(answer);
+    }
     if let Ok(list) = answer.cast_exact::<PyList>() {
         return send_known(|| list.iter(), transaction);
     }
@@ -38,6 +41,15 @@ pub(super) fn send(answer: &Bound<'_, PyAny>, transaction: &Transaction, sendfil
     };
     let closed = close(answer);
     sent.and(closed)
+}
+
+/// After a WebSocket there is nothing to send; what iterates to its end may be where the application lives.
+fn pass(answer: &Bound<'_, PyAny>) -> PyResult<()> {
+    let passed = answer
+        .try_iter()
+        .and_then(|mut blocks| blocks.try_for_each(|block| block.map(drop)));
+    let closed = close(answer);
+    passed.and(closed)
 }
 
 fn close(answer: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -69,7 +81,7 @@ fn send_iterable(answer: &Bound<'_, PyAny>, transaction: &Transaction) -> PyResu
     for block in answer.try_iter()? {
         let block = block?;
         let block = checked(&block)?;
-        if block.as_bytes().is_empty() {
+        if block.as_bytes().is_empty() || transaction.was_socket() {
             continue;
         }
         begin(
@@ -83,6 +95,9 @@ fn send_iterable(answer: &Bound<'_, PyAny>, transaction: &Transaction) -> PyResu
         if transaction.flush(py)? == Flow::Gone {
             return Ok(());
         }
+    }
+    if transaction.was_socket() {
+        return Ok(());
     }
     begin(transaction, Some(0))
 }

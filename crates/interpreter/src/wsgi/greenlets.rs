@@ -8,6 +8,7 @@
 //! another greenlet; so none is ever waited for.
 
 use std::collections::VecDeque;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -19,7 +20,7 @@ use telemetry::ErrorLog;
 use worker::{BodyError, Conditions, Departure, Driven, Due, Exchange, Flow, Gateway, Happening, Readiness};
 
 use super::Wsgi;
-use super::waits::Waits;
+use super::waits::{Waits, Want};
 
 /// Between the hub, the reactor and the application.
 #[pyclass(frozen, module = "penstock")]
@@ -49,6 +50,8 @@ struct Waiting {
 struct HubSide {
     /// `wait(token)`: until the driver names this token.
     wait: Py<PyAny>,
+    /// `wait_socket(descriptor, to_write, seconds)`: whether it became ready in time.
+    wait_socket: Py<PyAny>,
     /// `pause()`: others have their turn.
     pause: Py<PyAny>,
 }
@@ -158,8 +161,13 @@ impl GreenletDriver {
 #[pymethods]
 impl GreenletDriver {
     /// Takes the functions that wait and pause, and returns the descriptor to watch.
-    fn start(&self, wait: Py<PyAny>, pause: Py<PyAny>) -> PyResult<i32> {
-        if self.waiting.hub.set(HubSide { wait, pause }).is_err() {
+    fn start(&self, wait: Py<PyAny>, wait_socket: Py<PyAny>, pause: Py<PyAny>) -> PyResult<i32> {
+        let side = HubSide {
+            wait,
+            wait_socket,
+            pause,
+        };
+        if self.waiting.hub.set(side).is_err() {
             return Err(PyRuntimeError::new_err("the worker serves already"));
         }
         let mut driven = lock(&self.waiting.driven);
@@ -275,6 +283,17 @@ impl Waits for Waiting {
                 return Ok(Flow::Gone);
             }
         }
+    }
+
+    fn wait_socket(
+        &self,
+        py: Python<'_>,
+        socket: BorrowedFd<'_>,
+        want: Want,
+        patience: Duration,
+    ) -> PyResult<bool> {
+        let arguments = (socket.as_raw_fd(), want == Want::Write, patience.as_secs_f64());
+        self.hub()?.wait_socket.bind(py).call1(arguments)?.extract()
     }
 
     fn pause(&self, py: Python<'_>) {

@@ -5,6 +5,7 @@
 //! what it returns ([`answer`]). Whatever the application does, the exchange comes back answered or cut.
 
 mod answer;
+pub(crate) mod current;
 mod deadline;
 mod environ;
 mod errors;
@@ -13,12 +14,13 @@ pub(crate) mod greenlets;
 mod transaction;
 mod variables;
 mod waits;
+mod websocket;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use config::Settings;
-use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
 use shared::WorkerRow;
@@ -121,6 +123,7 @@ impl Wsgi {
             .environ(py, &exchange, transaction, &spare.early_hints)?;
         let thread = exchange.thread();
         transaction.get().lend(exchange);
+        current::begin(transaction, &environ)?;
         if let Some(deadline) = &self.deadline {
             deadline.begin(thread);
         }
@@ -136,15 +139,27 @@ impl Wsgi {
             .deadline
             .as_ref()
             .is_some_and(|deadline| deadline.end(py, thread));
+        let was_socket = transaction.get().was_socket();
+        let client_left = transaction.get().end_socket(sent.is_err());
+        current::end(py, &self.log);
         let mut exchange = transaction.get().take_back(py)?;
         match sent {
+            // There was an end to it already, and an application that was waiting learns that by an exception.
+            Err(error) if was_socket && client_left && error.is_instance_of::<PyOSError>(py) => {}
+            Ok(()) if was_socket => {}
             Ok(()) => {
                 if let Some(fault) = exchange.finish() {
                     self.log
                         .warning(format_args!("{}: {fault}", request_line(&exchange)));
                 }
             }
-            Err(error) => self.report(py, &mut exchange, &error, interrupted),
+            Err(error) => {
+                self.report(py, &mut exchange, &error);
+                // A visible cut, if the client has seen something of an answer.
+                if !was_socket {
+                    exchange.fail(if interrupted { 504 } else { 500 });
+                }
+            }
         }
         if let Some((observers, Ok(observed))) = &observed {
             observers.end(py, observed, Some(&environ), &mut exchange);
@@ -154,9 +169,8 @@ impl Wsgi {
         Ok(exchange)
     }
 
-    /// The application failed, or was interrupted: a 500 or a 504 if the client has seen nothing yet, a visible cut
-    /// otherwise.
-    fn report(&self, py: Python<'_>, exchange: &mut Exchange, error: &PyErr, interrupted: bool) {
+    /// The application failed, or was interrupted: the log is told.
+    fn report(&self, py: Python<'_>, exchange: &mut Exchange, error: &PyErr) {
         // The log has been told of a deadline already. A worker told to leave at once interrupts its application as well;
         // that is no fault to report.
         let told = self
@@ -174,7 +188,6 @@ impl Wsgi {
                     .error_with_details(what, &crate::traceback::text(py, error));
             }
         }
-        exchange.fail(if interrupted { 504 } else { 500 });
     }
 
     fn spare(&self, py: Python<'_>) -> PyResult<Spare> {

@@ -4,16 +4,19 @@
 //! that keeps the object finds it empty, and gets an error instead of another request's data. While a read waits
 //! for the client, the exchange is out of the object, so that no other thread can touch it.
 
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::ResponseHead;
+use protocol::websocket::Kind;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::string::PyStringData;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 use worker::{Exchange, Flow};
 
-use super::waits::Waits;
+use super::waits::{Waits, Want};
+use super::websocket::{self, Next, Socket};
 
 /// `wsgi.input`, and the state behind `start_response`.
 #[pyclass(frozen, module = "penstock", name = "Input")]
@@ -32,6 +35,10 @@ struct State {
     written: bool,
     /// A read of the body has failed; so do all others.
     broken: bool,
+    /// The exchange has become a WebSocket.
+    socket: Option<Box<Socket>>,
+    /// It had, at any time.
+    was_socket: bool,
 }
 
 impl Transaction {
@@ -57,9 +64,14 @@ impl Transaction {
     /// When another thread of the application is just reading the body; which the application should have waited for.
     pub(crate) fn take_back(&self, py: Python<'_>) -> PyResult<Exchange> {
         loop {
-            if let Some(exchange) = self.lock().exchange.take() {
+            let mut state = self.lock();
+            if let Some(socket) = state.socket.take() {
+                return Ok(socket.end(false));
+            }
+            if let Some(exchange) = state.exchange.take() {
                 return Ok(exchange);
             }
+            drop(state);
             // A thread that the application left behind is waiting for the body, at most for the body timeout.
             self.waits.pause(py);
         }
@@ -85,7 +97,159 @@ impl Transaction {
     /// # Errors
     /// When the request is over.
     pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Exchange) -> T) -> PyResult<T> {
-        self.lock().exchange.as_mut().map(work).ok_or_else(over)
+        let mut state = self.lock();
+        let State { exchange, socket, .. } = &mut *state;
+        let exchange = match socket {
+            Some(socket) => Some(socket.exchange()),
+            None => exchange.as_mut(),
+        };
+        exchange.map(work).ok_or_else(over)
+    }
+
+    /// Whether the exchange has become a WebSocket: then there is no answer to send.
+    pub(crate) fn was_socket(&self) -> bool {
+        self.lock().was_socket
+    }
+
+    /// Ends the WebSocket, if it is one and goes on; `has_failed`: the application has. Whether the client had left, or the
+    /// end had come from this server: what an application makes of that is no fault of it.
+    pub(crate) fn end_socket(&self, has_failed: bool) -> bool {
+        let mut state = self.lock();
+        let Some(socket) = state.socket.take() else {
+            return false;
+        };
+        let was_over = socket.is_over();
+        state.exchange = Some(socket.end(has_failed));
+        was_over
+    }
+
+    /// Makes the exchange a WebSocket.
+    ///
+    /// # Errors
+    /// `OSError`, when it cannot be one.
+    pub(crate) fn accept_websocket(
+        &self,
+        py: Python<'_>,
+        subprotocol: Option<&str>,
+        options: &config::WebSocket,
+    ) -> PyResult<()> {
+        let mut state = self.lock();
+        let exchange = state.exchange.take().ok_or_else(over)?;
+        match websocket::accept(exchange, subprotocol, options) {
+            Ok(socket) => {
+                state.socket = Some(Box::new(socket));
+                state.was_socket = true;
+            }
+            Err((exchange, why)) => {
+                state.exchange = Some(exchange);
+                let why = format!("unable to complete websocket handshake: {why}");
+                return Err(PyOSError::new_err(why));
+            }
+        }
+        drop(state);
+        self.flush_socket(py)
+    }
+
+    /// The next message of the WebSocket, however long that takes unless `waits` is false; `None` when there is none.
+    ///
+    /// # Errors
+    /// `OSError`, at the end.
+    pub(crate) fn receive_message(&self, py: Python<'_>, waits: bool) -> PyResult<Option<Vec<u8>>> {
+        loop {
+            let (next, descriptor) = self.with_socket(|socket| (socket.next(), socket.descriptor()))?;
+            match next {
+                Next::Message(message) => return Ok(Some(message)),
+                Next::Over(why) => {
+                    let why = format!("unable to receive websocket message: {why}");
+                    return Err(PyOSError::new_err(why));
+                }
+                Next::Wait(..) if !waits => return Ok(None),
+                Next::Wait(want, patience) => {
+                    self.waits.wait_socket(py, descriptor.as_fd(), want, patience)?;
+                }
+            }
+        }
+    }
+
+    /// Sends a message; waits while the client does not read.
+    ///
+    /// # Errors
+    /// `OSError`, when the WebSocket has ended.
+    pub(crate) fn send_message(&self, py: Python<'_>, kind: Kind, payload: &[u8]) -> PyResult<()> {
+        let sent = self.with_socket(|socket| socket.send(kind, payload))?;
+        sent.map_err(|why| PyOSError::new_err(format!("unable to send websocket message: {why}")))?;
+        self.flush_socket(py)
+    }
+
+    fn flush_socket(&self, py: Python<'_>) -> PyResult<()> {
+        let mut waited = false;
+        let mut left = u64::MAX;
+        loop {
+            let (flow, descriptor, patience, pending) = self.with_socket(|socket| {
+                let flow = socket.flush();
+                let exchange = socket.exchange();
+                let (patience, pending) = (exchange.write_patience(), exchange.pending());
+                (flow, socket.descriptor(), patience, pending)
+            })?;
+            match flow {
+                Flow::Open => return Ok(()),
+                Flow::Full if pending < left => left = pending,
+                Flow::Full if !waited => {}
+                _ => {
+                    self.with_socket(Socket::give_up)?;
+                    return Err(PyOSError::new_err(
+                        "the client of the WebSocket has left, or reads nothing",
+                    ));
+                }
+            }
+            waited = !self
+                .waits
+                .wait_socket(py, descriptor.as_fd(), Want::Write, patience)?;
+        }
+    }
+
+    fn with_socket<T>(&self, work: impl FnOnce(&mut Socket) -> T) -> PyResult<T> {
+        self.lock().socket.as_deref_mut().map(work).ok_or_else(|| {
+            PyOSError::new_err("this request is no WebSocket: call uwsgi.websocket_handshake() first")
+        })
+    }
+
+    /// Ends the client's connection with what has been written; the application goes on.
+    ///
+    /// # Errors
+    /// When the request is over.
+    pub(crate) fn disconnect(&self, py: Python<'_>) -> PyResult<()> {
+        self.end_socket(false);
+        let (started, is_socket) = (self.started(), self.was_socket());
+        if !is_socket {
+            self.with(|exchange| {
+                if started && !exchange.begun() {
+                    exchange.begin();
+                }
+                // What is short of its length ends with the connection.
+                let _ = exchange.finish();
+            })?;
+            while self.flush(py)? == Flow::Open && self.with(|exchange| exchange.pending())? > 0 {
+                self.outside(|exchange| self.waits.wait_writable(py, exchange))?;
+            }
+        }
+        self.with(Exchange::hang_up)
+    }
+
+    /// What has come of the body and was not read; with `waits`, at least a byte of it, unless it has ended.
+    ///
+    /// # Errors
+    /// `OSError`, when the body cannot be read to its end.
+    pub(crate) fn body_part<'py>(&self, py: Python<'py>, waits: bool) -> PyResult<Bound<'py, PyBytes>> {
+        if waits {
+            self.receive_until(py, |body| !body.is_empty())?;
+        } else if let Err(error) = self.with(|exchange| match exchange.body_arriving() {
+            true => exchange.receive_body_now(),
+            false => Ok(true),
+        })? {
+            return Err(PyOSError::new_err(error.to_string()));
+        }
+        self.take(py, usize::MAX)
     }
 
     /// Hands what is queued to the network; waits while too much is queued.
@@ -212,6 +376,9 @@ impl Transaction {
     /// The `write(bytes)` callable that `start_response` returns.
     fn write(&self, py: Python<'_>, data: &Bound<'_, PyBytes>) -> PyResult<()> {
         let bytes = data.as_bytes();
+        if self.was_socket() {
+            return Err(over());
+        }
         self.lock().written = true;
         if bytes.is_empty() {
             return Ok(());

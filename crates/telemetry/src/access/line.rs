@@ -219,8 +219,17 @@ fn push_variable(line: &mut Vec<u8>, scratch: &mut Scratch, record: &AccessRecor
         "REMOTE_ADDR" => push_or_dash(line, Some(record.client.as_bytes())),
         "REMOTE_PORT" if record.client_port > 0 => push_number(line, u64::from(record.client_port)),
         "REQUEST_SCHEME" | "WSGI.URL_SCHEME" => line.extend_from_slice(record.scheme.as_bytes()),
-        _ => line.push(b'-'),
+        _ => push_or_dash(line, added_variable(record, name)),
     }
+}
+
+/// What the application has added to the request's variables: noted as `var.NAME`.
+fn added_variable<'a>(record: &AccessRecord<'a>, name: &str) -> Option<&'a [u8]> {
+    let added = record
+        .noted
+        .iter()
+        .rfind(|(known, _)| known.strip_prefix("var.") == Some(name));
+    added.map(|(_, value)| value.as_bytes())
 }
 
 /// How many CGI variables the request would be in uWSGI's protocol, and their size in its packet: about what

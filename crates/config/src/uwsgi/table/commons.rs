@@ -274,4 +274,28 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         },
     ),
+    does(
+        &["websockets-max-size", "websocket-max-size"],
+        "Kilobytes of a WebSocket's message; default 16 MiB, uWSGI's 1 MiB. A larger one ends the WebSocket with code 1009.",
+        |d, v| {
+            d.settings.asgi.websocket.message_size = size(natural(v)?.saturating_mul(1024));
+            Ok(())
+        },
+    ),
+    does(
+        &["websockets-ping-freq", "websocket-ping-freq"],
+        "Seconds of a WebSocket's silence after which its client is pinged; default 20, uWSGI's 30; 0 is never.",
+        |d, v| {
+            d.settings.asgi.websocket.ping_interval = Some(seconds(v)?).filter(|time| !time.is_zero());
+            Ok(())
+        },
+    ),
+    does(
+        &["websockets-pong-tolerance", "websocket-pong-tolerance"],
+        "Seconds that a client may take to answer a ping; default 20, uWSGI's 3; 0 is any.",
+        |d, v| {
+            d.settings.asgi.websocket.ping_timeout = Some(seconds(v)?).filter(|time| !time.is_zero());
+            Ok(())
+        },
+    ),
 ];

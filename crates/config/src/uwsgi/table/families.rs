@@ -140,7 +140,8 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
     idle(
         "gevent-* plugin:gevent",
         "Details of gevent.",
-        "there are no greenlets: requests run in threads",
+        "with the option gevent the standard library is patched before the application is imported, and requests in progress \
+         are waited for",
     ),
     idle(
         "optimize no-site py-sys-executable py-executable py-program-name py-programname reload-os-env",
@@ -251,7 +252,6 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
          py-auto-reload-ignore py-tracebacker",
         "Loading the application.",
     ),
-    coming("websocket*", "WebSockets of WSGI applications."),
     coming(
         "master-fifo pause suspend resume signal connect-and-read notify-socket",
         "Commands to a running server.",

@@ -133,13 +133,23 @@ pub(super) const ENTRIES: &[Entry] = &[
         variables_of,
     ),
     does(
-        &["async", "gevent"],
-        "There are no greenlets: requests run in threads. Gives each worker that many threads, 64 at most, unless threads is \
-         given.",
+        &["gevent"],
+        "Each request is a greenlet of gevent, which has to be installed; the standard library is patched before the \
+         application is imported. The value bounds the connections of each worker; threads is of no use then.",
+        |d, v| {
+            d.settings.greenlets = true;
+            d.settings.connections = Some(count(natural(v)?).max(1));
+            Ok(())
+        },
+    ),
+    does(
+        &["async"],
+        "There is no asynchronous mode: requests run in threads. Gives each worker that many threads, 64 at most, unless \
+         threads is given.",
         |d, v| {
             let threads = count(leading_number(v).clamp(1, 64).unsigned_abs());
             d.notices.push(format!(
-                "there are no greenlets: each worker has {threads} threads, if threads is not given"
+                "there is no asynchronous mode: each worker has {threads} threads, if threads is not given"
             ));
             d.greenlets = Some(threads);
             Ok(())
