@@ -17,6 +17,7 @@
 
 mod commands;
 mod limits;
+mod reload;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,8 @@ use rustix::process::Signal;
 use telemetry::{Event, ExitStatus, StopKind};
 
 use crate::signals::MasterSignal;
+
+use reload::Reload;
 
 /// First wait after a worker died at boot; it doubles up to [`LONGEST_DELAY_MS`].
 const FIRST_DELAY_MS: u64 = 100;
@@ -221,12 +224,6 @@ enum Phase {
 }
 
 #[derive(Debug)]
-struct Reload {
-    generation: u32,
-    plan: Plan,
-}
-
-#[derive(Debug)]
 struct Worker {
     number: u32,
     generation: u32,
@@ -411,17 +408,6 @@ impl Supervisor {
         self.actions.push(Action::WorkersChanged { new: workers, old });
     }
 
-    fn begin_reload(&mut self) {
-        if self.reload.is_some() {
-            self.reload_again = true;
-            return;
-        }
-        self.resume();
-        self.reload_kind = StopKind::Graceful;
-        self.log(Event::ReloadStarting { pid: self.pid });
-        self.actions.push(Action::Reread);
-    }
-
     fn on_spawned(&mut self, age: u32, pid: u32) {
         let Some(worker) = self.workers.get_mut(&age) else {
             return;
@@ -559,57 +545,6 @@ impl Supervisor {
     fn clear_delay(&mut self) {
         self.boot_deaths = 0;
         self.spawn_not_before_ms = 0;
-    }
-
-    fn abandon_reload(&mut self, now_ms: u64, reason: String) {
-        let Some(reload) = self.reload.take() else { return };
-        let graceful_ms = self.plan.graceful_ms;
-        for worker in self
-            .workers
-            .values_mut()
-            .filter(|worker| worker.generation == reload.generation)
-        {
-            // Those that are ready may have requests; those that boot have not, and may hang.
-            let (signal, kill_at_ms) = match worker.stage {
-                Stage::Ready => (Signal::TERM, Some(now_ms + graceful_ms + MARGIN_MS)),
-                Stage::Booting => (Signal::KILL, None),
-                Stage::Leaving { .. } => continue,
-            };
-            worker.stage = Stage::Leaving {
-                signal,
-                kill_at_ms,
-                asked: true,
-            };
-            self.actions
-                .extend(worker.pid.map(|pid| Action::Kill { pid, signal }));
-        }
-        self.log(Event::ReloadFailed { reason });
-        self.actions.push(Action::AbandonReload);
-        self.reload_once_more();
-    }
-
-    fn finish_reload(&mut self, now_ms: u64) {
-        let Some(reload) = self.reload.take() else { return };
-        let old = self.plan.workers;
-        self.generation = reload.generation;
-        self.plan = reload.plan;
-        self.actions.push(Action::CommitReload);
-        let workers = self.plan.workers;
-        self.highest_number = workers;
-        if workers != old {
-            self.actions.push(Action::WorkersChanged { new: workers, old });
-        }
-        let others = |worker: &Worker| worker.generation != reload.generation;
-        self.retire_all(now_ms, self.reload_kind, others);
-        self.chain = None;
-        self.log(Event::ReloadFinished { workers });
-        self.reload_once_more();
-    }
-
-    fn reload_once_more(&mut self) {
-        if std::mem::take(&mut self.reload_again) {
-            self.begin_reload();
-        }
     }
 
     /// Tells everybody to leave. `exit_code`: `None` keeps the one chosen when the stop began.
