@@ -44,7 +44,7 @@ FIFO_LINES = {
     "c": "chain reloading complete",
     "s": "requests: ",
     "P": "writing pidfile to",
-    "+": "the FIFO command '+' is ignored",
+    "+": "the number of workers is fixed: give cheaper",
     "Z": "the FIFO command 'Z' is ignored",
     "7": "there is no FIFO 7",
     "1": "active master fifo is now 1",

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::{
     AddedHeaders, Asgi, Believed, Cgi, Commons, Control, Dialect, Gateways, HeaderRules, Interface, Level,
-    Limits, Loading, LogTarget, Loggers, Logs, ProcessAffixes, ProxyProtocol, ReloadWatch, Routes, Settings,
-    StaticFiles, StatisticsSettings, Supervision, Timeouts, UnixSocketRights, WorkerLimits,
+    Limits, Loading, LogTarget, Loggers, Logs, ProcessAffixes, ProxyProtocol, ReloadWatch, Routes, Scaling,
+    Settings, StaticFiles, StatisticsSettings, Supervision, Timeouts, UnixSocketRights, WorkerLimits,
 };
 
 /// The access log format of Apache's "combined" log, in gunicorn's notation: gunicorn's default, and the native one.
@@ -106,6 +106,7 @@ impl Settings {
             commons: Commons::default(),
             statistics: StatisticsSettings::default(),
             supervision: Supervision::default(),
+            scaling: Scaling::default(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{
-    Commons, Loading, LogRotation, LogSelection, Loggers, Routes, StaticFiles, StatisticsSettings,
+    Commons, Loading, LogRotation, LogSelection, Loggers, Routes, Scaling, StaticFiles, StatisticsSettings,
     Supervision, WorkerLimits,
 };
 
@@ -39,7 +39,7 @@ pub struct Settings {
     pub reuse_port: bool,
     /// Rights of unix sockets that are created.
     pub unix_sockets: UnixSocketRights,
-    /// Number of worker processes; at least 1.
+    /// Number of worker processes; at least 1. With [`Settings::scaling`] it is the largest number.
     pub workers: u32,
     /// Application threads in each worker; at least 1. With 1 the application is called inline.
     pub threads: u32,
@@ -143,6 +143,8 @@ pub struct Settings {
     pub statistics: StatisticsSettings,
     /// What the master does beside keeping its workers.
     pub supervision: Supervision,
+    /// When there are fewer workers than [`Settings::workers`].
+    pub scaling: Scaling,
 }
 
 /// CGI scripts (RFC 3875).

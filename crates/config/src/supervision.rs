@@ -58,6 +58,12 @@ pub enum MasterCommand {
     StopNow,
     /// Halt all workers where they are; again: let them go on.
     PauseOrResume,
+    /// One worker more, where their number is not fixed.
+    MoreWorkers,
+    /// One worker fewer, where their number is not fixed.
+    FewerWorkers,
+    /// All workers leave until somebody connects.
+    GoCheap,
     /// Write how many requests each worker has served to the log.
     LogStatistics,
     /// Open the log files again.

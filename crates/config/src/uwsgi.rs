@@ -29,8 +29,8 @@ use table::{Draft, Text};
 
 use crate::option::{Origin, Status, suggestion};
 use crate::{
-    Application, Bind, ConfigError, Dialect, Environment, LogSelection, Outcome, Plan, RawValue, Settings,
-    Wire, address,
+    Application, Bind, Cheaper, ConfigError, Dialect, Environment, LogSelection, Outcome, Plan, RawValue,
+    Settings, Wire, address,
 };
 
 #[cfg(test)]
@@ -212,6 +212,11 @@ fn new_draft(environment: &Environment) -> Draft<'_> {
         log_backup: None,
         log_micros: false,
         greenlets: None,
+        cheaper: Cheaper {
+            least: 0,
+            initial: 0,
+            ..Cheaper::default()
+        },
         mounts: Vec::new(),
         statistics_pushes: Vec::new(),
         push_interval: None,
@@ -340,6 +345,7 @@ fn finish(draft: &mut Draft<'_>, given: &[Given]) -> Result<(), ConfigError> {
     table::loading::finish(draft);
     table::commons::finish(draft).map_err(|reason| ConfigError::new(format!("Error: {reason}")))?;
     table::statistics::finish(draft);
+    table::scaling::finish(draft).map_err(|reason| ConfigError::new(format!("cheaper: {reason}")))?;
     if let Err(reason) = routes::check(&draft.settings.routes) {
         return Err(ConfigError::new(format!("route: {reason}")));
     }

@@ -5,6 +5,7 @@
 //! only as the `Host` it is given.
 
 mod aides;
+mod cheaper;
 mod control;
 mod daemonize;
 mod daemons;

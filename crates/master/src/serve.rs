@@ -293,6 +293,7 @@ impl<'a> Master<'a> {
             self.reap();
             self.tell_number_of_workers();
             self.tend_beside();
+            self.hear_knock();
             self.check_once_a_second();
             self.aides_step(AideInput::Tick);
             self.inbox.push_back(Input::Tick);
@@ -366,6 +367,7 @@ impl<'a> Master<'a> {
             || self.notifier.beat_ms.is_some()
             || (!self.processes.is_empty() && self.era.settings.timeouts.request_deadline.is_some())
             || self.watches_memory()
+            || self.supervisor.watches_load()
             || self.host.wants_attention()
             || self.log.rotates()
             || self.looks_beside()
@@ -400,6 +402,10 @@ impl<'a> Master<'a> {
         let asking = self.era.statistics.iter();
         sources.extend(asking.map(|listener| PollFd::new(&listener.socket, PollFlags::IN)));
         sources.extend(self.teller.sources());
+        if self.supervisor.awaits_connection() {
+            let waiting = self.era.listeners.iter();
+            sources.extend(waiting.map(|listener| PollFd::new(&listener.socket, PollFlags::IN)));
+        }
         sources.extend(
             self.beside
                 .fifos()

@@ -18,19 +18,22 @@
 mod commands;
 mod limits;
 mod reload;
+mod scaling;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use config::{Dialect, MasterCommand, Memory, Processes, Settings, WorkerLimits};
+use config::{Dialect, MasterCommand, Memory, Processes, Scaling, Settings, WorkerLimits};
 use rustix::process::Signal;
-use telemetry::{Event, ExitStatus, StopKind};
+use telemetry::{Event, ExitStatus, ScalingStep, StopKind};
 
+use crate::cheaper::Load;
 use crate::signals::MasterSignal;
 
 use reload::Reload;
+use scaling::Scale;
 
 /// First wait after a worker died at boot; it doubles up to [`LONGEST_DELAY_MS`].
 const FIRST_DELAY_MS: u64 = 100;
@@ -52,7 +55,12 @@ const ABORT_MS: u64 = 1000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) dialect: Dialect,
+    /// The number aimed at.
     pub(crate) workers: u32,
+    /// The largest number.
+    pub(crate) most: u32,
+    /// When there are fewer.
+    pub(crate) scaling: Scaling,
     pub(crate) graceful_ms: u64,
     /// TERM reloads.
     pub(crate) term_reloads: bool,
@@ -70,7 +78,15 @@ impl Plan {
     pub(crate) fn of(settings: &Settings) -> Plan {
         Plan {
             dialect: settings.dialect,
-            workers: settings.workers,
+            workers: match &settings.scaling {
+                scaling if scaling.cheap => 0,
+                scaling => scaling
+                    .cheaper
+                    .as_ref()
+                    .map_or(settings.workers, |cheaper| cheaper.initial),
+            },
+            most: settings.workers,
+            scaling: settings.scaling.clone(),
             graceful_ms: u64::try_from(settings.timeouts.graceful.as_millis()).unwrap_or(u64::MAX / 2),
             term_reloads: settings.term_reloads,
             daemonized: settings.daemonize.is_some(),
@@ -123,6 +139,10 @@ pub(crate) enum Input {
         age: u32,
         status: ExitStatus,
     },
+    /// What the workers have to do, about once a second.
+    Load(Load),
+    /// Somebody connects, and [`Supervisor::awaits_connection`].
+    Knock,
     Touched(PathBuf),
     /// Another number of workers is wanted.
     Aim {
@@ -209,6 +229,7 @@ pub(crate) struct Supervisor {
     chain: Option<Vec<u32>>,
     /// All workers are halted.
     paused: bool,
+    scale: Scale,
     /// Workers in a row that died before they were ready.
     boot_deaths: u32,
     /// No worker is started before.
@@ -236,6 +257,8 @@ struct Worker {
     is_ending: bool,
     /// It takes the place of one that was there before.
     respawn: bool,
+    /// It leaves because there is too little to do.
+    is_cheaped: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -256,6 +279,7 @@ impl Supervisor {
     pub(crate) fn new(pid: u32, plan: Plan) -> Supervisor {
         Supervisor {
             pid,
+            scale: Scale::new(&plan),
             plan,
             phase: Phase::Created,
             workers: BTreeMap::new(),
@@ -300,9 +324,13 @@ impl Supervisor {
     /// What follows from `input` at `now_ms`.
     pub(crate) fn step(&mut self, now_ms: u64, input: Input) -> Vec<Action> {
         match input {
-            Input::Start => self.phase = Phase::Running,
+            Input::Start => {
+                self.phase = Phase::Running;
+                self.begin_scaling(now_ms);
+            }
             Input::Signal(signal) => self.on_signal(now_ms, signal),
-            Input::Reread(Ok(plan)) => {
+            Input::Reread(Ok(mut plan)) => {
+                self.carry_scaling(&mut plan);
                 self.generations += 1;
                 self.reload = Some(Reload {
                     generation: self.generations,
@@ -328,8 +356,10 @@ impl Supervisor {
                 self.log(Event::Touched { path });
                 self.begin_reload();
             }
+            Input::Load(load) if self.phase == Phase::Running => self.on_load(now_ms, load),
+            Input::Knock => self.on_knock(),
             Input::Aim { workers } if self.phase == Phase::Running => self.aim_at(workers),
-            Input::Aim { .. } | Input::Tick => {}
+            Input::Load(_) | Input::Aim { .. } | Input::Tick => {}
         }
         self.kill_the_late(now_ms);
         match self.phase {
@@ -338,6 +368,7 @@ impl Supervisor {
                 self.mark_the_old(now_ms);
                 self.pull_chain();
                 self.balance(now_ms);
+                self.announce_rest();
             }
             Phase::Stopping { exit_code, .. } if self.workers.is_empty() => {
                 self.log(Event::Stopped { pid: self.pid });
@@ -489,9 +520,13 @@ impl Supervisor {
             pid: worker.pid.unwrap_or_default(),
             number: worker.number,
             status,
-            expected: matches!(worker.stage, Stage::Leaving { asked: true, .. }),
+            expected: matches!(worker.stage, Stage::Leaving { asked: true, .. }) && !worker.is_cheaped,
             after: std::time::Duration::from_millis(now_ms.saturating_sub(worker.spawned_ms)),
         });
+        if worker.is_cheaped {
+            let number = worker.number;
+            self.log(Event::Scaling(ScalingStep::Cheaped { number }));
+        }
         if self.phase == Phase::Running && worker.stage == Stage::Booting {
             self.on_boot_death(now_ms, &worker, status);
         }
@@ -708,6 +743,7 @@ impl Supervisor {
                 wants_retirement: false,
                 is_ending: false,
                 respawn,
+                is_cheaped: false,
             };
             self.workers.insert(self.spawned, worker);
             self.actions.push(Action::Spawn {

@@ -129,6 +129,8 @@ pub enum Event {
     ChainComplete,
     /// All workers are halted, or go on.
     Paused { resumed: bool },
+    /// The number of workers follows the load.
+    Scaling(ScalingStep),
     /// The stop begins.
     Stopping { kind: StopKind },
     /// The master is about to exit.
@@ -167,6 +169,22 @@ pub enum LifespanStep {
     Stopped,
     /// It could not stop in order.
     StopFailed,
+}
+
+/// What becomes of the number of workers, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "fields are named for what they are")]
+pub enum ScalingStep {
+    /// A line of uWSGI's algorithms, in their words: no other server has them.
+    Said(String),
+    /// The worker has left because there was too little to do.
+    Cheaped { number: u32 },
+    /// There was no request for so long.
+    Inactive { seconds: u64 },
+    /// All workers are to leave.
+    GoingCheap,
+    /// There are none, until somebody connects.
+    Resting,
 }
 
 /// How a process ended.

@@ -21,6 +21,6 @@ mod words;
 pub use access::{AccessFormat, AccessLog, AccessRecord, AccessedRequest, FormatError};
 pub use clock::{DateClock, http_date};
 pub use error_log::{ErrorLog, Relay};
-pub use event::{Event, ExitStatus, LifespanStep, Linger, StopKind};
+pub use event::{Event, ExitStatus, LifespanStep, Linger, ScalingStep, StopKind};
 pub use sink::LogOpenError;
 pub use statsd::Statsd;

@@ -35,7 +35,7 @@ const SHAPES: &[(&str, &str, &[&str])] = &[
     ),
     (
         "large.ini",
-        "[uwsgi]\nini = :base\nhttp11-socket = 127.0.0.1:0\ncheaper = 2\ncheaper-initial = 2\ncheaper-step = 1\ncheaper-algo = busyness\ncheaper-overload = 30\n\
+        "[uwsgi]\nini = :base\nhttp11-socket = 127.0.0.1:0\nworkers = 4\ncheaper = 2\ncheaper-initial = 2\ncheaper-step = 1\ncheaper-algo = busyness\ncheaper-overload = 30\n\
          cheaper-busyness-min = 20\ncheaper-busyness-max = 70\ncheaper-busyness-multiplier = 30\ncheaper-busyness-backlog-alert = 16\n\
          cheaper-busyness-backlog-step = 2\ncheaper-busyness-verbose = true\nhook-master-start = unix_signal:15 gracefully_kill_them_all\n\
          hook-pre-app = exec:true\nexec-asap = true\nattach-daemon = worker --queue a\nsmart-attach-daemon = /tmp/c.pid celery\nmule = m.py\n\

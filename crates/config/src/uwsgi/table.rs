@@ -13,6 +13,7 @@ mod logs;
 mod more;
 mod programs;
 mod routes;
+pub(super) mod scaling;
 mod static_files;
 pub(super) mod statistics;
 
@@ -25,7 +26,7 @@ use crate::address::host_and_port;
 use crate::defaults::{count, size, unless_zero};
 use crate::option::Status;
 use crate::{
-    Address, CacheSettings, Daemonize, Environment, LogRotation, LogSelection, LogTarget, Settings,
+    Address, CacheSettings, Cheaper, Daemonize, Environment, LogRotation, LogSelection, LogTarget, Settings,
     StatisticsTarget, Wire, glob,
 };
 
@@ -60,6 +61,8 @@ pub(super) struct Draft<'a> {
     pub(super) mounts: Vec<(String, String)>,
     /// `async`: how many threads take the place of its cores.
     pub(super) greenlets: Option<u32>,
+    /// `cheaper` and the like; `least` is 0 until it is given.
+    pub(super) cheaper: Cheaper,
     /// `log-4xx` and the like
     pub(super) log_selection: LogSelection,
     /// `disable-logging`
@@ -172,6 +175,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
         .iter()
         .chain(loading::ENTRIES)
         .chain(limits::ENTRIES)
+        .chain(scaling::ENTRIES)
         .chain(logs::ENTRIES)
         .chain(loggers::ENTRIES)
         .chain(routes::ENTRIES)

@@ -1,10 +1,14 @@
 //! What the master sees when it looks around: what workers have written in their rows, requests that are overdue, memory,
 //! touched files. It decides nothing: what is seen goes to the inbox.
 
+use std::os::fd::AsFd;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use shared::WorkerState;
 use sys::monotonic_ms;
 
 use super::{CHECK_INTERVAL_MS, Master};
+use crate::cheaper::{Load, WorkerLoad};
 use crate::memory;
 use crate::supervisor::{Input, OverdueRequest};
 
@@ -69,6 +73,10 @@ impl Master<'_> {
             });
             self.inbox.extend(measured);
         }
+        if self.supervisor.watches_load() {
+            let load = self.load();
+            self.inbox.push_back(Input::Load(load));
+        }
         let Some(deadline) = self.era.settings.timeouts.request_deadline else {
             return;
         };
@@ -88,6 +96,53 @@ impl Master<'_> {
                 })
             });
             self.inbox.extend(overdue.map(Input::Overdue));
+        }
+    }
+
+    /// What the workers of the configuration in force have to do.
+    fn load(&self) -> Load {
+        let processes = self
+            .processes
+            .values()
+            .filter(|process| process.row.generation() == self.era.generation);
+        let workers = processes.map(|process| WorkerLoad {
+            age: process.view.age,
+            number: process.view.number,
+            is_busy: process.row.threads().any(|thread| thread.current().is_some()),
+            running_us: process.row.running_us(),
+            resident: process
+                .view
+                .pid
+                .and_then(memory::of)
+                .map_or(0, |used| used.resident),
+        });
+        let queues = self.era.listeners.iter();
+        let lengths = queues.filter_map(|listener| sys::accept_queue(listener.socket.as_fd()).ok());
+        let served = self.processes.values().map(|process| process.row.requests());
+        Load {
+            workers: workers.collect(),
+            queue: lengths.map(|(length, _)| length).max().unwrap_or(0),
+            requests: served.sum(),
+        }
+    }
+
+    /// Whether somebody connects to a server that has no workers.
+    pub(super) fn hear_knock(&mut self) {
+        if !self.supervisor.awaits_connection() {
+            return;
+        }
+        let mut sockets: Vec<PollFd<'_>> = self
+            .era
+            .listeners
+            .iter()
+            .map(|listener| PollFd::new(&listener.socket, PollFlags::IN))
+            .collect();
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        if matches!(poll(&mut sockets, Some(&now)), Ok(ready) if ready > 0) {
+            self.inbox.push_back(Input::Knock);
         }
     }
 }

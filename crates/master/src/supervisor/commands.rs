@@ -25,6 +25,9 @@ impl Supervisor {
             MasterCommand::BrutalReloadWorkers => self.renew(StopKind::Quick),
             MasterCommand::ChainReload => self.begin_chain(),
             MasterCommand::PauseOrResume => self.pause_or_resume(),
+            MasterCommand::MoreWorkers => self.want_workers(1),
+            MasterCommand::FewerWorkers => self.want_workers(-1),
+            MasterCommand::GoCheap => self.go_cheap(now_ms),
         }
     }
 

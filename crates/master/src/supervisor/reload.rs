@@ -56,6 +56,7 @@ impl Supervisor {
         let old = self.plan.workers;
         self.generation = reload.generation;
         self.plan = reload.plan;
+        self.begin_scaling(now_ms);
         self.actions.push(Action::CommitReload);
         let workers = self.plan.workers;
         self.highest_number = workers;

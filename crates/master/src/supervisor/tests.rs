@@ -1,5 +1,7 @@
 //! Lives of servers in virtual time: what happens on the left, what the supervisor does about it on the right.
 
+mod scaling;
+
 use std::time::Duration;
 
 use super::*;
@@ -20,6 +22,8 @@ impl World {
         let plan = Plan {
             dialect,
             workers,
+            most: workers,
+            scaling: Scaling::default(),
             graceful_ms: 30_000,
             term_reloads: false,
             daemonized: false,
@@ -126,6 +130,13 @@ fn short(action: &Action) -> Option<String> {
         }) => format!("lost #{number}"),
         Action::Log(Event::ChainNext { number }) => format!("next #{number}"),
         Action::Log(Event::ChainComplete) => "chain complete".into(),
+        Action::Log(Event::Scaling(step)) => match step {
+            ScalingStep::Cheaped { number } => format!("cheaped #{number}"),
+            ScalingStep::Inactive { .. } => "inactive".into(),
+            ScalingStep::GoingCheap => "going cheap".into(),
+            ScalingStep::Resting => "resting".into(),
+            ScalingStep::Said(_) => return None,
+        },
         Action::Log(_) => return None,
     })
 }

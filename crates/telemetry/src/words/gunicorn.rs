@@ -94,7 +94,11 @@ pub(super) fn lines(event: &Event) -> Lines {
         }
         Event::WorkerRetiring { pid, .. } => vec![(Debug, format!("Worker (pid:{pid}) is asked to exit"))],
         // Only uWSGI's users can ask for these.
-        Event::ChainStarting | Event::ChainNext { .. } | Event::ChainComplete | Event::Paused { .. } => {
+        Event::ChainStarting
+        | Event::ChainNext { .. }
+        | Event::ChainComplete
+        | Event::Paused { .. }
+        | Event::Scaling(_) => {
             vec![]
         }
         Event::Touched { path } => vec![(Info, format!("Worker reloading: {} modified", path.display()))],

@@ -138,7 +138,11 @@ pub(super) fn lines(event: &Event) -> Lines {
             vec![(Info, format!("Worker {number} (pid {pid}) {how}"))]
         }
         // Only uWSGI's users can ask for these.
-        Event::ChainStarting | Event::ChainNext { .. } | Event::ChainComplete | Event::Paused { .. } => {
+        Event::ChainStarting
+        | Event::ChainNext { .. }
+        | Event::ChainComplete
+        | Event::Paused { .. }
+        | Event::Scaling(_) => {
             vec![]
         }
         Event::Touched { path } => vec![(Info, format!("{} has changed", path.display()))],

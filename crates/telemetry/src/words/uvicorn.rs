@@ -101,7 +101,11 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
             ]
         }
         // Only uWSGI's users can ask for these.
-        Event::ChainStarting | Event::ChainNext { .. } | Event::ChainComplete | Event::Paused { .. } => {
+        Event::ChainStarting
+        | Event::ChainNext { .. }
+        | Event::ChainComplete
+        | Event::Paused { .. }
+        | Event::Scaling(_) => {
             vec![]
         }
         Event::Touched { path } => vec![(

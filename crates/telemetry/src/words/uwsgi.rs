@@ -3,7 +3,7 @@
 use config::Level::{Error, Info, Warning};
 
 use super::{Lines, Moment};
-use crate::event::{Event, ExitStatus, StopKind};
+use crate::event::{Event, ExitStatus, ScalingStep, StopKind};
 
 /// uWSGI's exit code with `need-app` when no application can be loaded.
 const NO_APPLICATION: i32 = 22;
@@ -157,6 +157,7 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
         Event::ChainNext { number } => vec![(Info, format!("{date} - chain next victim is worker {number}"))],
         Event::ChainComplete => vec![(Info, format!("{date} - chain reloading complete"))],
         Event::Paused { resumed } => vec![(Info, paused(date, *resumed))],
+        Event::Scaling(step) => vec![(Info, scaling(step, moment))],
         Event::Stopping {
             kind: StopKind::Graceful,
         } => {
@@ -183,6 +184,20 @@ fn paused(date: &str, resumed: bool) -> String {
                 "{date} - *** PAUSE (press start to resume, if you do not have a joypad send SIGTSTP) ***"
             )
         }
+    }
+}
+
+fn scaling(step: &ScalingStep, moment: &Moment) -> String {
+    match step {
+        ScalingStep::Said(line) => line.clone(),
+        ScalingStep::Cheaped { number } => format!("uWSGI worker {number} cheaped."),
+        ScalingStep::Inactive { seconds } => {
+            let now = moment.unix_seconds;
+            let since = now.saturating_sub(seconds + 1);
+            format!("workers have been inactive for more than {seconds} seconds ({now}-{since})")
+        }
+        ScalingStep::GoingCheap => format!("{} - going cheap...", moment.ctime),
+        ScalingStep::Resting => "cheap mode enabled: waiting for socket connection...".to_owned(),
     }
 }
 

@@ -196,10 +196,6 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
     ),
     coming("emperor* vassal* imperial*", "The emperor."),
     coming(
-        "cheaper* plugin:cheaper_busyness cheap idle die-on-idle",
-        "Fewer workers when there is little to do.",
-    ),
-    coming(
         "harakiri-* reload-on-fd reload-on-exception* brutal-reload-on-fd \
          mule-reload-mercy exit-on-reload touch-* fs-signal",
         "When workers are replaced.",
