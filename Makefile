@@ -24,6 +24,14 @@ $(VENV)/.built: $(VENV)/.tools $(SOURCES)
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --quiet
 	touch $@
 
+# The real uWSGI that tests/test_beside_uwsgi.py compares with, in an environment of its own: its uwsgidecorators would stand in
+# the way of ours. It is built from source, so where that cannot be done its tests are skipped.
+$(VENV)/uwsgi/.built: tests/requirements-uwsgi.txt $(VENV)/.tools
+	@$(BIN)/python -m venv $(VENV)/uwsgi
+	@if $(VENV)/uwsgi/bin/pip install --disable-pip-version-check --requirement $< >$(VENV)/uwsgi/build.log 2>&1; then :; \
+	else echo "tests/test_beside_uwsgi.py is skipped: uWSGI could not be built, see $(VENV)/uwsgi/build.log"; fi
+	@touch $@
+
 # The tests behind real web servers need nginx and Apache: installed where that is allowed, named otherwise.
 WEB_SERVERS := nginx apache2 libapache2-mod-proxy-uwsgi libapache2-mod-fcgid spawn-fcgi
 
@@ -35,7 +43,7 @@ web-servers:
 	else echo "tests/test_gateways.py or tests/test_programs.py are skipped: install $(WEB_SERVERS)"; fi
 
 # Where others keep the processors busy a wait may run out: a failure is tried once more, and the summary names it.
-test: check build web-servers $(VENV)/.test-tools
+test: check build web-servers $(VENV)/.test-tools $(VENV)/uwsgi/.built
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace --exclude penstock-interpreter; \
 	else cargo test --workspace --exclude penstock-interpreter; fi
 	$(BIN)/python -m pytest tests -rfEsR --reruns 1

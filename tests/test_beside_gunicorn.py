@@ -10,16 +10,15 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from harness import Server
-from harness.client import ConnectionEnded, MalformedResponse
-from harness.command import Ended, run_command
+from harness.beside import Both, Request, ask, comparable, get, raw, run_with
+from harness.command import Ended
 from harness.processes import free_port, wait_until
 from projects import copy_of
 
@@ -162,14 +161,8 @@ ENDINGS = [
 ]
 
 
-def run_both(beside: Path, arguments: list[str], environment: dict[str, str] | None = None) -> tuple[Ended, Ended]:
-    """The same arguments for gunicorn and for Penstock."""
-    with ThreadPoolExecutor(2) as both:
-        runs = [
-            both.submit(run_command, *arguments, cwd=beside, environment=environment, command=command, timeout=90)
-            for command in (GUNICORN, PENSTOCK)
-        ]
-        return runs[0].result(), runs[1].result()
+run_both = partial(run_with, [GUNICORN, PENSTOCK])
+serve_both = partial(Both, [GUNICORN, PENSTOCK])
 
 
 @pytest.mark.parametrize("row", ENDINGS, ids=str)
@@ -262,31 +255,6 @@ def test_variables_change_the_settings_as_gunicorns(beside: Path, environment: d
 # Requests.
 
 
-@dataclass
-class Request:
-    """What is sent on a connection, and which parts of the answer must be the same."""
-
-    sent: bytes
-    # Of Penstock's answer, where it is another: the status, and why.
-    ours: int | None = None
-    why: str = ""
-    # Fields that must have the same value.
-    fields: tuple[str, ...] = ("content-type",)
-    body: bool = True
-
-    def __str__(self) -> str:
-        return self.sent.split(b"\r\n\r\n")[0].decode("latin-1").replace("\r\n", " | ")[:60]
-
-
-def get(target: str, *fields: str, version: str = "1.1", method: str = "GET", content: bytes = b"", **options: Any) -> Request:
-    lines = [f"{method} {target} HTTP/{version}", "Host: test:80", "Connection: close", *fields, "", ""]
-    return Request("\r\n".join(lines).encode("latin-1") + content, **options)
-
-
-def raw(text: str, **options: Any) -> Request:
-    return Request(text.encode("latin-1"), **options)
-
-
 STRICT = "an RFC 9112 server refuses it, as a proxy may see it otherwise"
 
 REQUESTS = [
@@ -364,66 +332,12 @@ REQUESTS = [
 ]
 
 
-class Both:
-    """gunicorn and Penstock with the same arguments."""
-
-    def __init__(self, beside: Path, *arguments: str, **options: Any) -> None:
-        self.theirs = Server(*arguments, cwd=beside, **options)
-        self.ours = Server(*arguments, cwd=beside, **options)
-        self.theirs.command = [*GUNICORN, *self.theirs.command[1:]]
-        self.ours.command = [*PENSTOCK, *self.ours.command[1:]]
-
-    def __enter__(self) -> Both:
-        self.theirs.start()
-        self.ours.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for server in (self.theirs, self.ours):
-            if server.is_running:
-                server.stop()
-
-    def each(self, what: Callable[[Server], Any]) -> tuple[Any, Any]:
-        return what(self.theirs), what(self.ours)
-
-
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     beside = copy_of("beside", tmp_path_factory.mktemp("served"))
     arguments = ("-b", "{tcp}", "--access-logfile", "-", "--no-control-socket", "app:app")
-    with Both(beside, *arguments) as both:
+    with serve_both(beside, *arguments) as both:
         yield both
-
-
-@dataclass
-class Answer:
-    status: int | str
-    fields: dict[str, list[str]]
-    body: bytes
-
-
-def ask(server: Server, request: Request) -> Answer:
-    with server.connect() as client:
-        client.send(request.sent)
-        method = request.sent.split(b" ", 1)[0].decode("latin-1")
-        try:
-            response = client.read_response(method)
-        except ConnectionEnded as ended:
-            text = bytes(getattr(ended, "received", b""))
-            head, _, body = text.partition(b"\r\n\r\n")
-            status = int(head.split(b" ")[1]) if head.startswith(b"HTTP/") else "closed"
-            return Answer(status, {}, body)
-        except MalformedResponse:
-            return Answer("malformed", {}, b"")
-    names = request.fields
-    interim = "".join(f"{status} first, " for status in response.interim).encode()
-    return Answer(response.status, {name: response.values(name) for name in names}, interim + response.body)
-
-
-def comparable(server: Server, body: bytes) -> bytes:
-    """A body without what is different for every server: the port that it was given."""
-    port = str(server.address[1]).encode()
-    return re.sub(rb'"REMOTE_PORT": "\d+"', b'"REMOTE_PORT": "N"', body.replace(port, b"PORT"))
 
 
 @pytest.mark.parametrize("request_row", REQUESTS, ids=str)
@@ -463,7 +377,7 @@ RULES = [
 @pytest.mark.parametrize(("text", "requests"), RULES, ids=lambda value: value if isinstance(value, str) else "")
 def test_a_setting_changes_requests_as_it_does_in_gunicorn(beside: Path, text: str, requests: list[Request]) -> None:
     (beside / "conf.py").write_text(text + "\n")
-    with Both(beside, "-c", "conf.py", "-b", "{tcp}", "--no-control-socket", "app:app", wait="accept") as both:
+    with serve_both(beside, "-c", "conf.py", "-b", "{tcp}", "--no-control-socket", "app:app", wait="accept") as both:
         for row in requests:
             theirs, ours = both.each(lambda server, row=row: ask(server, row))
             assert ours.status == theirs.status, f"{row}\n{theirs}\n{ours}"
@@ -492,7 +406,7 @@ ACCESSED = [
 @pytest.mark.parametrize("access_format", ACCESS)
 def test_access_lines_are_gunicorns(beside: Path, access_format: str) -> None:
     (beside / "conf.py").write_text(f"access_log_format = {'LINE ' + access_format!r}\naccesslog = '-'\n")
-    with Both(beside, "-c", "conf.py", "-b", "{tcp}", "--no-control-socket", "app:app") as both:
+    with serve_both(beside, "-c", "conf.py", "-b", "{tcp}", "--no-control-socket", "app:app") as both:
 
         def lines(server: Server) -> list[str]:
             for request_row in ACCESSED:

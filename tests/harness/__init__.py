@@ -3,6 +3,7 @@
 * ``server``: starts a command line, waits for it, stops it, and proves that nothing is left behind.
 * ``client``: sends bytes as given and reads responses as strictly as RFC 9112 allows.
 * ``processes``: free ports, and which processes of a server are still there.
+* ``beside``: the same for an original server and ours, to compare them.
 * ``journal``: what the applications under test say happened inside them.
 
 Leaves out: any knowledge of what an answer should be. That is the tests' business.

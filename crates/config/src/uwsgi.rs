@@ -158,7 +158,12 @@ fn plan(reader: Reader<'_>, environment: &Environment) -> Result<Plan, ConfigErr
         notices.append(&mut draft.notices);
     }
     if !faults.is_empty() {
-        let messages: Vec<_> = faults.iter().map(|fault| fault.message.as_str()).collect();
+        let shown = draft.show.then(|| show(&given));
+        let messages: Vec<_> = shown
+            .iter()
+            .map(String::as_str)
+            .chain(faults.iter().map(|fault| fault.message.as_str()))
+            .collect();
         return Err(ConfigError::new(messages.join("\n")));
     }
     if draft.show {

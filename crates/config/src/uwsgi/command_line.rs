@@ -75,14 +75,6 @@ fn resolve(typed: &str) -> Result<&'static Known, String> {
             let near = suggestion(typed, known::all().iter().map(|known| known.name));
             Err(format!("unrecognized option '--{typed}'{near}"))
         }
-        // `--http-sock`: one of them is the beginning of all the others.
-        several
-            if several
-                .iter()
-                .all(|known| known.name.starts_with(several[0].name)) =>
-        {
-            Ok(several[0])
-        }
         several => {
             let names: Vec<_> = several
                 .iter()

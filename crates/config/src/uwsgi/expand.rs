@@ -78,7 +78,7 @@ pub(super) fn placeholders(text: &str, given: &[Given]) -> String {
             .map(|given| given.value.clone())
     };
     infallible(replace(text, "%(", |inner| {
-        Ok(if inner.contains(' ') {
+        Ok(if inner.contains(' ') && !inner.trim().is_empty() {
             Some(compute(inner, look_up))
         } else {
             look_up(inner)
@@ -94,7 +94,8 @@ pub(super) fn names(text: &str, into: &mut Vec<String>) {
     }));
 }
 
-/// Left to right, without precedence: numbers, names, `+ - * /`, `++` and `--`; neighbours are joined.
+/// Left to right, without precedence: numbers, names, `+ - * /`, `++` and `--`; neighbours are joined. Only digits are a
+/// number, and what is neither that nor a name that was given counts for nothing: `-1`, `1.5`.
 fn compute(text: &str, look_up: impl Fn(&str) -> Option<String>) -> String {
     let mut result = String::new();
     let mut operator: Option<&str> = None;
@@ -104,7 +105,7 @@ fn compute(text: &str, look_up: impl Fn(&str) -> Option<String>) -> String {
             "++" => result = leading_number(&result).saturating_add(1).to_string(),
             "--" => result = leading_number(&result).saturating_sub(1).to_string(),
             _ => {
-                let value = look_up(token).unwrap_or_else(|| token.to_owned());
+                let value = look_up(token).unwrap_or_else(|| digits(token).to_owned());
                 let (left, right) = (leading_number(&result), leading_number(&value));
                 result = match operator.take() {
                     Some("+") => left.saturating_add(right).to_string(),
@@ -117,4 +118,12 @@ fn compute(text: &str, look_up: impl Fn(&str) -> Option<String>) -> String {
         }
     }
     result
+}
+
+fn digits(token: &str) -> &str {
+    if token.bytes().all(|byte| byte.is_ascii_digit()) {
+        token
+    } else {
+        ""
+    }
 }

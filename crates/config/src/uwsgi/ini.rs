@@ -70,7 +70,10 @@ impl Magic {
             'i' => std::fs::metadata(&self.path)
                 .map(|data| data.ino().to_string())
                 .unwrap_or_default(),
-            'j' => format!("{:x}", hash(self.path.display().to_string().as_bytes())),
+            'j' => format!(
+                "{:08X}",
+                hash(self.path.display().to_string().as_bytes()).swap_bytes()
+            ),
             digit => {
                 let index = digit.to_digit(10)? as usize;
                 let parts = self
@@ -87,7 +90,7 @@ impl Magic {
     }
 }
 
-/// uWSGI's hash of a path (Bernstein's, with exclusive or).
+/// uWSGI's hash of a path (Bernstein's, with exclusive or), which it shows byte by byte from the lowest.
 fn hash(bytes: &[u8]) -> u32 {
     bytes
         .iter()

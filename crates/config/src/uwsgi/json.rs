@@ -1,5 +1,5 @@
-//! JSON configurations: an object of sections, each an object of options. A list repeats its option; `true` and numbers
-//! are what they read as; `null` and `false` values keep their words. A comma before a closing bracket is forgiven.
+//! JSON configurations: an object of sections, each an object of options. A list repeats its option; `true` is
+//! 1, `false` and `null` are 0. A comma before a closing bracket is forgiven.
 //!
 //! Own code rather than a library, because every value needs its line for the messages, and keys may repeat.
 
@@ -129,10 +129,13 @@ impl Reader<'_> {
                 let is_word = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
                 let length = self.rest.find(|c| !is_word(c)).unwrap_or(self.rest.len());
                 let (word, rest) = self.rest.split_at(length);
-                if !matches!(word, "true" | "false" | "null") && word.parse::<f64>().is_err() {
-                    return Err(self.unexpected(other));
-                }
-                each(word.to_owned(), self.line);
+                let value = match word {
+                    "true" => "1",
+                    "false" | "null" => "0",
+                    number if number.parse::<f64>().is_ok() => number,
+                    _ => return Err(self.unexpected(other)),
+                };
+                each(value.to_owned(), self.line);
                 self.rest = rest;
                 Ok(())
             }
@@ -194,7 +197,7 @@ mod tests {
             [
                 ("socket", ":1\"", 3),
                 ("processes", "4", 4),
-                ("master", "true", 5),
+                ("master", "1", 5),
                 ("env", "A=1", 5),
                 ("env", "B=2", 6)
             ]

@@ -43,7 +43,7 @@ pub(super) struct Known {
     pub(super) plugin: &'static str,
 }
 
-/// All options, sorted by name.
+/// All options, sorted by name (byte by byte).
 pub(super) fn all() -> &'static [Known] {
     static ALL: OnceLock<Vec<Known>> = OnceLock::new();
     ALL.get_or_init(|| LIST.lines().filter_map(read).collect())
@@ -74,7 +74,8 @@ fn read(line: &'static str) -> Option<Known> {
 
 /// The option of this name.
 pub(super) fn find(name: &str) -> Option<&'static Known> {
-    all().iter().find(|known| known.name == name)
+    let index = all().binary_search_by_key(&name, |known| known.name).ok()?;
+    all().get(index)
 }
 
 /// Whether a boolean option with this value is on: all but `false`, `off`, `no` and `0` is.

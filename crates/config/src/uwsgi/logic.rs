@@ -4,14 +4,14 @@
 
 use super::ini::hostname;
 use super::reader::Given;
-use crate::Environment;
 use crate::glob;
+use crate::{Environment, Pattern};
 
 /// What happens to the lines of a block: each is put on the list once for every item, which `%(_)` stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Logic {
-    /// The items; none when a condition does not hold.
-    pub(super) items: Vec<String>,
+    /// The items; none when a condition does not hold. `None` is an item without a text: `%(_)` stays as it is written.
+    pub(super) items: Vec<Option<String>>,
 }
 
 /// Whether an option closes a block.
@@ -35,9 +35,12 @@ pub(super) fn decide(
     environment: &Environment,
 ) -> Result<Logic, String> {
     let path = environment.directory.join(value);
-    let items = match name {
+    let items: Vec<String> = match name {
         "for" => value.split_whitespace().map(str::to_owned).collect(),
-        "for-glob" => glob::expand(&environment.directory, value),
+        // As a shell does, it keeps a pattern that matches nothing.
+        "for-glob" => Some(glob::expand(&environment.directory, value))
+            .filter(|found| !found.is_empty())
+            .unwrap_or_else(|| vec![value.to_owned()]),
         "for-times" => (1..=value.trim().parse::<u32>().unwrap_or(0))
             .map(|number| number.to_string())
             .collect(),
@@ -48,7 +51,9 @@ pub(super) fn decide(
             .collect(),
         _ => return condition(name, value, given, environment),
     };
-    Ok(Logic { items })
+    Ok(Logic {
+        items: items.into_iter().map(Some).collect(),
+    })
 }
 
 fn condition(name: &str, value: &str, given: &[Given], environment: &Environment) -> Result<Logic, String> {
@@ -63,29 +68,39 @@ fn condition(name: &str, value: &str, given: &[Given], environment: &Environment
     };
     let found = match what {
         "env" => compare(value, |name| environment.variables.get(name).cloned()),
-        "opt" => compare(value, |name| {
-            given
-                .iter()
-                .find(|given| given.name == name)
-                .map(|given| given.value.clone())
-        }),
+        "opt" => compare(value, |name| first(given, name)),
         "exists" => path.exists().then(|| value.to_owned()),
         "file" => path.is_file().then(|| value.to_owned()),
         "dir" | "directory" => path.is_dir().then(|| value.to_owned()),
         "hostname" => (hostname() == value).then(|| value.to_owned()),
         "reload" => None,
         "plugin" => super::table::is_builtin_plugin(value).then(|| value.to_owned()),
-        "hostname-match" => {
-            return Err("patterns of host names are not read here: use if-hostname = NAME".to_owned());
-        }
+        "hostname-match" => Pattern::new(value)?.matches(&hostname()).then(|| value.to_owned()),
         _ => return Err("there is no such condition".to_owned()),
     };
     let items = match (negated, found) {
-        (false, Some(item)) => vec![item],
-        (true, None) => vec![value.to_owned()],
+        (false, Some(item)) => vec![Some(item)],
+        (true, None) => vec![without_match(what, value, given, environment)],
         _ => Vec::new(),
     };
     Ok(Logic { items })
+}
+
+/// What `%(_)` is under a condition that holds because nothing was found: the other value of a variable or option, or the
+/// path or name that was looked for. Where there is neither it has no text.
+fn without_match(what: &str, value: &str, given: &[Given], environment: &Environment) -> Option<String> {
+    let (name, _) = value.split_once('=').unwrap_or((value, ""));
+    match what {
+        "env" => environment.variables.get(name).cloned(),
+        "opt" => first(given, name),
+        "reload" => None,
+        _ => Some(value.to_owned()),
+    }
+}
+
+fn first(given: &[Given], name: &str) -> Option<String> {
+    let one = given.iter().find(|given| given.name == name);
+    one.map(|given| given.value.clone())
 }
 
 /// `NAME`, or `NAME=VALUE` for an equal value: the value found.

@@ -41,6 +41,14 @@ pub(super) struct Given {
     pub(super) settled: bool,
 }
 
+impl Given {
+    /// Whether it acted on its value as it was written: what it names has been read by now.
+    fn has_acted_unexpanded(&self) -> bool {
+        let acts = super::reads(&self.name) && !matches!(self.name.as_str(), "print" | "get" | "exit");
+        self.settled && acts
+    }
+}
+
 /// An option that does something else than starting a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command {
@@ -171,6 +179,7 @@ impl<'a> Reader<'a> {
     fn add(&mut self, name: &str, value: &str, origin: &Origin) -> Result<(), ConfigError> {
         if is_end(name) {
             self.logic = None;
+            self.push(name, value, origin, true);
             return Ok(());
         }
         let Some(logic) = self.logic.clone() else {
@@ -186,9 +195,13 @@ impl<'a> Reader<'a> {
                 "recursive logic in options is not supported: end the block first",
             ));
         }
+        // A file that is included here is not part of the block.
+        self.logic = None;
         for item in &logic.items {
-            self.put(name, &value.replace("%(_)", item), origin)?;
+            let value = item.as_ref().map_or_else(|| value.to_owned(), |item| value.replace("%(_)", item));
+            self.put(name, &value, origin)?;
         }
+        self.logic = Some(logic);
         Ok(())
     }
 
@@ -201,6 +214,7 @@ impl<'a> Reader<'a> {
                 self.logic = Some(logic);
             }
             "ini" | "include" | "config" | "xml" | "xmlconfig" | "yaml" | "yml" | "json" | "js" => {
+                self.push(name, value, origin, true);
                 return self.load(name, value, origin);
             }
             "declare-option" | "declare-option2" => return self.declare(name, value, origin),
@@ -218,13 +232,17 @@ impl<'a> Reader<'a> {
             }
             _ => settled = false,
         }
+        self.push(name, value, origin, settled);
+        Ok(())
+    }
+
+    fn push(&mut self, name: &str, value: &str, origin: &Origin, settled: bool) {
         self.given.push(Given {
             name: name.to_owned(),
             value: value.to_owned(),
             origin: origin.clone(),
             settled,
         });
-        Ok(())
     }
 
     fn want(&mut self, command: Command) {
@@ -232,6 +250,7 @@ impl<'a> Reader<'a> {
     }
 
     fn set(&mut self, how: &str, text: &str, origin: &Origin) -> Result<(), ConfigError> {
+        self.push(how, text, origin, true);
         let Some((name, value)) = text.split_once('=') else {
             return Err(fault(origin, how, &format!("'{text}' has to be NAME=VALUE")));
         };
@@ -246,19 +265,14 @@ impl<'a> Reader<'a> {
         if is_option {
             return self.put(name, value, origin);
         }
-        let (name, value, origin) = (name.to_owned(), value.to_owned(), origin.clone());
-        self.given.push(Given {
-            name,
-            value,
-            origin,
-            settled: true,
-        });
+        self.push(name, value, origin, true);
         Ok(())
     }
 
     /// `declare-option = NAME=OPTION=VALUE;OPTION=VALUE...`: from here on NAME stands for those options, in whose values `$1`
     /// is its value and `$2`, `$3`, ... the words of it.
     fn declare(&mut self, how: &str, text: &str, origin: &Origin) -> Result<(), ConfigError> {
+        self.push(how, text, origin, true);
         let (name, options) = text
             .split_once('=')
             .ok_or_else(|| fault(origin, how, &format!("'{text}' has to be NAME=OPTION=VALUE;...")))?;
@@ -282,8 +296,10 @@ impl<'a> Reader<'a> {
         let Some((_, options)) = self.declared.iter().find(|(declared, _)| declared == name) else {
             return Ok(false);
         };
+        let options = options.clone();
+        self.push(name, value, origin, true);
         let words: Vec<_> = value.split(' ').collect();
-        for (key, template) in options.clone() {
+        for (key, template) in options {
             if self.declared.iter().any(|(declared, _)| *declared == key) {
                 return Err(fault(
                     origin,
@@ -320,7 +336,8 @@ impl<'a> Reader<'a> {
         let magic = Magic::new(&file, &section, directory);
         let first = self.first.get_or_insert_with(|| magic.clone()).clone();
         let text = ini::replace_magic(&text, &magic, &first, directory);
-        let outer = self.last_file.replace(file.clone());
+        // What `ini = :section` means from here on, also behind the option that named this file.
+        self.last_file = Some(file.clone());
         let at = |line| Origin::File {
             path: file.clone(),
             line: Some(line),
@@ -330,6 +347,10 @@ impl<'a> Reader<'a> {
             .map_err(|misread| fault(&at(misread.line), option, &misread.reason))?;
         let Some(pairs) = pairs else {
             let wanted = if section.is_empty() { "uwsgi" } else { &section };
+            if matches!(format, Format::Json | Format::Xml) {
+                let reason = format!("{file} has no section {wanted}: an object or element of that name");
+                return Err(fault(origin, option, &reason));
+            }
             self.notices.push(format!(
                 "{origin}: {file} has no section [{wanted}]: nothing was read from it"
             ));
@@ -340,8 +361,6 @@ impl<'a> Reader<'a> {
             self.add(&pair.key, &pair.value, &at(pair.line))?;
         }
         self.depth -= 1;
-        // `ini = :section` means the file that stands around it again.
-        self.last_file = outer.or(Some(file));
         Ok(())
     }
 
@@ -382,18 +401,21 @@ impl<'a> Reader<'a> {
 
     /// Replaces `$(VARIABLE)`, then `@(file)`, then `%(option)` in what has not acted yet.
     pub(super) fn expand(&mut self) -> Result<(), ConfigError> {
-        for index in 0..self.given.len() {
+        let open: Vec<_> = (0..self.given.len())
+            .filter(|&index| !self.given[index].has_acted_unexpanded())
+            .collect();
+        for &index in &open {
             self.given[index].value =
                 expand::variables(&self.given[index].value, &self.environment.variables);
         }
-        for index in 0..self.given.len() {
+        for &index in &open {
             let Given {
                 name, value, origin, ..
             } = &self.given[index];
             self.given[index].value = expand::files(value, &self.environment.directory)
                 .map_err(|reason| fault(origin, name, &reason))?;
         }
-        for index in 0..self.given.len() {
+        for &index in &open {
             expand::names(&self.given[index].value, &mut self.referred);
             self.given[index].value = expand::placeholders(&self.given[index].value, &self.given);
         }
