@@ -347,6 +347,7 @@ fn finish(draft: &mut Draft<'_>, given: &[Given]) -> Result<(), ConfigError> {
         })
         .collect();
     draft.settings.application = application(draft);
+    table::limits::finish(draft).map_err(ConfigError::new)?;
     table::loading::finish(draft);
     table::commons::finish(draft).map_err(|reason| ConfigError::new(format!("Error: {reason}")))?;
     table::statistics::finish(draft);

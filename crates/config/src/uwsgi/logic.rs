@@ -3,6 +3,7 @@
 //! There is no nesting and no `else`. A loop repeats each following line for all items before the next line.
 
 use super::ini::hostname;
+use super::known;
 use super::reader::Given;
 use crate::glob;
 use crate::{Environment, Pattern};
@@ -21,10 +22,12 @@ pub(super) fn is_end(name: &str) -> bool {
 
 /// Whether an option opens a block.
 pub(super) fn is_logic(name: &str) -> bool {
-    name == "for"
+    let looks_like_one = name == "for"
         || name.starts_with("for-")
         || name.starts_with("if-")
-        || matches!(name, "ifenv" | "ifexists" | "ifdir" | "ifplugin")
+        || matches!(name, "ifenv" | "ifexists" | "ifdir" | "ifplugin");
+    // `if-not-directory` is none: uWSGI takes it for a variable of the user's own.
+    looks_like_one && known::find(name).is_some()
 }
 
 /// Reads the opening of a block; the error is a sentence.

@@ -6,7 +6,7 @@ mod commands;
 pub(super) mod commons;
 pub(super) mod families;
 mod hooks;
-mod limits;
+pub(super) mod limits;
 pub(super) mod loading;
 mod loggers;
 mod logs;
@@ -283,13 +283,42 @@ fn chmod(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Plugins that run other languages, and the Python implementations that are not CPython.
+const OTHER_LANGUAGES: &[&str] = &[
+    "psgi", "perl", "coroae", "php", "rack", "ruby", "rbthreads", "fiber", "lua", "luajit", "jvm", "jwsgi", "ring", "mono",
+    "v8", "gccgo", "go", "pypy", "stackless", "xslt",
+];
+
+/// The names in a list of plugins that are not built in; the error names another language.
+fn absent_plugins(value: &str) -> Result<Vec<&str>, String> {
+    let names = || value.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let language = |name: &str| {
+        let bare = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+        OTHER_LANGUAGES.contains(&name) || OTHER_LANGUAGES.contains(&bare)
+    };
+    match names().find(|name| language(name)) {
+        Some(name) => Err(format!(
+            "the plugin '{name}' is not there: only Python applications for CPython are served here; use that language's own \
+             server and route to it in the proxy"
+        )),
+        None => Ok(names().filter(|name| !is_builtin_plugin(name)).collect()),
+    }
+}
+
 fn plugins(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
-    for name in value.split(',').filter(|name| !is_builtin_plugin(name)) {
-        draft
-            .notices
-            .push(format!("the plugin '{}' is not there", name.trim()));
+    for name in absent_plugins(value)? {
+        draft.notices.push(format!("the plugin '{name}' is not there"));
     }
     Ok(())
+}
+
+fn needed_plugins(_: &mut Draft<'_>, value: &str) -> Result<(), String> {
+    match absent_plugins(value)?.first() {
+        Some(name) => Err(format!(
+            "unable to load plugin \"{name}\": it is not there; with plugins = {name} the server starts without it"
+        )),
+        None => Ok(()),
+    }
 }
 
 fn patience(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
@@ -511,9 +540,14 @@ const ENTRIES: &[Entry] = &[
         },
     ),
     does(
-        &["plugins", "plugin", "need-plugin"],
+        &["plugins", "plugin"],
         "Accepted where what the plugin does is built in.",
         plugins,
+    ),
+    does(
+        &["need-plugin", "need-plugins"],
+        "As plugins, but without them the server does not start.",
+        needed_plugins,
     ),
     does(
         &["processes", "workers"],
@@ -521,7 +555,7 @@ const ENTRIES: &[Entry] = &[
         workers,
     ),
     does(&["threads"], "Application threads in each worker.", |d, v| {
-        d.settings.threads = count(leading_number(v).max(1).unsigned_abs());
+        d.settings.threads = count(natural(v)?.max(1));
         Ok(())
     }),
     does(

@@ -1,6 +1,6 @@
 //! What uWSGI's options about the age and the memory of workers mean here.
 
-use super::{Entry, does, natural, seconds};
+use super::{Draft, Entry, does, natural, seconds};
 use crate::defaults::unless_zero;
 
 /// A number of megabytes in bytes; 0 is no limit.
@@ -68,3 +68,16 @@ pub(super) const ENTRIES: &[Entry] = &[
         },
     ),
 ];
+
+/// What depends on several limits; the error is a sentence.
+pub(in crate::uwsgi) fn finish(draft: &Draft<'_>) -> Result<(), String> {
+    let limits = &draft.settings.worker_limits;
+    match limits.lifetime {
+        Some(most) if most <= limits.least_lifetime => Err(format!(
+            "max-worker-lifetime: invalid min-worker-lifetime value ({}), must be lower than max-worker-lifetime ({})",
+            limits.least_lifetime.as_secs(),
+            most.as_secs()
+        )),
+        _ => Ok(()),
+    }
+}

@@ -228,7 +228,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["no-fd-passing", "no-threads-wait"],
         "Nothing here waits for it or needs it.",
     ),
-    always(&["need-plugins"], "As plugins."),
     always(&["tcp-nodelay"], "Answers are sent without delay."),
     always(&["honour-range"], "Ranges of files are always answered."),
     always(
