@@ -78,7 +78,9 @@ fn condition(name: &str, value: &str, given: &[Given], environment: &Environment
         "hostname" => (hostname() == value).then(|| value.to_owned()),
         "reload" => None,
         "plugin" => super::table::is_builtin_plugin(value).then(|| value.to_owned()),
-        "hostname-match" => Pattern::new(value)?.matches(&hostname()).then(|| value.to_owned()),
+        "hostname-match" => Pattern::new(value)?
+            .matches(&hostname())
+            .then(|| value.to_owned()),
         _ => return Err("there is no such condition".to_owned()),
     };
     let items = match (negated, found) {

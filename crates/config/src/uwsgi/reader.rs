@@ -198,7 +198,9 @@ impl<'a> Reader<'a> {
         // A file that is included here is not part of the block.
         self.logic = None;
         for item in &logic.items {
-            let value = item.as_ref().map_or_else(|| value.to_owned(), |item| value.replace("%(_)", item));
+            let value = item
+                .as_ref()
+                .map_or_else(|| value.to_owned(), |item| value.replace("%(_)", item));
             self.put(name, &value, origin)?;
         }
         self.logic = Some(logic);

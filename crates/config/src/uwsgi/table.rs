@@ -285,8 +285,26 @@ fn chmod(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
 
 /// Plugins that run other languages, and the Python implementations that are not CPython.
 const OTHER_LANGUAGES: &[&str] = &[
-    "psgi", "perl", "coroae", "php", "rack", "ruby", "rbthreads", "fiber", "lua", "luajit", "jvm", "jwsgi", "ring", "mono",
-    "v8", "gccgo", "go", "pypy", "stackless", "xslt",
+    "psgi",
+    "perl",
+    "coroae",
+    "php",
+    "rack",
+    "ruby",
+    "rbthreads",
+    "fiber",
+    "lua",
+    "luajit",
+    "jvm",
+    "jwsgi",
+    "ring",
+    "mono",
+    "v8",
+    "gccgo",
+    "go",
+    "pypy",
+    "stackless",
+    "xslt",
 ];
 
 /// The names in a list of plugins that are not built in; the error names another language.
