@@ -174,6 +174,34 @@ def test_statsd_gets_gunicorns_numbers(start_server: StartServer, plain: Path) -
             missing.discard(statsd.recv(4096).decode())
 
 
+def test_statsd_is_told_how_many_connections_wait(start_server: StartServer, plain: Path, tmp_path: Path) -> None:
+    go_on = tmp_path / "go-on"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as statsd:
+        statsd.bind(str(tmp_path / "statsd"))
+        statsd.settimeout(60)
+        server = start_server(
+            *("gunicorn", "-b", "{tcp}", "--statsd-host", f"unix://{tmp_path / 'statsd'}"),
+            *("--enable-backlog-metric", "--log-level", "debug", "-w", "1", "demo:app"),
+            cwd=plain,
+        )
+
+        def wait_for(number: bytes) -> None:
+            # One a second, among few others.
+            assert any(statsd.recv(4096) == b"gunicorn.backlog:" + number + b"|h" for _ in range(100))
+
+        wait_for(b"0")
+        # With one thread the worker accepts nobody while the application has a request.
+        with server.connect() as busy:
+            busy.send(f"GET /until?{go_on} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+            server.wait_for_log("begun to wait for")
+            with server.connect(), server.connect():
+                wait_for(b"2")
+                server.wait_for_log("[DEBUG] socket backlog: 2")
+            go_on.touch()
+            assert busy.read_response().status == 200
+        wait_for(b"0")
+
+
 EMBEDDING = """
 import multiprocessing, sys
 import penstock

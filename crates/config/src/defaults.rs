@@ -59,6 +59,7 @@ impl Settings {
                 access_format: COMBINED_FORMAT.to_owned(),
                 in_python: false,
                 statsd: None,
+                backlog_metric: false,
                 capture_output: false,
                 colors: None,
                 processes: crate::Processes::Several,

@@ -701,6 +701,8 @@ pub struct Logs {
     pub in_python: bool,
     /// Where numbers about requests and workers go, if anywhere.
     pub statsd: Option<StatsdSettings>,
+    /// Once a second, say how many connections wait to be accepted: to StatsD, and at level debug.
+    pub backlog_metric: bool,
     /// Redirect the processes' standard output and error into the error log's file.
     pub capture_output: bool,
     /// Colour the lines, where the dialect's have colours; `None`: where standard output is a terminal.

@@ -370,6 +370,7 @@ impl<'a> Master<'a> {
             || self.supervisor.watches_load()
             || self.host.wants_attention()
             || self.log.rotates()
+            || self.era.settings.logs.backlog_metric
             || self.looks_beside()
             || !self.touch.is_empty();
         let deadlines = [

@@ -51,6 +51,11 @@ impl Statsd {
         self.send("gunicorn.workers", number, "|g");
     }
 
+    /// So many connections wait to be accepted.
+    pub fn backlog(&self, number: u32) {
+        self.send("gunicorn.backlog", number, "|h");
+    }
+
     /// A line has been logged.
     pub(crate) fn line(&self, level: Level, with_traceback: bool) {
         match level {
@@ -116,6 +121,7 @@ mod tests {
         });
         statsd.request(404, Duration::from_micros(872));
         statsd.workers(3);
+        statsd.backlog(4);
         statsd.line(Level::Error, true);
         statsd.line(Level::Info, false);
         statsd.line(Level::Warning, false);
@@ -125,6 +131,7 @@ mod tests {
             "svc.app.gunicorn.requests:1|c|@1.0|#env:t,b:2",
             "svc.app.gunicorn.request.status.404:1|c|@1.0|#env:t,b:2",
             "svc.app.gunicorn.workers:3|g|#env:t,b:2",
+            "svc.app.gunicorn.backlog:4|h|#env:t,b:2",
             "svc.app.gunicorn.log.exception:1|c|@1.0|#env:t,b:2",
             "svc.app.gunicorn.log.warning:1|c|@1.0|#env:t,b:2",
         ] {

@@ -218,7 +218,7 @@ fn gunicorn_hooks_and_what_is_not_there_yet_are_reported() {
         ("post_fork", hook(2)),
         ("pre_request", hook(2)),
         ("proxy_protocol", RawValue::Bool(false)),
-        ("enable_backlog_metric", RawValue::Bool(true)),
+        ("http2_max_frame_size", RawValue::Int(20_000)),
         ("user", RawValue::None),
         ("http_parser", text("python")),
         ("worker_tmp_dir", text("/dev/shm")),
@@ -234,7 +234,7 @@ fn gunicorn_hooks_and_what_is_not_there_yet_are_reported() {
     assert_eq!(
         [
             about("http_parser"),
-            about("enable_backlog_metric"),
+            about("http2_max_frame_size"),
             about("worker_tmp_dir"),
             about("proxy_protocol")
         ],

@@ -50,6 +50,26 @@ impl Master<'_> {
         }
     }
 
+    /// How many connections wait at each socket. Unix sockets do not tell.
+    fn queues(&self) -> impl Iterator<Item = u32> {
+        let lengths = self
+            .era
+            .listeners
+            .iter()
+            .map(|listener| sys::accept_queue(listener.socket.as_fd()));
+        lengths.flatten().map(|(length, _limit)| length)
+    }
+
+    /// Tells StatsD how many connections wait.
+    fn tell_backlog(&self) {
+        if let Some(waiting) = self.queues().reduce(u32::saturating_add) {
+            self.log.debug(format_args!("socket backlog: {waiting}"));
+            if let Some(statsd) = self.log.statsd() {
+                statsd.backlog(waiting);
+            }
+        }
+    }
+
     pub(super) fn check_once_a_second(&mut self) {
         let now_ms = monotonic_ms();
         if now_ms < self.next_check_ms {
@@ -63,6 +83,9 @@ impl Master<'_> {
         self.take_over();
         self.host.attend(self.era.generation);
         self.rotate_logs();
+        if self.era.settings.logs.backlog_metric {
+            self.tell_backlog();
+        }
         self.inbox
             .extend(self.touch.touched().into_iter().map(Input::Touched));
         self.look_beside();
@@ -116,12 +139,10 @@ impl Master<'_> {
                 .and_then(memory::of)
                 .map_or(0, |used| used.resident),
         });
-        let queues = self.era.listeners.iter();
-        let lengths = queues.filter_map(|listener| sys::accept_queue(listener.socket.as_fd()).ok());
         let served = self.processes.values().map(|process| process.row.requests());
         Load {
             workers: workers.collect(),
-            queue: lengths.map(|(length, _)| length).max().unwrap_or(0),
+            queue: self.queues().max().unwrap_or(0),
             requests: served.sum(),
         }
     }

@@ -264,7 +264,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["--enable-backlog-metric"],
         Kind::Bool,
         Default::Bool(false),
-        "Send the length of the accept queue.",
+        "Send the number of connections that wait to be accepted.",
     )
-    .no_effect("the length of the accept queue is not measured: workers take connections from it as soon as they come"),
+    .note("Sent once a second, summed over the TCP sockets, and logged at level debug; Linux only.")
+    .honoured(|draft, value| {
+        draft.settings.logs.backlog_metric = value.is_on();
+        Ok(())
+    }),
 ];
