@@ -276,6 +276,7 @@ REQUESTS = [
     get("/environ", "Accept: \t spaced \t"),
     get("/environ", "Empty:"),
     get("/types", body=False),
+    get("/keys"),
     get("/echo", "Content-Length: 5", method="POST", content=b"hello"),
     get("/echo", "Transfer-Encoding: chunked", method="POST", content=b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"),
     get("/lines", "Content-Length: 7", method="PUT", content=b"a\nbb\nc\n"),
@@ -354,12 +355,16 @@ def test_a_request_is_answered_as_gunicorn_answers_it(served: Both, request_row:
 
 # Settings that change how requests are read.
 
+OUTSIDE = "a path outside of SCRIPT_NAME is the application's to judge"
+
 RULES = [
     ("header_map = 'drop'", [get("/environ", "A_B: c")]),
     ("header_map = 'refuse'", [get("/environ", "A_B: c", fields=(), body=False), get("/environ", "A-B: c")]),
     ("header_map = 'dangerous'", [get("/environ", "A_B: c"), get("/environ", "A-B: c", "A_B: d")]),
     ("forwarder_headers = 'REMOTE_USER,X_Y'", [get("/environ", "REMOTE_USER: me", "X_Y: z", "X_Z: no")]),
     ("forwarded_allow_ips = '10.0.0.1'", [get("/environ", "SCRIPT_NAME: /environ"), get("/environ", "X-Forwarded-Proto: https")]),
+    ("pass", [get("/environ", "SCRIPT_NAME: /app", ours=200, why=OUTSIDE)]),
+    ("raw_env = ['SCRIPT_NAME=/app']", [get("/environ", ours=200, why=OUTSIDE), get("/app/keys"), get("/app")]),
     ("pass", [get("/app/environ", "SCRIPT_NAME: /app"), get("/environ/a%20b", "SCRIPT_NAME: /environ", body=False)]),
     ("secure_scheme_headers = {'X-TLS': 'yes'}", [get("/environ", "X-Tls: yes"), get("/environ", "X-Forwarded-Proto: https")]),
     ("casefold_http_method = True\npermit_unconventional_http_method = True", [get("/environ", method="geT")]),
@@ -380,6 +385,9 @@ def test_a_setting_changes_requests_as_it_does_in_gunicorn(beside: Path, text: s
     with serve_both(beside, "-c", "conf.py", "-b", "{tcp}", "--no-control-socket", "app:app", wait="accept") as both:
         for row in requests:
             theirs, ours = both.each(lambda server, row=row: ask(server, row))
+            if row.ours is not None:
+                assert (theirs.status != row.ours, ours.status) == (True, row.ours), f"{row}\n{theirs}\n{ours}"
+                continue
             assert ours.status == theirs.status, f"{row}\n{theirs}\n{ours}"
             if row.body:
                 assert comparable(both.ours, ours.body) == comparable(both.theirs, theirs.body), str(row)

@@ -561,6 +561,7 @@ fn serve_wsgi(
         application,
         &settings,
         &fronts,
+        seat.scoreboard.worker(seat.slot),
         equipment.observers.take(),
         log.clone(),
     )?;

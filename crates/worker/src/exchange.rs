@@ -189,7 +189,8 @@ impl Exchange {
         self.connection.peer_closed |= readiness.peer_closed;
     }
 
-    /// A descriptor of the caller's own for the client's socket, to wait at while somebody else has the exchange.
+    /// A descriptor of the caller's own for the client's socket, to wait at while somebody else has the exchange, or to speak
+    /// with the client in our place.
     ///
     /// # Errors
     /// When the process has too many open.
@@ -600,6 +601,15 @@ impl Exchange {
     /// The access log does not tell of this request, because something else does.
     pub fn leave_unlogged(&mut self) {
         self.work.routed.unlogged = true;
+    }
+
+    /// Somebody has spoken with the client in our place: nothing is answered, and the connection ends.
+    pub fn answered_elsewhere(&mut self) {
+        self.work.stage = Stage::Draining;
+        self.leave_unlogged();
+        if self.connection.ending != Ending::Now {
+            self.connection.ending = Ending::FlushAndLinger;
+        }
     }
 
     /// The client is as good as gone: whatever is queued, the connection closes.

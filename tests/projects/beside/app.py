@@ -16,6 +16,8 @@ def app(environ, start_response):
     status, headers, body = "200 OK", [("Content-Type", "text/plain")], b"hello"
     if path == "/environ":
         body = environ_of(environ).encode("latin-1")
+    elif path == "/keys":
+        body = " ".join(sorted(environ)).encode()
     elif path == "/types":
         body = " ".join(sorted(f"{key}={type(value).__name__}" for key, value in environ.items())).encode()
     elif path == "/echo":

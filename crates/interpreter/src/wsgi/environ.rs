@@ -12,13 +12,13 @@ use protocol::{RequestHead, Version, percent_decode};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyCFunction, PyDict, PyString};
+use pyo3::types::{PyBytes, PyDict, PyString};
 use telemetry::ErrorLog;
 use worker::{Exchange, Front, Proxied};
 
+use super::Spare;
 use super::errors::ErrorStream;
 use super::file_wrapper::FileWrapper;
-use super::transaction::Transaction;
 use super::variables::Variables;
 
 /// Header names remembered; a client that invents names costs time, never memory.
@@ -48,6 +48,8 @@ struct Template {
     environ: Py<PyDict>,
     /// A unix socket has no port: name and port come from the Host header.
     is_unix: bool,
+    /// The application may speak with the client itself: gunicorn's custom, on wires that have a connection for each request.
+    has_client_socket: bool,
 }
 
 /// What a header is to an environ.
@@ -91,6 +93,7 @@ keys! {
     scheme = "wsgi.url_scheme",
     input = "wsgi.input",
     early_hints = "wsgi.early_hints",
+    client_socket = "gunicorn.socket",
 }
 
 impl Environs {
@@ -123,14 +126,17 @@ impl Environs {
         &self,
         py: Python<'py>,
         exchange: &Exchange,
-        input: &Bound<'py, Transaction>,
-        early_hints: &Py<PyCFunction>,
+        spare: &Spare,
     ) -> PyResult<Bound<'py, PyDict>> {
+        let input = spare.transaction.bind(py);
         let (head, front, keys) = (exchange.head(), exchange.front(), &self.keys);
         let template = &self.templates[front.index];
         let environ = template.environ.bind(py).copy()?;
         if exchange.is_secure() {
             environ.set_item(&keys.scheme, "https")?;
+        }
+        if template.has_client_socket {
+            environ.set_item(&keys.client_socket, &spare.client_socket)?;
         }
         if head.has_variables() {
             environ.set_item(&keys.input, input)?;
@@ -175,7 +181,7 @@ impl Environs {
         }
         environ.set_item(&keys.input, input)?;
         if self.dialect == Dialect::Gunicorn {
-            environ.set_item(&keys.early_hints, early_hints)?;
+            environ.set_item(&keys.early_hints, &spare.early_hints)?;
         }
         self.set_headers(py, &environ, exchange)?;
         Ok(environ)
@@ -436,6 +442,11 @@ fn template(py: Python<'_>, settings: &Settings, front: &Front, log: &ErrorLog) 
     if settings.file_wrapper {
         environ.set_item("wsgi.file_wrapper", py.get_type::<FileWrapper>())?;
     }
+    let has_client_socket =
+        settings.dialect == Dialect::Gunicorn && matches!(front.wire, Wire::Http1 | Wire::Uwsgi);
+    if has_client_socket {
+        environ.set_item("gunicorn.socket", py.None())?;
+    }
     match settings.dialect {
         Dialect::Gunicorn => {
             environ.set_item("RAW_URI", "")?;
@@ -462,5 +473,6 @@ fn template(py: Python<'_>, settings: &Settings, front: &Front, log: &ErrorLog) 
     Ok(Template {
         environ: environ.unbind(),
         is_unix: front.is_unix,
+        has_client_socket,
     })
 }

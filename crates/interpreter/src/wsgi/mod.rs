@@ -5,6 +5,7 @@
 //! what it returns ([`answer`]). Whatever the application does, the exchange comes back answered or cut.
 
 mod answer;
+mod client_socket;
 pub(crate) mod current;
 mod deadline;
 mod environ;
@@ -20,13 +21,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use config::Settings;
-use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PySystemExit};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyStopIteration, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
 use shared::WorkerRow;
 use telemetry::ErrorLog;
 use worker::{Exchange, Front, Gateway};
 
+use client_socket::ClientSocket;
 use deadline::Deadline;
 use environ::Environs;
 use waits::{Blocking, Waits};
@@ -51,6 +53,8 @@ pub(crate) struct Wsgi {
     environs: Environs,
     observers: Option<Observers>,
     spares: Mutex<Vec<Spare>>,
+    /// As transactions have it.
+    row: Option<WorkerRow>,
     deadline: Option<Deadline>,
     log: ErrorLog,
     sendfile: bool,
@@ -62,15 +66,17 @@ struct Spare {
     transaction: Py<Transaction>,
     start_response: Py<PyCFunction>,
     early_hints: Py<PyCFunction>,
+    client_socket: Py<ClientSocket>,
 }
 
 impl Wsgi {
-    /// A gateway to `application`, for connections of these `fronts`.
+    /// A gateway to `application`, for connections of these `fronts`, in the worker of that row.
     pub(crate) fn new(
         py: Python<'_>,
         application: Option<Py<PyAny>>,
         settings: &Settings,
         fronts: &[Front],
+        row: WorkerRow,
         observers: Option<Observers>,
         log: ErrorLog,
     ) -> PyResult<Wsgi> {
@@ -80,6 +86,7 @@ impl Wsgi {
             environs: Environs::new(py, settings, fronts, &log)?,
             observers,
             spares: Mutex::default(),
+            row: (settings.threads > 1).then_some(row),
             deadline: None,
             log,
             sendfile: settings.sendfile,
@@ -118,9 +125,7 @@ impl Wsgi {
             .observers
             .as_ref()
             .map(|observers| (observers, observers.begin(py, &exchange)));
-        let environ = self
-            .environs
-            .environ(py, &exchange, transaction, &spare.early_hints)?;
+        let environ = self.environs.environ(py, &exchange, &spare)?;
         let thread = exchange.thread();
         transaction.get().lend(exchange);
         current::begin(transaction, &environ)?;
@@ -141,12 +146,16 @@ impl Wsgi {
             .is_some_and(|deadline| deadline.end(py, thread));
         let was_socket = transaction.get().was_socket();
         let client_left = transaction.get().end_socket(sent.is_err());
+        let spoke_itself = transaction.get().is_client_socket_taken();
         current::end(py, &self.log);
         let mut exchange = transaction.get().take_back(py)?;
         match sent {
             // There was an end to it already, and an application that was waiting learns that by an exception.
             Err(error) if was_socket && client_left && error.is_instance_of::<PyOSError>(py) => {}
             Ok(()) if was_socket => {}
+            Err(error) if spoke_itself && error.is_instance_of::<PyStopIteration>(py) => {
+                exchange.answered_elsewhere();
+            }
             Ok(()) => {
                 if let Some(fault) = exchange.finish() {
                     self.log
@@ -194,12 +203,14 @@ impl Wsgi {
         if let Some(spare) = self.lock_spares().pop() {
             return Ok(spare);
         }
-        let transaction = Bound::new(py, Transaction::new(Arc::clone(&self.waits)))?;
+        let transaction = Bound::new(py, Transaction::new(Arc::clone(&self.waits), self.row))?;
         let start_response = transaction
             .getattr("start_response")?
             .cast_into::<PyCFunction>()?;
         let early_hints = transaction.getattr("early_hints")?.cast_into::<PyCFunction>()?;
+        let client_socket = Bound::new(py, ClientSocket::new(transaction.clone().unbind()))?;
         Ok(Spare {
+            client_socket: client_socket.unbind(),
             transaction: transaction.unbind(),
             start_response: start_response.unbind(),
             early_hints: early_hints.unbind(),
@@ -208,8 +219,10 @@ impl Wsgi {
 
     /// Keeps the transaction for the next request, unless the application has kept it.
     fn keep(&self, py: Python<'_>, spare: Spare) {
-        // Held by: `spare` and the two bound methods; these by `spare` alone.
-        let free = references(spare.transaction.bind(py)) == 3
+        // Held by: `spare`, the two bound methods and the socket; these by `spare` alone.
+        let free = references(spare.transaction.bind(py)) == 4
+            && references(spare.client_socket.bind(py)) == 1
+            && spare.client_socket.get().is_fresh(py)
             && references(spare.start_response.bind(py)) == 1
             && references(spare.early_hints.bind(py)) == 1;
         let mut spares = self.lock_spares();

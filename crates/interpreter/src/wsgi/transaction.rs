@@ -13,8 +13,10 @@ use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::string::PyStringData;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+use shared::WorkerRow;
 use worker::{Exchange, Flow};
 
+use super::client_socket;
 use super::waits::{Waits, Want};
 use super::websocket::{self, Next, Socket};
 
@@ -23,6 +25,8 @@ use super::websocket::{self, Next, Socket};
 pub(crate) struct Transaction {
     state: Mutex<State>,
     waits: Arc<dyn Waits>,
+    /// Of a worker in which a client that the application speaks with itself may take its time.
+    row: Option<WorkerRow>,
 }
 
 #[derive(Default)]
@@ -39,14 +43,18 @@ struct State {
     socket: Option<Box<Socket>>,
     /// It had, at any time.
     was_socket: bool,
+    /// The application has asked for the client's socket.
+    client_socket_taken: bool,
 }
 
 impl Transaction {
-    /// One for requests that wait for their clients in this way.
-    pub(super) fn new(waits: Arc<dyn Waits>) -> Transaction {
+    /// One for requests that wait for their clients in this way. The request of a client with whom the application
+    /// speaks itself is no longer in progress in `row`: no limit ends it.
+    pub(super) fn new(waits: Arc<dyn Waits>, row: Option<WorkerRow>) -> Transaction {
         Transaction {
             state: Mutex::default(),
             waits,
+            row,
         }
     }
 
@@ -75,6 +83,25 @@ impl Transaction {
             // A thread that the application left behind is waiting for the body, at most for the body timeout.
             self.waits.pause(py);
         }
+    }
+
+    /// A socket on the client's connection, for the application to speak with the client itself.
+    ///
+    /// # Errors
+    /// When the request is over, or a descriptor or memory is missing.
+    pub(super) fn open_client_socket(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.lock().client_socket_taken = true;
+        self.outside(|exchange| {
+            if let Some(row) = self.row {
+                row.thread(exchange.thread() as usize).rest();
+            }
+            client_socket::open(py, exchange)
+        })
+    }
+
+    /// Whether the application has asked for the client's socket.
+    pub(super) fn is_client_socket_taken(&self) -> bool {
+        self.lock().client_socket_taken
     }
 
     /// Never held while Python code runs or while anything blocks, so it is never waited for.
