@@ -4,10 +4,11 @@
     bench/soak.py --minutes 10 -- .venv/bin/penstock uvicorn --port 8123 --app-dir bench/apps soak:app
     bench/soak.py --minutes 60 --reload-seconds 60 --pause 0.5 -- \
         .venv/bin/penstock -b 127.0.0.1:8123 -w 2 --chdir bench/apps soak:app
+    bench/soak.py --port 8124 --http-only -- .venv/bin/penstock gunicorn -b 127.0.0.1:8124 --threads 4 soak:wsgi
 
-The command must listen on 127.0.0.1:8123 and serve `bench/apps/soak.py`. Every half minute a line tells answers, faults
-and what the master and each worker have: memory, open descriptors. At the end all clients have left, and nothing of
-theirs may be open. A reload (HUP) ends kept connections between two requests, and WebSockets with a close: both are
+The command must listen on that port of 127.0.0.1 (8123 unless said) and serve `bench/apps/soak.py`. Every half minute a
+line tells answers, faults and what the master and each worker have: memory, open descriptors. At the end all clients
+have left, and nothing of theirs may be open. A reload (HUP) ends kept connections between two requests, and WebSockets with a close: both are
 counted, and are no faults. Needs the package websockets. The seed of everything random is printed.
 """
 
@@ -27,12 +28,12 @@ from pathlib import Path
 
 import websockets
 
-ADDRESS = ("127.0.0.1", 8123)
+HOST = "127.0.0.1"
 
 
-async def http_client(rng: random.Random, counts: Counter[str], pause: float) -> None:
+async def http_client(port: int, rng: random.Random, counts: Counter[str], pause: float) -> None:
     """Some requests on one connection, then gone: in order, or in the middle of an answer."""
-    reader, writer = await asyncio.open_connection(*ADDRESS)
+    reader, writer = await asyncio.open_connection(HOST, port)
     try:
         for number in range(rng.randrange(1, 50)):
             await asyncio.sleep(rng.random() * pause)
@@ -57,9 +58,9 @@ async def http_client(rng: random.Random, counts: Counter[str], pause: float) ->
         writer.close()
 
 
-async def websocket_client(rng: random.Random, counts: Counter[str], pause: float) -> None:
+async def websocket_client(port: int, rng: random.Random, counts: Counter[str], pause: float) -> None:
     """Some messages, then a close, or none."""
-    connection = await websockets.connect("ws://%s:%d/" % ADDRESS, max_size=None)
+    connection = await websockets.connect(f"ws://{HOST}:{port}/", max_size=None)
     try:
         await talk(connection, rng, counts, pause)
     except websockets.ConnectionClosed as closed:
@@ -82,11 +83,13 @@ async def talk(connection, rng: random.Random, counts: Counter[str], pause: floa
     await connection.close()
 
 
-async def one_after_another(client, seed: int, until: float, counts: Counter[str], pause: float) -> None:
-    rng = random.Random(seed)
+async def one_after_another(
+    client, options: argparse.Namespace, number: int, until: float, counts: Counter[str]
+) -> None:
+    rng, pause = random.Random(options.seed * 1000 + number), options.pause
     while time.monotonic() < until:
         try:
-            await asyncio.wait_for(client(rng, counts, pause), 60 + 60 * pause)
+            await asyncio.wait_for(client(options.port, rng, counts, pause), 60 + 60 * pause)
         except Exception as error:
             counts[f"fault: {type(error).__name__}: {error}"[:80]] += 1
         await asyncio.sleep(rng.random() * 0.1)
@@ -124,9 +127,9 @@ async def soak(options: argparse.Namespace, server: int) -> None:
     minutes, until = options.minutes, time.monotonic() + options.minutes * 60
     reloads = asyncio.create_task(reload_again_and_again(server, options.reload_seconds, counts))
     tasks = [
-        asyncio.create_task(one_after_another(client, options.seed * 1000 + number, until, counts, options.pause))
+        asyncio.create_task(one_after_another(client, options, number, until, counts))
         for number in range(options.clients)
-        for client in (http_client, websocket_client)
+        for client in ((http_client,) if options.http_only else (http_client, websocket_client))
     ]
     while any(not task.done() for task in tasks):
         elapsed = minutes * 60 - (until - time.monotonic())
@@ -137,19 +140,21 @@ async def soak(options: argparse.Namespace, server: int) -> None:
     print(f"  end   {costs(server)}  {dict(counts)}", flush=True)
 
 
-def wait_for_server() -> None:
+def wait_for_server(port: int) -> None:
     for _ in range(200):
         with contextlib.suppress(OSError):
-            socket.create_connection(ADDRESS).close()
+            socket.create_connection((HOST, port)).close()
             return
         time.sleep(0.1)
-    raise SystemExit("the server does not listen on %s:%d" % ADDRESS)
+    raise SystemExit(f"the server does not listen on {HOST}:{port}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--clients", type=int, default=20, help="of each kind")
+    parser.add_argument("--port", type=int, default=8123)
+    parser.add_argument("--http-only", action="store_true", help="no WebSockets, for a WSGI application")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--pause", type=float, default=0, help="most seconds between two requests of a client")
     parser.add_argument("--reload-seconds", type=float, default=0, help="send HUP that often; 0 is never")
@@ -158,7 +163,7 @@ def main() -> None:
     print(f"seed {options.seed}", flush=True)
     server = subprocess.Popen(options.command)
     try:
-        wait_for_server()
+        wait_for_server(options.port)
         asyncio.run(soak(options, server.pid))
     finally:
         server.terminate()

@@ -1,4 +1,4 @@
-"""The application of `bench/soak.py`: echoes bodies and messages."""
+"""The applications of `bench/soak.py`: `app` echoes bodies and messages, `wsgi` bodies."""
 
 
 async def app(scope, receive, send):
@@ -33,3 +33,9 @@ async def websocket(receive, send):
             await send({"type": "websocket.send", "text": event["text"]})
         except OSError:
             return
+
+
+def wsgi(environ, start_response):
+    body = environ["wsgi.input"].read()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]

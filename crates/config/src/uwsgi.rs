@@ -7,6 +7,8 @@ mod command_line;
 mod expand;
 mod explain;
 mod formats;
+#[cfg(test)]
+mod fuzzed;
 mod ini;
 mod json;
 mod known;

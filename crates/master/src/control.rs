@@ -6,6 +6,8 @@
 //! there is of access control, as in gunicorn.
 
 pub(crate) mod command;
+#[cfg(test)]
+mod fuzzed;
 mod message;
 
 use std::fs;

@@ -11,6 +11,8 @@ mod distributor;
 mod error_log;
 mod escape;
 mod event;
+#[cfg(test)]
+mod fuzzed;
 mod remote;
 mod sink;
 pub mod statistics;

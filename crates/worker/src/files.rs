@@ -5,6 +5,9 @@
 //! application. What it leaves out: listings, redirects to a final slash, and compressing anything itself.
 
 mod answer;
+mod conditions;
+#[cfg(test)]
+mod fuzzed;
 mod media_types;
 
 use std::ffi::OsStr;
@@ -157,7 +160,7 @@ impl Files {
                     continue;
                 };
                 varies = true;
-                if answer::accepts(accepted, coding)
+                if conditions::accepts(accepted, coding)
                     && let Some((file, metadata)) = open_file(&neighbour)
                 {
                     return Some((file, metadata, Some(coding), true));
