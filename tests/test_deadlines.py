@@ -68,6 +68,12 @@ async def asgi(scope, receive, send):
         await send({"type": "http.response.body", "body": b"begun ", "more_body": True})
     if scope["path"] != "/worker":
         try:
+            if scope["path"] in ("/blocks", "/spins"):
+                late({"/blocks": "/sleep", "/spins": "/spin"}[scope["path"]])
+            if scope["path"] == "/blocks-in-a-task":
+                async def task():
+                    late("/naps")
+                await asyncio.gather(asyncio.create_task(task()))
             await asyncio.sleep(600)
         finally:
             print("cleaned up after", scope["path"], flush=True)
@@ -122,6 +128,41 @@ def test_a_late_asgi_request_is_cancelled_and_gets_504(site: Path, start_server:
         assert (cut.status, cut.body, cut.complete) == (200, b"begun ", False)
     server.wait_for_log("cleaned up after /stream")
     assert server.get("/worker").body == worker
+
+
+@pytest.mark.parametrize("event_loop", ["asyncio", "uvloop"])
+def test_an_asgi_request_that_blocks_the_loop_is_interrupted_and_gets_504(
+    site: Path, start_server: StartServer, event_loop: str
+) -> None:
+    server = start_server("-b", "{tcp}", "-t", "1", "--loop", event_loop, "late:asgi", cwd=site)
+    worker = server.get("/worker").body
+    for target in ["/blocks", "/spins", "/blocks-in-a-task"] * 2:
+        interrupted(server, target)
+        assert server.get("/worker").body == worker
+
+
+def test_a_background_task_that_blocks_the_loop_is_not_interrupted(site: Path, start_server: StartServer) -> None:
+    """It is nobody's request: who waits for it is not to blame, and the hard deadline ends it."""
+    (site / "behind.py").write_text(
+        "import asyncio, time\n"
+        "from late import asgi as late\n"
+        "tasks = []\n"
+        "async def behind():\n"
+        "    await asyncio.sleep(0.1)\n"
+        "    time.sleep(3)\n"
+        "    print('the background task was let be', flush=True)\n"
+        "async def asgi(scope, receive, send):\n"
+        "    if scope['type'] == 'lifespan':\n"
+        "        await receive()\n"
+        "        tasks.append(asyncio.create_task(behind()))\n"
+        "        return await send({'type': 'lifespan.startup.complete'})\n"
+        "    await asyncio.sleep(1)\n"
+        "    await late(scope, receive, send)\n"
+    )
+    server = start_server("-b", "{tcp}", "-t", "1", "behind:asgi", cwd=site, wait="accept")
+    # It waits for the loop, and is late through no fault of its own.
+    assert server.get("/worker").status in (200, 504)
+    server.wait_for_log("the background task was let be")
 
 
 def test_an_interrupted_request_does_not_disturb_those_that_follow(site: Path, start_server: StartServer) -> None:

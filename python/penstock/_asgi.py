@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import importlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
@@ -37,6 +38,7 @@ class Request(Protocol):
     def drain(self) -> asyncio.Future[None] | None: ...
     def returned(self) -> None: ...
     def failed(self, error: BaseException, scope: MutableMapping[str, Any]) -> None: ...
+    def blocks_too_long(self) -> bool: ...
 
 
 class Driver(Protocol):
@@ -58,6 +60,25 @@ async def run(application: Application, scope: MutableMapping[str, Any], request
         request.failed(error.with_traceback(own), scope)
     else:
         request.returned()
+
+
+#: The request that runs, in its task and in the tasks it has started; set only where there is a deadline.
+_request: contextvars.ContextVar[Request | None] = contextvars.ContextVar("penstock_request", default=None)
+
+
+async def run_with_deadline(application: Application, scope: MutableMapping[str, Any], request: Request) -> None:
+    """`run`, so that the request can be found when its step blocks the loop for too long."""
+    _request.set(request)
+    await run(application, scope, request)
+
+
+def blocks_too_long() -> bool:
+    """Asked by the handler of a signal, in the middle of a step that blocks the loop: whether to interrupt that step.
+
+    What blocks may be no request at all: a callback, a task of the application's own. That is left alone.
+    """
+    request = _request.get()
+    return request is not None and request.blocks_too_long()
 
 
 async def receive_later(request: Request) -> Event:
@@ -112,7 +133,7 @@ async def _serve(driver: Driver, application: Application, mode: str, graceful_s
 
 
 def _is_request(task: asyncio.Task[Any]) -> bool:
-    return getattr(task.get_coro(), "cr_code", None) is run.__code__
+    return getattr(task.get_coro(), "cr_code", None) in (run.__code__, run_with_deadline.__code__)
 
 
 def _cancel(loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[Any]]) -> None:

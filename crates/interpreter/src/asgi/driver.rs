@@ -17,13 +17,14 @@ use protocol::websocket::{Compression, Handshake, HandshakeRefusal};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
+use shared::RequestInProgress;
 use telemetry::{ErrorLog, Event, LifespanStep, Linger};
 use worker::{Departure, Driven, Due, Exchange, Flow, Front, Happening, Patience, Readiness};
 
 use super::awaitable::Sent;
 use super::held::Held;
 use super::http::HttpRequest;
-use super::pulse::Pulse;
+use super::pulse::{Interruption, Pulse};
 use super::scope::Scopes;
 use super::websocket::WebSocketSession;
 use crate::observers::{Observed, Observers};
@@ -103,7 +104,7 @@ struct LoopSide {
     new_context: Option<Py<PyAny>>,
     /// Tasks run in the middle of the turn, up to their first wait.
     is_eager: bool,
-    /// `penstock._asgi.run(application, scope, request)`.
+    /// `penstock._asgi.run(application, scope, request)`, or `run_with_deadline`.
     run: Py<PyAny>,
     receive_later: Py<PyAny>,
     send_later: Py<PyAny>,
@@ -369,19 +370,47 @@ impl Driver {
     fn interrupt_the_late(&self, py: Python<'_>, patience: Duration) -> PyResult<()> {
         for held in self.all_held(py) {
             let Held::Http(request) = &held else { continue };
-            let Some(late) = request.get().interrupt(py, patience)? else {
-                continue;
-            };
-            self.log.event(&Event::RequestInterrupted {
-                pid: std::process::id(),
-                number: self.number,
-                thread: 0,
-                request: late.request,
-                client: late.client,
-                age: Duration::from_millis(sys::monotonic_ms().saturating_sub(late.started_ms)),
-            });
+            if let Some(late) = request.get().interrupt(py, patience)? {
+                self.tell_interrupted(late);
+            }
         }
         Ok(())
+    }
+
+    pub(super) fn soft_deadline(&self) -> Option<Duration> {
+        self.settings.timeouts.soft_deadline
+    }
+
+    pub(super) fn tell_interrupted(&self, late: RequestInProgress) {
+        self.log.event(&Event::RequestInterrupted {
+            pid: std::process::id(),
+            number: self.number,
+            thread: 0,
+            request: late.request,
+            client: late.client,
+            age: Duration::from_millis(sys::monotonic_ms().saturating_sub(late.started_ms)),
+        });
+    }
+
+    /// How a step that blocks the loop is interrupted, where there is a deadline for requests. To be called on the main
+    /// thread, which is the loop's and where Python's signal handlers run.
+    fn interruption(slf: &Bound<'_, Self>, helpers: &Bound<'_, PyModule>) -> PyResult<Option<Interruption>> {
+        let (py, driver) = (slf.py(), slf.clone().unbind());
+        let Some(patience) = slf.get().soft_deadline() else {
+            return Ok(None);
+        };
+        let module = py.import("penstock._deadline")?;
+        module.call_method1("prepare_main_thread", (helpers.getattr("blocks_too_long")?,))?;
+        let is_late = move |py: Python<'_>| {
+            let held = driver.get().all_held(py);
+            held.iter().any(
+                |held| matches!(held, Held::Http(request) if request.get().is_to_be_interrupted(patience)),
+            )
+        };
+        Ok(Some(Interruption {
+            signal: module.getattr("SIGNAL")?.extract()?,
+            is_late: Box::new(is_late),
+        }))
     }
 
     /// Starts a task for a request.
@@ -606,6 +635,11 @@ impl Driver {
             .then(|| py.import("contextvars")?.getattr("Context"))
             .transpose()?;
         let departed = event_loop.call_method0("create_future")?;
+        let interruption = Driver::interruption(slf, &helpers)?;
+        let run = match &interruption {
+            Some(_) => "run_with_deadline",
+            None => "run",
+        };
         let side = LoopSide {
             create_future: event_loop.getattr("create_future")?.unbind(),
             call_soon: event_loop.getattr("call_soon")?.unbind(),
@@ -613,7 +647,7 @@ impl Driver {
             task_options: task_options.unbind(),
             new_context: new_context.map(Bound::unbind),
             is_eager,
-            run: helpers.getattr("run")?.unbind(),
+            run: helpers.getattr(run)?.unbind(),
             receive_later: helpers.getattr("receive_later")?.unbind(),
             send_later: helpers.getattr("send_later")?.unbind(),
             application,
@@ -630,7 +664,7 @@ impl Driver {
         if this.side.set(side).is_err() {
             return Err(PyRuntimeError::new_err("the worker serves already"));
         }
-        this.pulse.start(py)?;
+        this.pulse.start(py, interruption)?;
         lock(&this.driven).ready();
         // What came before the descriptor was watched.
         let side = this.side()?;

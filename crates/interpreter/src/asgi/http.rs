@@ -48,8 +48,10 @@ struct State {
     awaits_reading: bool,
     /// The client is gone, or its body cannot be completed.
     disconnected: bool,
-    /// It has taken too long, and its task has been cancelled.
+    /// It has taken too long, and its task has been cancelled, or the step in which it blocks the loop interrupted.
     interrupted: bool,
+    /// The latter, which happens once.
+    step_interrupted: bool,
     /// The application has announced trailers.
     announced_trailers: bool,
     /// The application runs in this task; the loop itself holds only weak references.
@@ -94,6 +96,7 @@ impl HttpRequest {
                 awaits_reading: false,
                 disconnected: false,
                 interrupted: false,
+                step_interrupted: false,
                 announced_trailers: false,
                 task: None,
                 observed,
@@ -128,23 +131,21 @@ impl HttpRequest {
         patience: Duration,
     ) -> PyResult<Option<RequestInProgress>> {
         let mut state = self.lock();
-        let late = state
-            .exchange
-            .as_ref()
-            .filter(|exchange| exchange.age() >= patience);
-        let (Some(exchange), Some(task), false) = (late, &state.task, state.interrupted) else {
+        let (Some(late), Some(task), false) = (state.late(patience), &state.task, state.interrupted) else {
             return Ok(None);
         };
-        let request = RequestInProgress {
-            started_ms: sys::monotonic_ms().saturating_sub(exchange.age().as_millis() as u64),
-            request: super::request_line(exchange),
-            client: exchange.client_address().to_owned(),
-        };
+        let request = in_progress(late);
         let task = task.clone_ref(py);
         state.interrupted = true;
         drop(state);
         task.call_method0(py, pyo3::intern!(py, "cancel"))?;
         Ok(Some(request))
+    }
+
+    /// It has taken longer than `patience`, and the step in which it may block the loop has not been interrupted.
+    pub(super) fn is_to_be_interrupted(&self, patience: Duration) -> bool {
+        let state = self.lock();
+        state.late(patience).is_some() && !state.step_interrupted
     }
 
     /// Something has become possible.
@@ -393,6 +394,23 @@ impl HttpRequest {
     }
 }
 
+impl State {
+    /// The request, if it has taken longer than `patience`.
+    fn late(&self, patience: Duration) -> Option<&Exchange> {
+        self.exchange
+            .as_ref()
+            .filter(|exchange| exchange.age() >= patience)
+    }
+}
+
+fn in_progress(exchange: &Exchange) -> RequestInProgress {
+    RequestInProgress {
+        started_ms: sys::monotonic_ms().saturating_sub(exchange.age().as_millis() as u64),
+        request: super::request_line(exchange),
+        client: exchange.client_address().to_owned(),
+    }
+}
+
 /// What became of a piece of the answer.
 enum Progress {
     /// It is on its way.
@@ -470,6 +488,27 @@ impl HttpRequest {
         }
         state.senders.push(future.clone().unbind());
         Ok(Some(future))
+    }
+
+    /// Asked in the middle of a step of this request, for which the loop has waited too long. True, once, if the request
+    /// itself has taken too long: then the step is interrupted.
+    fn blocks_too_long(&self) -> bool {
+        let driver = self.driver.get();
+        let Some(patience) = driver.soft_deadline() else {
+            return false;
+        };
+        let mut state = self.lock();
+        let Some(late) = state.late(patience).filter(|_| !state.step_interrupted) else {
+            return false;
+        };
+        let request = in_progress(late);
+        state.step_interrupted = true;
+        let is_told = std::mem::replace(&mut state.interrupted, true);
+        drop(state);
+        if !is_told {
+            driver.tell_interrupted(request);
+        }
+        true
     }
 
     /// The application has returned.

@@ -3,6 +3,9 @@
 //! While requests are in progress the loop says twice a second that it is alive. A thread of its own looks at that once a
 //! second; when the loop has been silent for [`PATIENCE`], it writes the stack of the loop's thread to the log, once
 //! each time. With nothing in progress both sleep.
+//!
+//! Where requests have a deadline, a step that blocks the loop is interrupted as well: the thread sends the loop's thread a
+//! signal, in whose handler the request that blocks it, if it is one, gets its exception.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -16,8 +19,18 @@ use telemetry::ErrorLog;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often the loop says that it is alive.
 const BEAT: Duration = Duration::from_millis(500);
+/// A loop that has been silent for this long is blocked; two beats are missing.
+const BLOCKED: Duration = Duration::from_secs(1);
 /// How often somebody looks.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How a step that blocks the loop is interrupted.
+pub(super) struct Interruption {
+    /// Its handler runs on the loop's thread, in the middle of the step.
+    pub(super) signal: i32,
+    /// A request has taken too long: it may be the one that blocks.
+    pub(super) is_late: Box<dyn Fn(Python<'_>) -> bool + Send + Sync>,
+}
 
 /// The pulse of a worker's event loop.
 pub(super) struct Pulse {
@@ -33,6 +46,7 @@ struct Shared {
     /// There is something to watch.
     busy: AtomicBool,
     loop_thread: OnceLock<u64>,
+    interruption: OnceLock<Interruption>,
 }
 
 impl Pulse {
@@ -44,16 +58,20 @@ impl Pulse {
                 last_beat_ms: AtomicU64::new(0),
                 busy: AtomicBool::new(false),
                 loop_thread: OnceLock::new(),
+                interruption: OnceLock::new(),
             }),
             watcher: OnceLock::new(),
         }
     }
 
     /// Begins to watch the loop that runs on this thread.
-    pub(super) fn start(&self, py: Python<'_>) -> PyResult<()> {
+    pub(super) fn start(&self, py: Python<'_>, interruption: Option<Interruption>) -> PyResult<()> {
         let thread = py.import("threading")?.call_method0("get_ident")?.extract()?;
         // Once for each worker.
         let _ = self.shared.loop_thread.set(thread);
+        if let Some(interruption) = interruption {
+            let _ = self.shared.interruption.set(interruption);
+        }
         Ok(())
     }
 
@@ -109,7 +127,27 @@ impl Shared {
                 self.tell(silence);
             }
             told = stuck;
+            if self.busy.load(Ordering::Relaxed)
+                && silence >= BLOCKED
+                && let Some(interruption) = self.interruption.get()
+                && let Err(error) = Python::attach(|py| self.interrupt(py, interruption))
+            {
+                self.log
+                    .error(format_args!("the event loop cannot be interrupted: {error}"));
+            }
         }
+    }
+
+    /// Has the handler look whether a late request blocks the loop.
+    fn interrupt(&self, py: Python<'_>, interruption: &Interruption) -> PyResult<()> {
+        let thread = self.loop_thread.get().copied().unwrap_or_default();
+        // While the interpreter was waited for, the loop may have gone on.
+        if self.silence() < BLOCKED || !(interruption.is_late)(py) {
+            return Ok(());
+        }
+        py.import("signal")?
+            .call_method1("pthread_kill", (thread, interruption.signal))
+            .map(drop)
     }
 
     /// Waits for the interpreter if the loop holds it: then the stack is where it lets go.
