@@ -7,10 +7,11 @@ see the output of a failure, for the counts.
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,8 @@ APPLICATION = """\
 import ctypes, gc, os, signal, subprocess, sys, time
 
 import demo
+
+LARGE = bytes(1 << 20)
 
 
 def answer(environ, start_response):
@@ -57,6 +60,9 @@ def answer(environ, start_response):
     if path == "/midway":
         start_response("200 OK", [])
         return midway()
+    if path == "/large":
+        start_response("200 OK", [("Content-Length", str(len(LARGE)))])
+        return [LARGE]
     if path == "/unread":
         start_response("200 OK", [("Content-Length", "2")])
         return [b"ok"]
@@ -233,36 +239,80 @@ def test_the_masters_end_under_load_lets_workers_finish_and_the_port_go(site: Pa
     again.wait_for_log("ready (pid")
 
 
-CROWD = 500
+CROWD = 2000
+# Both ends of a connection, should one worker accept them all, and what a process has open anyway.
+DESCRIPTORS = 2 * CROWD + 200
+
+BEGINNINGS = {
+    "silent": b"",
+    "slow-head": b"GET / HTTP/1.1\r\nHost: t\r\nX-",
+    "slow-body": b"POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 1000\r\n\r\nabc",
+    "slow-reader": b"GET /large HTTP/1.1\r\nHost: t\r\n\r\n",
+    "idle": b"GET /worker HTTP/1.1\r\nHost: t\r\n\r\n",
+}
 
 
-@pytest.mark.parametrize("crowd", ["silent", "slow-head", "slow-body", "idle"])
-def test_a_crowd_of_slow_clients_does_not_keep_good_ones_out(site: Path, start_server: StartServer, crowd: str) -> None:
-    server = start_server("-b", "{tcp}", "-w", "2", "--threads", "2", "faulty:app", cwd=site)
-    beginning = {
-        "silent": b"",
-        "slow-head": b"GET / HTTP/1.1\r\nHost: t\r\nX-",
-        "slow-body": b"POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 1000\r\n\r\nabc",
-        "idle": b"GET /worker HTTP/1.1\r\nHost: t\r\n\r\n",
-    }[crowd]
+@pytest.fixture
+def many_descriptors() -> Iterator[None]:
+    """Room for a crowd, here and in the server, which inherits it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < DESCRIPTORS:
+        pytest.skip(f"needs {DESCRIPTORS} descriptors, and may have {hard}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, DESCRIPTORS), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_descriptors")
+@pytest.mark.parametrize("application", ["faulty:app", "crowded:app"], ids=["wsgi", "asgi"])
+@pytest.mark.parametrize("crowd", list(BEGINNINGS))
+def test_a_crowd_of_slow_clients_does_not_keep_good_ones_out(
+    site: Path, start_server: StartServer, crowd: str, application: str
+) -> None:
+    (site / "crowded.py").write_text(CROWDED)
+    server = start_server("-b", "{tcp}", "-w", "2", "--threads", "2", application, cwd=site)
     members = []
     try:
         for _ in range(CROWD):
-            client = RawClient(server.address, timeout=SAFETY_SECONDS)
-            client.send(beginning)
+            client = RawClient(server.address, timeout=SAFETY_SECONDS, receive_buffer=4096)
+            client.send(BEGINNINGS[crowd])
             members.append(client)
         with Load(server.address, kept=3, fresh=2) as load:
             load.wait_for_answers(100)
             for client in members[::10]:
                 if crowd in ("slow-head", "slow-body"):
                     client.send(b"x")
+                if crowd == "slow-reader":
+                    client.read_exactly(100)
             load.wait_for_answers(100)
+            largest = max(resident(pid) for pid in server.processes())
     finally:
         for client in members:
             client.close()
-    print(f"{CROWD} {crowd} clients; {load}")
+    print(f"{CROWD} {crowd} clients: largest process {largest >> 20} MB; {load}")
     assert load.failures == [], str(load)
+    assert largest < 250 << 20, largest
     assert server.get("/worker").status == 200
+
+
+# The same requests for an event loop; here a large answer comes in pieces that wait for the client.
+CROWDED = """\
+import os
+
+PIECE = bytes(1 << 14)
+
+
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 200})
+    if scope["path"] == "/large":
+        for _ in range(1 << 16):
+            await send({"type": "http.response.body", "body": PIECE, "more_body": True})
+    await send({"type": "http.response.body", "body": str(os.getpid()).encode()})
+"""
 
 
 def test_a_crowd_that_does_not_read_costs_bounded_memory(site: Path, start_server: StartServer) -> None:

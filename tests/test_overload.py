@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from harness import Server
+from harness.faults import SystemFaults
 from harness.processes import free_port, port_is_free, wait_until
 from load import Load
 from projects import copy_of
@@ -107,6 +109,95 @@ def test_a_worker_out_of_descriptors_says_so_once_does_not_spin_and_recovers(
     assert answers == [200] * 120
     assert server.get("/worker").status == 200
     assert server.log.count("cannot accept connections on") == 1, server.log
+
+
+@pytest.mark.parametrize("number", [errno.ENOMEM, errno.ENOBUFS], ids=["ENOMEM", "ENOBUFS"])
+def test_a_system_without_memory_for_connections_is_named_once_and_recovered_from(
+    plain: Path, tmp_path: Path, start_server: StartServer, number: int
+) -> None:
+    faults = SystemFaults(tmp_path)
+    server = start_server("-b", "{tcp}", "demo:app", cwd=plain, environment=faults.environment)
+    (worker,) = (pid for pid in server.processes() if pid != server.pid)
+    with server.connect() as kept, Load(server.address, kept=2, fresh=0) as load:
+        load.wait_for_answers(50)
+        assert kept.get("/worker").status == 200
+        faults.set("accept", number)
+        outside = [server.connect(timeout=SAFETY_SECONDS) for _ in range(30)]
+        try:
+            for client in outside:
+                client.send(b"GET /worker HTTP/1.1\r\nHost: t\r\n\r\n")
+            server.wait_for_log("cannot accept connections on")
+            # Who is inside is served on, unless its connection had to make room; nobody tries all the time.
+            before = cpu_ticks(worker)
+            time.sleep(1)
+            used = cpu_ticks(worker) - before
+            assert used < os.sysconf("SC_CLK_TCK") / 2, f"it spins: {used} ticks in a second"
+            faults.clear("accept")
+            answers = [client.read_response().status for client in outside]
+        finally:
+            for client in outside:
+                client.close()
+        load.wait_for_answers(50)
+    print(f"{os.strerror(number)}: 30 waited outside, {answers.count(200)} answered; {load}")
+    assert answers == [200] * 30
+    assert load.failures == [], str(load)
+    assert server.log.count("cannot accept connections on") == 1, server.log
+
+
+def test_a_master_that_cannot_fork_says_so_tries_again_and_recovers(
+    plain: Path, tmp_path: Path, start_server: StartServer
+) -> None:
+    faults = SystemFaults(tmp_path)
+    server = start_server("-b", "{tcp}", "-w", "2", "demo:app", cwd=plain, environment=faults.environment)
+    assert wait_until(lambda: len(server.processes()) == 3, SAFETY_SECONDS)
+    with Load(server.address, kept=2, fresh=2) as load:
+        load.wait_for_answers(30)
+        faults.set("fork", errno.ENOMEM)
+        victim = next(pid for pid in server.processes() if pid != server.pid)
+        os.kill(victim, 9)
+        server.wait_for_log("cannot be started: Cannot allocate memory")
+        load.wait_for_answers(50)
+        # A reload cannot be had now; the old workers stay.
+        os.kill(server.pid, 1)
+        server.wait_for_log("Reload failed")
+        load.wait_for_answers(50)
+        faults.clear("fork")
+        assert wait_until(lambda: len(server.processes()) == 3, SAFETY_SECONDS), server.log
+        before = set(server.processes())
+        os.kill(server.pid, 1)
+        assert wait_until(
+            lambda: len(server.processes()) == 3 and set(server.processes()) & before == {server.pid}, SAFETY_SECONDS
+        ), server.log
+        load.wait_for_answers(50)
+    print(f"no fork for a while; {load}")
+    # What was inside the worker that was killed.
+    assert len(load.failures) <= load.connections, str(load)
+    assert server.log.count("cannot be started: Cannot allocate memory") < 30, server.log
+
+
+def test_an_application_out_of_memory_gets_its_error_and_others_are_served(
+    plain: Path, start_server: StartServer
+) -> None:
+    (plain / "narrow.py").write_text(
+        "import resource\n"
+        "import demo\n"
+        "size = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (size + (120 << 20), -1))\n"
+        "def app(environ, start_response):\n"
+        "    if environ['PATH_INFO'] == '/grow':\n"
+        "        bytes(500 << 20)\n"
+        "    return demo.app(environ, start_response)\n"
+    )
+    server = start_server("-b", "{tcp}", "--threads", "2", "narrow:app", cwd=plain)
+    worker = server.get("/worker").body
+    with Load(server.address, kept=3, fresh=2) as load:
+        for _ in range(10):
+            assert server.get("/grow").status == 500
+        load.wait_for_answers(50)
+    print(f"10 requests without memory; {load}")
+    assert load.failures == [], str(load)
+    assert server.get("/worker").body == worker
+    assert "MemoryError" in server.log
 
 
 def cpu_ticks(pid: int) -> int:

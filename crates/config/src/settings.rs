@@ -637,7 +637,8 @@ pub struct Limits {
     pub body: Option<u64>,
     /// How much of a body is read into memory before the application is called. Default 1 MiB.
     pub body_buffer: usize,
-    /// How much of a response is buffered for a slow client before the application has to wait. Default 1 MiB.
+    /// How much of a response is buffered for a slow client before the application has to wait. Default 1 MiB;
+    /// with an event loop or greenlets, where waiting costs nothing, never more than 64 KiB.
     pub response_buffer: usize,
 }
 

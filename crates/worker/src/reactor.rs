@@ -43,6 +43,9 @@ const FAREWELL: Duration = Duration::from_millis(500);
 const LINGER: Duration = Duration::from_secs(2);
 /// How long a WebSocket's client may take to answer a close; as long as with the `websockets` library.
 const CLOSE: Duration = Duration::from_secs(10);
+/// Bytes of an answer that are queued before a task, or a greenlet, waits for its client. A thread that waits is missed, and
+/// may queue more; tasks wait by the thousand.
+const BUFFER_OF_A_TASK: u64 = 64 << 10;
 /// How long accepting pauses when descriptors or memory are used up.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Least time between two complaints about failing accepts.
@@ -346,7 +349,10 @@ impl Reactor {
                 body_buffer: settings.limits.body_buffer,
                 // A script is told how long its body is.
                 await_body: gateway.is_some() || !settings.cgi.mounts.is_empty(),
-                response_buffer: settings.limits.response_buffer as u64,
+                response_buffer: match gateway {
+                    Some(_) => settings.limits.response_buffer as u64,
+                    None => (settings.limits.response_buffer as u64).min(BUFFER_OF_A_TASK),
+                },
                 body_patience: settings.timeouts.body,
                 write_patience: settings.timeouts.write,
                 header_rules: settings.header_rules.clone(),
