@@ -29,6 +29,10 @@ class Mounts:
         return application(environ, start_response)
 
     def _chosen(self, environ: dict[str, Any]) -> Application | None:
+        # uWSGI's setapp, and uwsgi_param UWSGI_APPID.
+        asked = environ.get("UWSGI_APPID", "").rstrip("/")
+        if asked and asked in self._by_name:
+            return self._by_name[asked]
         named = environ["SCRIPT_NAME"].rstrip("/")
         if named:
             # The front server has taken the path apart.

@@ -1,5 +1,6 @@
 //! The settings every dialect starts from; a dialect changes what its users expect to be different.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::{
@@ -102,6 +103,7 @@ impl Settings {
             static_files: StaticFiles::default(),
             loading: Loading::default(),
             routes: Routes::default(),
+            error_pages: BTreeMap::new(),
             worker_limits: WorkerLimits::default(),
             cgi: Cgi::default(),
             commons: Commons::default(),

@@ -1,13 +1,30 @@
-//! Internal routing: rules that look at a request before anything answers it. Plain data; `worker` follows them.
+//! Internal routing: rules that look at a request before anything answers it, at its answer, and at both once it is over.
+//! Plain data; `worker` follows them.
+//!
+//! In a text that stands for something of the request, `${NAME}` is a variable, `${FUNCTION[ARGUMENT]}` what is made of one,
+//! and `$1` what a group of the rule's pattern matches.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::Pattern;
 
-/// The rules, in order. By default there are none.
+/// All rules. By default there are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routes {
+    /// Those that look at a request before anything answers it.
+    pub request: RouteChain,
+    /// Those that look at an answer as soon as its status is known, and may give another in its place.
+    pub error: RouteChain,
+    /// Those that look at an answer after these, before its head is sent.
+    pub response: RouteChain,
+    /// Those that look at a request once it is answered.
+    pub last: RouteChain,
+}
+
+/// Rules that are followed in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteChain {
     /// The rules.
     pub rules: Vec<Route>,
     /// The rule that each label stands in front of.
@@ -23,13 +40,15 @@ pub struct Route {
     pub action: RouteAction,
 }
 
-/// When a rule holds. In texts, `${NAME}` stands for a request's variable.
+/// When a rule holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RouteCondition {
     /// Always.
     Always,
     /// The text matches; what its groups match is `$1`, `$2`, ... in the action.
     Matches(String, Pattern),
+    /// The answer has this status.
+    Status(u16),
     /// A test with its two sides, and whether it has to hold or must not.
     Test {
         /// What is compared.
@@ -44,7 +63,7 @@ pub enum RouteCondition {
 }
 
 /// A comparison or a look at the file system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum RouteTest {
     Equal,
@@ -56,19 +75,29 @@ pub enum RouteTest {
     HigherOrEqual,
     Lower,
     LowerOrEqual,
+    Matches(Pattern),
+    InNetwork,
     Exists,
     IsFile,
     IsDirectory,
     IsLink,
+    IsExecutable,
 }
 
-/// What a rule does. Texts may hold `${NAME}` and `$1`.
+/// What a rule does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RouteAction {
     /// Look at no further rule.
     Continue,
-    /// Answer with this status, or close the connection without an answer.
-    Break(Option<u16>),
+    /// Close the connection without an answer.
+    Close,
+    /// Answer with this status and reason: with the reason as the body, or with none.
+    Answer {
+        /// `404 Not Found`
+        status: String,
+        /// The reason is the body, too.
+        told: bool,
+    },
     /// Answer with a redirect: status and address.
     Redirect(u16, String),
     /// Go on at a label.
@@ -77,12 +106,118 @@ pub enum RouteAction {
     DoNotLog,
     /// Write this to the log.
     Log(String),
+    /// Note this under a name for the request's line in the log.
+    Note(String, String),
     /// Add a field to the answer: name and value.
     AddHeader(String, String),
     /// Take the fields of this name out of the answer.
     RemoveHeader(String),
-    /// Answer with 401, unless the client knows one of the users: realm, and `user:password` for each.
-    BasicAuthentication(String, Vec<String>),
-    /// Answer with this file.
-    File(PathBuf),
+    /// An Expires field, so many seconds from now.
+    Expires(u64),
+    /// Add to the body of an answer of the rules' own: without them, none of it comes from the application.
+    Send(String),
+    /// The status of that answer, `200 OK` if none is given.
+    SendStatus(String),
+    /// 401 for this realm, unless the client knows one of the users.
+    BasicAuthentication {
+        /// What the client is told it needs a password for.
+        realm: String,
+        /// `user:password` for each.
+        users: Vec<String>,
+        /// Those who give no or another password go on to the next rule.
+        or_next: bool,
+    },
+    /// Answer with a file.
+    File(RouteFile),
+    /// Another path, and a query put in front of what there is.
+    Rewrite {
+        /// `/path?query`
+        target: String,
+        /// Look at no further rule.
+        last: bool,
+    },
+    /// Give a variable of the request a value.
+    Set(String, String),
+    /// Give a number in a variable another value.
+    Count {
+        /// Its name.
+        name: String,
+        /// What is done to it.
+        operation: Operation,
+        /// With what.
+        by: String,
+    },
+    /// Take the length of SCRIPT_NAME off the front of PATH_INFO.
+    FixPath,
+    /// Work in another directory from now on.
+    Directory(String),
+    /// The worker ends when the request takes longer than so many seconds.
+    Harakiri(u32),
+    /// Have this server's application answer, the one mounted there if one is named, and look at no further rule.
+    Own(Option<String>),
+    /// Have another server answer.
+    Relay(RouteServer),
+}
+
+/// What can be done to a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Operation {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+}
+
+/// A file that a rule answers with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteFile {
+    /// Its path.
+    pub path: String,
+    /// Where it has to lie, when what a request says has a part in its path.
+    pub below: Option<PathBuf>,
+    /// `404 Not Found`: sent whole, with this status, whatever the request's conditions are.
+    pub status: Option<String>,
+    /// The media type; `None`: by its name.
+    pub media_type: Option<String>,
+    /// Where it is not there, go on with the next rule; otherwise the answer is 404.
+    pub or_next: bool,
+}
+
+/// Another server that answers in the place of this one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteServer {
+    /// `HOST:PORT` or the path of a unix socket.
+    pub address: String,
+    /// How it is spoken to.
+    pub speaks: RouteProtocol,
+}
+
+/// How another server is spoken to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteProtocol {
+    /// HTTP, closed after the answer.
+    Http {
+        /// The Host field, if it is to be another than the client's.
+        host: Option<String>,
+        /// The target, if it is to be another than the client's.
+        target: Option<String>,
+    },
+    /// uwsgi.
+    Uwsgi {
+        /// The kind of request.
+        modifier1: u8,
+        /// Its further kind.
+        modifier2: u8,
+        /// The application it is for.
+        application: Option<String>,
+    },
+}
+
+impl Routes {
+    /// Whether there are any.
+    pub fn is_empty(&self) -> bool {
+        let chains = [&self.request, &self.error, &self.response, &self.last];
+        chains.iter().all(|chain| chain.rules.is_empty())
+    }
 }

@@ -3,6 +3,7 @@
 //! Every idea has one name here, whatever the dialects call it; durations are `Duration`s, sizes are bytes,
 //! and "off" is `None`, never a magic zero. Relative paths are meant from the directory after `chdir`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -133,6 +134,8 @@ pub struct Settings {
     pub worker_limits: WorkerLimits,
     /// Rules that look at a request before anything answers it.
     pub routes: Routes,
+    /// Files that are sent in the place of the server's own error pages, by status: the first that can be read counts.
+    pub error_pages: BTreeMap<u16, Vec<PathBuf>>,
     /// What is set up around the application, and applications beside it.
     pub loading: Loading,
     /// CGI scripts that are served beside the application.

@@ -13,6 +13,7 @@ mod event;
 mod refusal;
 mod request;
 mod response;
+mod rewrite;
 mod status;
 mod syntax;
 
@@ -28,4 +29,4 @@ pub use event::{Event, Finished, Limits, Received, Stamp};
 pub use refusal::Refusal;
 pub use request::{BodyLength, Fields, RequestHead, Version, percent_decode};
 pub use response::{ResponseFault, ResponseFields, ResponseHead};
-pub use status::reason_phrase;
+pub use status::{explanation, reason_phrase};

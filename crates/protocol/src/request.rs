@@ -70,6 +70,8 @@ pub struct RequestHead {
     pub(crate) fields: Vec<FieldSpan>,
     /// The CGI variables of a request that came by a gateway, in order, spans of `text`; empty over HTTP.
     pub(crate) variables: Vec<FieldSpan>,
+    /// Variables that the server's own rules have given values.
+    pub(crate) given: Vec<FieldSpan>,
     pub(crate) path_info: Option<Span>,
     pub(crate) script_name: Option<Span>,
     /// REMOTE_ADDR and REMOTE_PORT.
@@ -99,6 +101,7 @@ impl RequestHead {
         self.text.clear();
         self.fields.clear();
         self.variables.clear();
+        self.given.clear();
         self.path_info = None;
         self.script_name = None;
         self.client = None;
@@ -135,6 +138,7 @@ impl RequestHead {
             0 => Span::default(),
             rest => Span::new(start + path + 1, rest - 1),
         };
+        self.path_info = None;
         self.body_length = BodyLength::None;
         true
     }
@@ -295,14 +299,14 @@ impl RequestHead {
     }
 }
 
-fn append(text: &mut Vec<u8>, added: &[u8]) -> Span {
+pub(crate) fn append(text: &mut Vec<u8>, added: &[u8]) -> Span {
     let start = text.len();
     text.extend_from_slice(added);
     Span::new(start, added.len())
 }
 
 /// Gives the fields of that name another value; if there is none, adds one.
-fn replace(text: &mut Vec<u8>, fields: &mut Vec<FieldSpan>, name: &[u8], value: Span) {
+pub(crate) fn replace(text: &mut Vec<u8>, fields: &mut Vec<FieldSpan>, name: &[u8], value: Span) {
     let mut found = false;
     for field in fields.iter_mut() {
         if field.name.of(text).eq_ignore_ascii_case(name) {
@@ -334,6 +338,15 @@ impl fmt::Debug for RequestHead {
 pub struct Fields<'a> {
     text: &'a [u8],
     spans: slice::Iter<'a, FieldSpan>,
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn new(text: &'a [u8], fields: &'a [FieldSpan]) -> Fields<'a> {
+        Fields {
+            text,
+            spans: fields.iter(),
+        }
+    }
 }
 
 impl<'a> Iterator for Fields<'a> {
@@ -374,6 +387,18 @@ pub fn percent_decode(path: &[u8], out: &mut Vec<u8>) {
         }
     }
     out.extend_from_slice(rest);
+}
+
+/// Appends a path with everything escaped that cannot stand in a target's (RFC 3986 3.3).
+pub(crate) fn percent_encode(path: &[u8], out: &mut Vec<u8>) {
+    for &byte in path {
+        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte) {
+            out.push(byte);
+        } else {
+            let digit = |value: u8| b"0123456789ABCDEF"[usize::from(value)];
+            out.extend([b'%', digit(byte >> 4), digit(byte & 15)]);
+        }
+    }
 }
 
 #[cfg(test)]

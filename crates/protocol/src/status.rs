@@ -73,7 +73,7 @@ pub fn reason_phrase(status: u16) -> &'static str {
 }
 
 /// The reason phrase and the sentence a client sees: kind, and silent about our insides.
-pub(crate) fn explanation(status: u16) -> (&'static str, &'static str) {
+pub fn explanation(status: u16) -> (&'static str, &'static str) {
     match status {
         400 => ("Bad Request", "The server could not understand this request.\n"),
         403 => ("Forbidden", "You are not allowed to see this.\n"),

@@ -4,8 +4,10 @@
 //! a pool when bytes arrive and given back when everything has been answered, so that thousands of idle clients
 //! cost little and a busy one allocates nothing.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::{Duration, Instant};
@@ -21,7 +23,7 @@ use crate::gather::{GATHERED, Gatherer};
 use crate::origin::{Origin, Origins};
 use crate::outbox::Outbox;
 use crate::peers::Peers;
-use crate::routes::Routed;
+use crate::routes::{Routed, Router};
 use crate::stream::Stream;
 
 /// What all connections of one listening socket share.
@@ -230,6 +232,10 @@ pub(crate) struct Bounds {
     pub(crate) header_rules: config::HeaderRules,
     /// Decides who clients are.
     pub(crate) origins: Origins,
+    /// Rules that look at each request and its answer.
+    pub(crate) router: Option<Router>,
+    /// Files that stand in the place of the server's own pages, by status: the first that can be read counts.
+    pub(crate) error_pages: BTreeMap<u16, Vec<PathBuf>>,
     /// The worker is leaving: answers that begin now announce the end of their connection.
     pub(crate) leaving: AtomicBool,
     /// Set by the signals that say so, before the reactor has taken notice.

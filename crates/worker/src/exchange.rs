@@ -7,13 +7,14 @@
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mio::{Registry, Token};
-use protocol::{BodyLength, Event, Finished, Refusal, RequestHead, ResponseFault, ResponseHead};
+use protocol::{BodyLength, Event, Finished, Refusal, RequestHead, ResponseFault, ResponseHead, explanation};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::connection::{Connection, Ending, Front, Proxied, Stage, Workspace};
@@ -21,6 +22,7 @@ use crate::gather::{GATHERED, QUICK};
 use crate::manners;
 use crate::outbox::COPY_LIMIT;
 use crate::reactor::Readiness;
+use crate::routes::{Phase, Router};
 
 /// Room made for one read of a body that the application waits for.
 const READ_STEP: usize = 64 << 10;
@@ -376,11 +378,38 @@ impl Exchange {
 
     /// Whether the answer's head has been queued: from then on it cannot be changed.
     pub fn begun(&self) -> bool {
-        self.connection.codec.head_sent()
+        self.connection.codec.head_sent() || self.work.routed.instead.is_some()
+    }
+
+    /// Whether the rules about answers give another one in its place: what the application writes then goes nowhere, and the
+    /// other answer is given when this one ends.
+    fn is_replaced(&mut self) -> bool {
+        if !std::mem::replace(&mut self.work.routed.judged, true) {
+            let bounds = Arc::clone(&self.work.bounds);
+            let router = bounds.router.as_ref().filter(|router| router.judges_answers());
+            self.work.routed.instead = router.and_then(|router| {
+                let first = router.decide(Phase::Error, self);
+                first.or_else(|| router.decide(Phase::Response, self))
+            });
+        }
+        self.work.routed.instead.is_some()
+    }
+
+    /// Gives the answer that the rules have put in the place of another, if there is one.
+    fn answer_instead(&mut self) -> bool {
+        let outcome = self.work.routed.instead.take();
+        let replaced = outcome.is_some();
+        if let Some(outcome) = outcome {
+            outcome.answer(self);
+        }
+        replaced
     }
 
     /// Queues the answer's head.
     pub fn begin(&mut self) {
+        if self.is_replaced() {
+            return;
+        }
         let Exchange { connection, work } = self;
         let leaving = work.bounds.leaving.load(Ordering::Relaxed);
         let close = work.close
@@ -414,6 +443,9 @@ impl Exchange {
     /// Queues a piece of the answer's body, by copying it.
     pub fn write(&mut self, piece: &[u8]) {
         let Exchange { connection, work } = self;
+        if work.routed.instead.is_some() {
+            return;
+        }
         let out = work.outbox.tail();
         for piece in piece.chunks(connection.codec.longest_piece()) {
             let allowed = connection.codec.begin_data(piece.len(), out);
@@ -429,6 +461,9 @@ impl Exchange {
             return self.write(piece);
         }
         let Exchange { connection, work } = self;
+        if work.routed.instead.is_some() {
+            return;
+        }
         let mut shared = shared();
         while !shared.is_empty() {
             let mut piece = shared.split_to(shared.len().min(connection.codec.longest_piece()));
@@ -445,6 +480,9 @@ impl Exchange {
     /// Queues a part of a file as the next piece of the answer's body.
     pub fn write_file(&mut self, file: OwnedFd, mut offset: u64, length: u64) {
         let Exchange { connection, work } = self;
+        if work.routed.instead.is_some() {
+            return;
+        }
         let file = Arc::new(file);
         let end = offset.saturating_add(length);
         while offset < end {
@@ -593,6 +631,11 @@ impl Exchange {
         matches!(self.connection.codec, protocol::Codec::Http1(_))
     }
 
+    /// Seconds after which a rule wants the worker to end with this request, if one does.
+    pub fn harakiri(&self) -> Option<u32> {
+        self.work.routed.harakiri
+    }
+
     /// The connection ends with this answer; to be said before [`Exchange::begin`].
     pub fn close_after_answer(&mut self) {
         self.work.close = true;
@@ -619,6 +662,9 @@ impl Exchange {
 
     /// Ends the answer. Returns what was wrong with its length, for the log: the connection is never left in doubt.
     pub fn finish(&mut self) -> Option<&'static str> {
+        if self.answer_instead() {
+            return None;
+        }
         let Exchange { connection, work } = self;
         if connection.ending == Ending::Now {
             return None;
@@ -645,6 +691,9 @@ impl Exchange {
 
     /// Gives the answer up so that the client can tell: what was written goes out, the end is missing.
     pub fn abort(&mut self) {
+        if self.answer_instead() {
+            return;
+        }
         self.work.stage = Stage::Draining;
         self.connection.cut = self.connection.codec.ends_with_connection();
         if self.connection.ending != Ending::Now {
@@ -654,6 +703,15 @@ impl Exchange {
 
     /// Answers with an error page if nothing was sent yet, and otherwise [aborts](Exchange::abort).
     pub fn fail(&mut self, status: u16) {
+        if self.answer_instead() {
+            return;
+        }
+        let bounds = Arc::clone(&self.work.bounds);
+        let judged = bounds.router.as_ref().is_some_and(Router::judges_answers);
+        let page = bounds.error_pages.get(&status);
+        if !self.begun() && (judged || page.is_some()) {
+            return self.fail_with(status, page.map_or(&[], Vec::as_slice));
+        }
         let Exchange { connection, work } = self;
         if connection.codec.head_sent() {
             return self.abort();
@@ -666,6 +724,30 @@ impl Exchange {
         work.head_bytes = (out.len() - before) as u64;
         // For the access log; the three digits are always a status.
         let _ = work.response.set_status(format!("{status} ").as_bytes());
+        self.finish();
+    }
+
+    /// The error page, from the first of the files that can be read, as an answer that rules may look at.
+    fn fail_with(&mut self, status: u16, pages: &[PathBuf]) {
+        let page = pages.iter().find_map(|path| std::fs::read(path).ok());
+        let response = &mut self.work.response;
+        response.clear();
+        // A status that is one, and fixed fields.
+        let _ = response.set_status_code(status);
+        let media_type = if page.is_some() {
+            "text/html"
+        } else {
+            "text/plain; charset=utf-8"
+        };
+        let _ = response.push(b"Content-Type", media_type.as_bytes());
+        if status == 503 {
+            let _ = response.push(b"Retry-After", b"1");
+        }
+        let (_, sentence) = explanation(status);
+        let body = page.unwrap_or_else(|| sentence.as_bytes().to_vec());
+        response.set_content_length(body.len() as u64);
+        self.begin();
+        self.write(&body);
         self.finish();
     }
 

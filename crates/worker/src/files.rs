@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::SystemTime;
 
-use config::{Compressed, ExpirySubject, StaticFiles, StaticMapping};
+use config::{Compressed, ExpirySubject, RouteFile, StaticFiles, StaticMapping};
 use protocol::{RequestHead, percent_decode};
 use rustix::fs::{Mode, OFlags};
 
@@ -206,13 +206,18 @@ impl Files {
     }
 }
 
-/// Answers with one file; false when it cannot be read.
-pub(crate) fn answer_with(exchange: &mut Exchange, path: &Path) -> bool {
+/// What the system's list says of a file's media type.
+pub(crate) fn media_type(path: &Path) -> Option<String> {
     static MEDIA_TYPES: LazyLock<MediaTypes> = LazyLock::new(|| MediaTypes::new(&[]));
+    MEDIA_TYPES.of(path).map(str::to_owned)
+}
+
+/// Answers with one file, as a rule says; with 404 when it cannot be read.
+pub(crate) fn answer_with(exchange: &mut Exchange, path: &Path, rule: &RouteFile) {
     let Some((file, metadata)) = path.canonicalize().ok().and_then(|path| open_file(&path)) else {
-        return false;
+        return exchange.fail(404);
     };
-    let media_type = MEDIA_TYPES.of(path).map(str::to_owned);
+    let media_type = rule.media_type.clone().or_else(|| media_type(path));
     let found = Found {
         file,
         metadata,
@@ -221,8 +226,10 @@ pub(crate) fn answer_with(exchange: &mut Exchange, path: &Path) -> bool {
         varies: false,
         expires: None,
     };
-    answer::send(exchange, found);
-    true
+    match &rule.status {
+        Some(status) => answer::send_as(exchange, found, status),
+        None => answer::send(exchange, found),
+    }
 }
 
 /// Opens a regular file. Whatever else has taken its place meanwhile is neither waited for nor followed.

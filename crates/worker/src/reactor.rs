@@ -265,9 +265,7 @@ pub(crate) struct Reactor {
     pub(crate) distrust: u32,
     pub(crate) desk: Desk,
     pub(crate) answering: Answering,
-    /// Rules that look at each request, before anything else.
-    pub(crate) router: Option<Router>,
-    /// What is answered from files, before that.
+    /// What is answered from files, before the application.
     pub(crate) files: Option<Files>,
     pub(crate) scripts: Scripts,
     pub(crate) served: Vec<Exchange>,
@@ -328,7 +326,7 @@ impl Reactor {
             )?),
             Some(gateway) => Answering::Here(Arc::clone(gateway)),
         };
-        let router = Router::new(&settings.routes);
+        let router = Router::new(&settings.routes, conditions.number);
         let files = Files::new(&settings.static_files);
         let timeouts = settings.timeouts.clone();
         let websocket = settings.asgi.websocket.clone();
@@ -357,6 +355,8 @@ impl Reactor {
                 write_patience: settings.timeouts.write,
                 header_rules: settings.header_rules.clone(),
                 origins: Origins::new(&settings),
+                router,
+                error_pages: settings.error_pages.clone(),
                 gatherer: Gatherer::new(threads.max(1)),
                 leaving: AtomicBool::new(false),
                 told_to_leave: signals.told_to_leave(),
@@ -387,7 +387,6 @@ impl Reactor {
             desk: desk(0),
             answering,
             files,
-            router,
             scripts: Scripts::default(),
             served: Vec::new(),
             requests: 0,

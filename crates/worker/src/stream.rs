@@ -21,6 +21,12 @@ impl Stream {
         self.source().register(registry, token, Interest::READABLE)
     }
 
+    /// Has both its directions reported from the start.
+    pub(crate) fn register_both(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.source()
+            .register(registry, token, Interest::READABLE | Interest::WRITABLE)
+    }
+
     /// Asks to be told also when the socket can be written to again. Not from the start: a unix socket would then
     /// report every read of the peer.
     pub(crate) fn watch_writable(&mut self, registry: &Registry, token: Token) -> io::Result<()> {

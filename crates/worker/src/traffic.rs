@@ -19,6 +19,7 @@ use crate::driven::Happening;
 use crate::exchange::{Exchange, Flow, Step};
 use crate::outbox::Flushed;
 use crate::reactor::{Answering, COMPLAINT_INTERVAL, Reactor, Readiness, Slot};
+use crate::routes::Phase;
 
 /// Requests of one connection served before others get their turn.
 const REQUESTS_A_TURN: u32 = 32;
@@ -253,19 +254,26 @@ impl Reactor {
 
     /// Answers by a rule or from a file, if there is one for the request.
     fn answer_here(&self, exchange: &mut Exchange) -> Option<Tally> {
-        let routed = self.router.as_ref().and_then(|router| {
-            let decision = router.decide(exchange);
-            for line in &decision.lines {
-                self.conditions.error_log.info(line);
+        if let Some(router) = &self.bounds.router {
+            let outcome = router.decide(Phase::Request, exchange);
+            self.tell_lines(exchange);
+            if let Some(outcome) = outcome {
+                outcome.answer(exchange);
+                return Some(Tally::Routed);
             }
-            exchange.work.routed = decision.routed;
-            decision.outcome
-        });
-        let answered = match routed {
-            Some(outcome) => return outcome.answer(exchange).then_some(Tally::Routed),
-            None => self.files.as_ref().is_some_and(|files| files.answer(exchange)),
-        };
+            if exchange.work.routed.relay.is_some() {
+                return None;
+            }
+        }
+        let answered = self.files.as_ref().is_some_and(|files| files.answer(exchange));
         answered.then_some(Tally::Static)
+    }
+
+    /// Puts into the log what rules have said.
+    fn tell_lines(&self, exchange: &mut Exchange) {
+        for line in exchange.work.routed.lines.drain(..) {
+            self.conditions.error_log.info(line);
+        }
     }
 
     /// What every request gets before it is served.
@@ -335,6 +343,11 @@ impl Reactor {
         exchange.connection.served = true;
         let (number, requests, now) = (self.conditions.number, self.requests, self.clock.now);
         self.book(exchange, now - exchange.work.called);
+        if let Some(router) = &self.bounds.router {
+            // There is nothing left to be answered.
+            let _ = router.decide(Phase::Last, exchange);
+            self.tell_lines(exchange);
+        }
         let (client, client_port) = (exchange.client_address(), exchange.client_port());
         // uvicorn tells of a WebSocket in its error log, when it begins and when it ends.
         let is_told = !exchange.work.routed.unlogged

@@ -1,12 +1,16 @@
 //! Reads uWSGI's internal routing: `route = PATTERN ACTION:ARGUMENT`, `route-if = TEST:A;B ACTION:ARGUMENT`, and so on.
+//! Actions are read in [`actions`].
 
-use std::path::PathBuf;
+mod actions;
 
-use crate::{Pattern, Route, RouteAction, RouteCondition, RouteTest, Routes};
+use crate::{Pattern, Route, RouteAction, RouteChain, RouteCondition, RouteTest, Routes};
 
-/// The tests of `route-if`, by name.
-const TESTS: [(&str, RouteTest); 20] = [
+use actions::read_action;
+
+/// The tests of `route-if`, by name. A pattern is a test, too.
+const TESTS: [(&str, RouteTest); 24] = [
     ("equal", RouteTest::Equal),
+    ("isequal", RouteTest::Equal),
     ("eq", RouteTest::Equal),
     ("==", RouteTest::Equal),
     ("startswith", RouteTest::StartsWith),
@@ -22,70 +26,113 @@ const TESTS: [(&str, RouteTest); 20] = [
     ("<", RouteTest::Lower),
     ("islowerequal", RouteTest::LowerOrEqual),
     ("<=", RouteTest::LowerOrEqual),
+    ("ipv4in", RouteTest::InNetwork),
+    ("ipv6in", RouteTest::InNetwork),
     ("exists", RouteTest::Exists),
     ("isfile", RouteTest::IsFile),
     ("isdir", RouteTest::IsDirectory),
     ("islink", RouteTest::IsLink),
+    ("isexec", RouteTest::IsExecutable),
+];
+
+/// What can stand before the brackets of `${FUNCTION[ARGUMENT]}`.
+const FUNCTIONS: [&str; 8] = [
+    "cookie", "qs", "mime", "time", "httptime", "base64", "hex", "uwsgi",
 ];
 
 /// `route` and its kin: a pattern for `subject`, then an action.
-pub(super) fn matching(routes: &mut Routes, subject: &str, value: &str) -> Result<(), String> {
+pub(super) fn matching(chain: &mut RouteChain, subject: &str, value: &str) -> Result<(), String> {
     let (pattern, action) = pair(value, "PATTERN ACTION:ARGUMENT")?;
-    routes.rules.push(Route {
-        condition: RouteCondition::Matches(subject.to_owned(), Pattern::new(pattern)?),
-        action: read_action(action)?,
-    });
-    Ok(())
+    let condition = RouteCondition::Matches(subject.to_owned(), Pattern::new(pattern)?);
+    add(chain, condition, action)
+}
+
+/// `route-status` and its kin: a status, then an action.
+pub(super) fn answered(chain: &mut RouteChain, value: &str) -> Result<(), String> {
+    let (status, action) = pair(value, "STATUS ACTION:ARGUMENT")?;
+    let status = status.parse().ok().filter(|status| (100..=999).contains(status));
+    let status = status.ok_or_else(|| format!("'{value}' has to begin with a status of three digits"))?;
+    add(chain, RouteCondition::Status(status), action)
 }
 
 /// `route-if` and `route-if-not`: a test, then an action.
-pub(super) fn testing(routes: &mut Routes, wanted: bool, value: &str) -> Result<(), String> {
+pub(super) fn testing(chain: &mut RouteChain, wanted: bool, value: &str) -> Result<(), String> {
     let (test, action) = pair(value, "TEST:ARGUMENTS ACTION:ARGUMENT")?;
     let (name, sides) = test
         .split_once(':')
         .ok_or_else(|| format!("'{test}' has to be TEST:ARGUMENTS"))?;
     let (left, right) = sides.split_once(';').unwrap_or((sides, ""));
+    check_text(left)?;
     let condition = match (name, TESTS.iter().find(|(known, _)| *known == name)) {
         ("regexp" | "re", _) if wanted => RouteCondition::Matches(left.to_owned(), Pattern::new(right)?),
-        (_, Some((_, test))) => RouteCondition::Test {
-            test: *test,
-            left: left.to_owned(),
-            right: right.to_owned(),
-            wanted,
-        },
+        ("regexp" | "re", _) => test_of(RouteTest::Matches(Pattern::new(right)?), left, "", wanted),
+        (_, Some((_, test))) => {
+            check_text(right)?;
+            test_of(test.clone(), left, right, wanted)
+        }
         _ => {
-            let names: Vec<_> = TESTS.iter().map(|(name, _)| *name).collect();
+            let mut names: Vec<_> = TESTS.iter().map(|(name, _)| *name).collect();
+            names.push("regexp");
             return Err(format!(
-                "there is no test '{name}' here: take one of {}, regexp",
-                names.join(", ")
+                "there is no test '{name}' here: take one of {}{}",
+                names.join(", "),
+                crate::option::suggestion(name, names.iter().copied())
             ));
         }
     };
-    routes.rules.push(Route {
-        condition,
-        action: read_action(action)?,
-    });
-    Ok(())
+    add(chain, condition, action)
+}
+
+fn test_of(test: RouteTest, left: &str, right: &str, wanted: bool) -> RouteCondition {
+    RouteCondition::Test {
+        test,
+        left: left.to_owned(),
+        right: right.to_owned(),
+        wanted,
+    }
 }
 
 /// `route-run`: an action, whatever the request is.
-pub(super) fn always(routes: &mut Routes, value: &str) -> Result<(), String> {
-    routes.rules.push(Route {
-        condition: RouteCondition::Always,
-        action: read_action(value)?,
-    });
+pub(super) fn always(chain: &mut RouteChain, value: &str) -> Result<(), String> {
+    add(chain, RouteCondition::Always, value)
+}
+
+/// `route-label`
+pub(super) fn label(chain: &mut RouteChain, value: &str) -> Result<(), String> {
+    chain.labels.insert(value.trim().to_owned(), chain.rules.len());
     Ok(())
 }
 
-/// Every `goto` leads to a label.
+fn add(chain: &mut RouteChain, condition: RouteCondition, action: &str) -> Result<(), String> {
+    // What needs nothing done here.
+    if let Some(action) = read_action(action)? {
+        chain.rules.push(Route { condition, action });
+    }
+    Ok(())
+}
+
+/// Every `goto` leads to a label, and what only a request can have done to it is not asked of its answer.
 pub(super) fn check(routes: &Routes) -> Result<(), String> {
-    for route in &routes.rules {
-        if let RouteAction::GoTo(label) = &route.action
-            && !routes.labels.contains_key(label)
-        {
-            return Err(format!(
-                "goto:{label} leads nowhere: write route-label = {label} in front of a rule"
-            ));
+    for (chain, name) in [
+        (&routes.request, "route"),
+        (&routes.error, "error-route"),
+        (&routes.response, "response-route"),
+        (&routes.last, "final-route"),
+    ] {
+        for route in &chain.rules {
+            match &route.action {
+                RouteAction::GoTo(label) if !label.contains('$') && !chain.labels.contains_key(label) => {
+                    return Err(format!(
+                        "goto:{label} leads nowhere: write {name}-label = {label} in front of a rule"
+                    ));
+                }
+                RouteAction::Relay(_) | RouteAction::Harakiri(_) if name != "route" => {
+                    return Err(format!(
+                        "{name}: http, uwsgi and harakiri are for requests that have not been answered: write route"
+                    ));
+                }
+                _ => {}
+            }
         }
     }
     Ok(())
@@ -100,58 +147,18 @@ fn pair<'a>(value: &'a str, form: &str) -> Result<(&'a str, &'a str), String> {
         .ok_or_else(|| format!("'{value}' has to be {form}"))
 }
 
-fn read_action(text: &str) -> Result<RouteAction, String> {
-    let (name, argument) = text.split_once(':').unwrap_or((text, ""));
-    let some = |what: &str| match argument {
-        "" => Err(format!("{name} needs {what}: write {name}:{what}")),
-        argument => Ok(argument.to_owned()),
-    };
-    Ok(match name {
-        "continue" | "last" => RouteAction::Continue,
-        "break" | "return" | "break-with-status" if argument.is_empty() => RouteAction::Break(None),
-        "break" | "return" | "break-with-status" => {
-            let code = argument.split(' ').next().and_then(|code| code.parse().ok());
-            let code = code.filter(|code| (400..=599).contains(code) || *code == 204);
-            RouteAction::Break(Some(code.ok_or_else(|| {
-                format!("{name}:{argument} has to begin with a status from 400 to 599")
-            })?))
-        }
-        "redirect" | "redirect-302" => RouteAction::Redirect(302, some("ADDRESS")?),
-        "redirect-permanent" | "redirect-301" => RouteAction::Redirect(301, some("ADDRESS")?),
-        "goto" => RouteAction::GoTo(some("LABEL")?),
-        "donotlog" => RouteAction::DoNotLog,
-        "log" => RouteAction::Log(some("TEXT")?),
-        "addheader" => {
-            let (name, value) = argument
-                .split_once(':')
-                .ok_or_else(|| format!("addheader:{argument} has to be addheader:NAME: VALUE"))?;
-            RouteAction::AddHeader(name.trim().to_owned(), value.trim().to_owned())
-        }
-        "delheader" | "remheader" => RouteAction::RemoveHeader(some("NAME")?),
-        "basicauth" => {
-            let mut parts = argument.split(',').map(str::to_owned);
-            let realm = parts.next().unwrap_or_default();
-            let users: Vec<_> = parts.filter(|user| user.contains(':')).collect();
-            if users.is_empty() {
-                return Err("basicauth needs users here: write basicauth:REALM,USER:PASSWORD".to_owned());
-            }
-            RouteAction::BasicAuthentication(realm, users)
-        }
-        "static" | "file" | "sendfile" => {
-            let path = argument.strip_prefix("filename=").unwrap_or(argument);
-            if path.is_empty() || path.contains('$') {
-                return Err(format!(
-                    "{name}:{argument} has to name one file: what a request says cannot choose it (static-map can)"
-                ));
-            }
-            RouteAction::File(PathBuf::from(path))
-        }
-        _ => {
+/// Every function in a text is there.
+fn check_text(text: &str) -> Result<(), String> {
+    let names = text.split("${").skip(1).filter_map(|rest| rest.split_once('}'));
+    for (name, _) in names {
+        if let Some((function, _)) = name.strip_suffix(']').and_then(|name| name.split_once('['))
+            && !FUNCTIONS.contains(&function)
+        {
             return Err(format!(
-                "there is no action '{name}' here: take one of continue, last, break, return, redirect, \
-                 redirect-permanent, goto, donotlog, log, addheader, delheader, basicauth, static; whatever rewrites a \
-                 request belongs into the front server"
+                "${{{name}}}: there is no '{function}' here: take one of {}",
+                FUNCTIONS.join(", ")
             ));
         }
-    })
+    }
+    Ok(())
 }

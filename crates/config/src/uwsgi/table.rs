@@ -16,6 +16,7 @@ mod routes;
 pub(super) mod scaling;
 mod static_files;
 pub(super) mod statistics;
+mod web;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -178,10 +179,11 @@ pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
         .chain(scaling::ENTRIES)
         .chain(logs::ENTRIES)
         .chain(loggers::ENTRIES)
-        .chain(routes::ENTRIES)
+        .chain(routes::ENTRIES.into_iter().flatten())
         .chain(cgi::ENTRIES)
         .chain(commons::ENTRIES)
         .chain(static_files::ENTRIES)
+        .chain(web::ENTRIES)
         .chain(statistics::ENTRIES)
         .chain(hooks::ENTRIES)
         .chain(programs::ENTRIES)
@@ -195,7 +197,24 @@ pub(super) fn is_builtin_plugin(name: &str) -> bool {
     name.starts_with("python")
         || matches!(
             name,
-            "cgi" | "http" | "logfile" | "corerouter" | "logsocket" | "syslog" | "rsyslog" | "carbon" | "0"
+            "cgi"
+                | "http"
+                | "logfile"
+                | "corerouter"
+                | "logsocket"
+                | "syslog"
+                | "rsyslog"
+                | "carbon"
+                | "router_basicauth"
+                | "router_expires"
+                | "router_http"
+                | "router_redirect"
+                | "router_rewrite"
+                | "router_static"
+                | "router_uwsgi"
+                | "transformation_chunked"
+                | "transformation_offload"
+                | "0"
         )
 }
 

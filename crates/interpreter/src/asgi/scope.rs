@@ -183,7 +183,7 @@ impl Scopes {
 
     fn set_path(&self, py: Python<'_>, scope: &Bound<'_, PyDict>, head: &RequestHead) -> PyResult<()> {
         let (path, keys) = (head.path(), &self.keys);
-        if head.has_variables() {
+        if head.has_variables() || head.given_variables().len() > 0 {
             let mut decoded = self.root_path.clone().into_bytes();
             head.decoded_path(&mut decoded);
             scope.set_item(&keys.raw_path, PyBytes::new(py, path))?;

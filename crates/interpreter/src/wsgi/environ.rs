@@ -145,6 +145,7 @@ impl Environs {
                 environ.set_item(intern!(py, "wsgi.errors"), Bound::new(py, errors)?)?;
             }
             self.set_variables(py, &environ, exchange)?;
+            set_given(py, &environ, head)?;
             return Ok(environ);
         }
         // What the template says is what most requests say.
@@ -184,6 +185,7 @@ impl Environs {
             environ.set_item(&keys.early_hints, &spare.early_hints)?;
         }
         self.set_headers(py, &environ, exchange)?;
+        set_given(py, &environ, head)?;
         Ok(environ)
     }
 
@@ -319,6 +321,12 @@ impl Environs {
     fn lock_names(&self) -> MutexGuard<'_, HashMap<Box<[u8]>, Name, FixedState>> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What rules of the server have set counts before all else.
+fn set_given(py: Python<'_>, environ: &Bound<'_, PyDict>, head: &RequestHead) -> PyResult<()> {
+    head.given_variables()
+        .try_for_each(|(name, value)| environ.set_item(latin1(py, name), latin1(py, value)))
 }
 
 fn lookup(

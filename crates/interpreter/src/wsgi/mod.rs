@@ -126,11 +126,14 @@ impl Wsgi {
             .as_ref()
             .map(|observers| (observers, observers.begin(py, &exchange)));
         let environ = self.environs.environ(py, &exchange, &spare)?;
-        let thread = exchange.thread();
+        let (thread, harakiri) = (exchange.thread(), exchange.harakiri());
         transaction.get().lend(exchange);
         current::begin(transaction, &environ)?;
         if let Some(deadline) = &self.deadline {
             deadline.begin(thread);
+        }
+        if let Some(seconds) = harakiri {
+            set_harakiri(py, seconds)?;
         }
         let called = match (&self.application, &observed) {
             (_, Some((_, Err(error)))) => Err(error.clone_ref(py)),
@@ -144,6 +147,9 @@ impl Wsgi {
             .deadline
             .as_ref()
             .is_some_and(|deadline| deadline.end(py, thread));
+        if harakiri.is_some() {
+            set_harakiri(py, 0)?;
+        }
         let was_socket = transaction.get().was_socket();
         let client_left = transaction.get().end_socket(sent.is_err());
         let spoke_itself = transaction.get().is_client_socket_taken();
@@ -268,6 +274,12 @@ impl Gateway for Wsgi {
         // Attached for the whole life of the thread, so that its `threading.local` values last as long.
         Python::attach(|_| body());
     }
+}
+
+/// Has the process end after so many seconds, or with 0 no longer, as `uwsgi.set_user_harakiri` does.
+fn set_harakiri(py: Python<'_>, seconds: u32) -> PyResult<()> {
+    let module = py.import("penstock._uwsgi.module")?;
+    module.call_method1("set_user_harakiri", (seconds,)).map(drop)
 }
 
 /// How many references to an object there are.

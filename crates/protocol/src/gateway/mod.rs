@@ -15,3 +15,4 @@ mod variables;
 
 pub use answer::FirstLine;
 pub use one_request::OneRequest;
+pub use uwsgi::packet as uwsgi_packet;

@@ -53,6 +53,21 @@ pub(super) fn read(input: &[u8], most: usize, head: &mut RequestHead) -> Result<
     Ok(Block::Request(HEADER + size))
 }
 
+/// The packet of a request to another server, before its body; `None` when its variables are longer than a packet can be.
+pub fn packet<'a>(
+    modifiers: (u8, u8),
+    variables: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+) -> Option<Vec<u8>> {
+    let mut out = vec![modifiers.0, 0, 0, modifiers.1];
+    for text in variables.into_iter().flat_map(|(name, value)| [name, value]) {
+        out.extend(u16::try_from(text.len()).ok()?.to_le_bytes());
+        out.extend_from_slice(text);
+    }
+    let size = u16::try_from(out.len() - HEADER).ok()?;
+    out[1..3].copy_from_slice(&size.to_le_bytes());
+    Some(out)
+}
+
 fn string(block: &[u8], at: &mut usize) -> Result<Span, Refusal> {
     let length = block[*at..]
         .first_chunk::<2>()

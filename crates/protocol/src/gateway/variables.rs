@@ -6,7 +6,7 @@
 //! server load, open or set anything: those that would under uWSGI are pointed out, and are data.
 
 use crate::refusal::Refusal;
-use crate::request::{BodyLength, FieldSpan, RequestHead, Span, Version};
+use crate::request::{BodyLength, FieldSpan, RequestHead, Span, Version, percent_encode};
 use crate::syntax;
 
 /// Variables of one request, at the most.
@@ -102,7 +102,8 @@ fn read(head: &mut RequestHead) -> Result<Known, Refusal> {
             b"SERVER_PROTOCOL" => head.version = Version::Http11,
             b"HTTPS" => head.https = Some(value),
             b"UWSGI_SCHEME" => head.scheme = Some(value),
-            b"UWSGI_ROUTER" => {}
+            // It chooses among the applications that are mounted, and loads none.
+            b"UWSGI_ROUTER" | b"UWSGI_APPID" => {}
             _ if text.starts_with(b"UWSGI_") => head.instruction = Some(name),
             _ => {}
         }
@@ -238,14 +239,7 @@ fn write_target(head: &mut RequestHead) {
     if !decoded.starts_with(b"/") {
         head.text.push(b'/');
     }
-    for byte in decoded {
-        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte) {
-            head.text.push(byte);
-        } else {
-            let digit = |value: u8| b"0123456789ABCDEF"[usize::from(value)];
-            head.text.extend([b'%', digit(byte >> 4), digit(byte & 15)]);
-        }
-    }
+    percent_encode(&decoded, &mut head.text);
     head.path = Span::new(start, head.text.len() - start);
     if head.query.length > 0 {
         head.text.push(b'?');

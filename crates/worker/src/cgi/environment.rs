@@ -109,6 +109,14 @@ pub(super) fn variables(
     for (name, value) in &settings.env {
         variables.set(name, value);
     }
+    // What rules have set. Where the script is, and what follows it, is known better by now.
+    for (name, value) in head.given_variables() {
+        let is_own = name.starts_with(b"HTTP_") || matches!(name, b"PATH_INFO" | b"SCRIPT_NAME");
+        if !is_own && let Ok(name) = std::str::from_utf8(name) {
+            variables.0.retain(|(known, _)| known != name);
+            variables.set(name, value);
+        }
+    }
     variables
         .0
         .retain(|(name, _)| !settings.cgi.unset.iter().any(|unset| name == unset.as_str()));

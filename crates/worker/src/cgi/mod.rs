@@ -10,6 +10,7 @@
 
 mod environment;
 mod find;
+mod relay;
 mod running;
 
 use std::collections::HashMap;
@@ -47,6 +48,8 @@ pub(crate) struct Scripts {
     again: Vec<usize>,
     /// How many local redirects a connection's request has gone through.
     redirects: HashMap<usize, u8>,
+    /// Where other servers have been found.
+    servers: relay::Servers,
 }
 
 /// A script whose pipes are closed.
@@ -69,7 +72,7 @@ impl Ending {
             Err(_) => return true,
         };
         if !status.success() && !self.killed {
-            log.warning(format_args!("the CGI script {} ended with {status}", self.shown));
+            log.warning(format_args!("{} ended with {status}", self.shown));
         }
         true
     }
@@ -106,7 +109,7 @@ impl Scripts {
 /// A worker that leaves leaves no scripts behind.
 impl Drop for Scripts {
     fn drop(&mut self) {
-        let running = self.running.drain().map(|running| running.child);
+        let running = self.running.drain().filter_map(|running| running.child);
         for mut child in running.chain(self.ending.drain(..).map(|ending| ending.child)) {
             running::kill(&child);
             // It has just been killed.
@@ -116,14 +119,18 @@ impl Drop for Scripts {
 }
 
 impl Reactor {
-    /// Whether a request is a script's.
+    /// Whether a request is a script's, or another server's.
     pub(crate) fn is_for_script(&self, exchange: &Exchange) -> bool {
         let cgi = &self.conditions.settings.cgi;
-        !cgi.mounts.is_empty() && find::mount(cgi, exchange.head().path()).is_some()
+        exchange.work.routed.relay.is_some()
+            || !cgi.mounts.is_empty() && find::mount(cgi, exchange.head().path()).is_some()
     }
 
     /// Runs the script that a request is for.
     pub(crate) fn run_script(&mut self, mut exchange: Exchange) {
+        if let Some(server) = exchange.work.routed.relay.take() {
+            return self.relay(exchange, &server);
+        }
         let settings = &self.conditions.settings;
         let cgi = &settings.cgi;
         let path = exchange.head().path().to_vec();
@@ -238,6 +245,7 @@ impl Reactor {
             Progress::More => self.scripts.again.push(key),
             Progress::Answered => self.end_script(key, None),
             Progress::Failed(status) => self.end_script(key, Some(status)),
+            // Another server's answer always has a status.
             Progress::LocalRedirect(target) => self.redirect_locally(key, &target),
         }
     }
@@ -264,18 +272,19 @@ impl Reactor {
         self.scripts.redirects.remove(&exchange.token());
         self.deadlines.clear(exchange.token());
         let killed = kill || exchange.is_given_up();
-        if killed {
-            running::kill(&running.child);
+        if let Some(child) = running.child.as_ref().filter(|_| killed) {
+            running::kill(child);
         }
-        let (shown, child) = running.into_child();
-        let mut ending = Ending {
-            child,
-            shown,
-            until: self.clock.now + self.conditions.settings.cgi.timeout,
-            killed,
-        };
-        if !ending.has_ended(&self.conditions.error_log) {
-            self.scripts.ending.push(ending);
+        if let Some((shown, child)) = running.into_child() {
+            let mut ending = Ending {
+                child,
+                shown,
+                until: self.clock.now + self.conditions.settings.cgi.timeout,
+                killed,
+            };
+            if !ending.has_ended(&self.conditions.error_log) {
+                self.scripts.ending.push(ending);
+            }
         }
         Some(exchange)
     }
@@ -315,11 +324,15 @@ impl Reactor {
         self.scripts.reap(now, &self.conditions.error_log);
         let silent = |(key, running): (usize, &Running)| (running.deadline() <= now).then_some(key);
         for key in self.scripts.running.iter().filter_map(silent).collect::<Vec<_>>() {
-            let shown = &self.scripts.running[key].shown;
-            let seconds = self.conditions.settings.cgi.timeout.as_secs_f64();
-            self.conditions.error_log.error(format_args!(
-                "the CGI script {shown} has said nothing for {seconds} s and is killed with its process group"
-            ));
+            let running = &self.scripts.running[key];
+            let end = running.child.as_ref().map_or(
+                "is not waited for any longer",
+                |_| "is killed with its process group",
+            );
+            let (shown, seconds) = (&running.shown, running.timeout.as_secs_f64());
+            self.conditions
+                .error_log
+                .error(format_args!("{shown} has said nothing for {seconds} s and {end}"));
             self.end_script(key, Some(504));
         }
     }

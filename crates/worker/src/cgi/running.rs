@@ -1,4 +1,5 @@
-//! One script that runs for one request: its pipes, and what has passed through them.
+//! One script that runs for one request: its pipes, and what has passed through them. Another server that answers in the
+//! place of this one is the same, with a socket for its pipes.
 //!
 //! [`Running::pump`] moves what can be moved without waiting: the body into the script, its output through the head's
 //! parser to the client, its complaints into the log. Both directions go on side by side, so that a script may write
@@ -15,6 +16,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use telemetry::ErrorLog;
 
 use crate::exchange::{Exchange, Flow};
+use crate::stream::Stream;
 
 /// What one read may bring.
 const STEP: usize = 32 << 10;
@@ -44,12 +46,16 @@ pub(super) enum Output {
 
 /// A script and its request.
 pub(super) struct Running {
-    pub(super) child: Child,
+    /// Its process; another server has none here.
+    pub(super) child: Option<Child>,
     pub(super) exchange: Option<Exchange>,
     pub(super) shown: String,
     input: Option<Sender>,
     output: Option<Receiver>,
     complaints: Option<Receiver>,
+    link: Option<Link>,
+    /// What is written before the body.
+    preface: Vec<u8>,
     /// Output before the end of the head.
     head: Vec<u8>,
     /// The head begins with a status line.
@@ -57,9 +63,18 @@ pub(super) struct Running {
     stage: Stage,
     /// A line of complaints that has not ended.
     line: Vec<u8>,
-    timeout: Duration,
+    pub(super) timeout: Duration,
     /// When it last read or wrote something.
     active: Instant,
+}
+
+/// A connection to another server.
+struct Link {
+    stream: Stream,
+    /// The body has not been written to its end.
+    sending: bool,
+    /// What has gone wrong with it.
+    fault: Option<io::Error>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,12 +136,14 @@ impl Running {
             return Err(error);
         }
         Ok(Running {
-            child,
+            child: Some(child),
             exchange: None,
-            shown: kind.shown,
+            shown: format!("the CGI script {}", kind.shown),
             input,
             output,
             complaints,
+            link: None,
+            preface: Vec::new(),
             head: Vec::new(),
             has_status_line: kind.output == Output::Whole,
             stage: match kind.output {
@@ -139,8 +156,41 @@ impl Running {
         })
     }
 
+    /// Another server, over a connection that may still be being made: `preface` is the request but for its body.
+    pub(super) fn server(
+        stream: Stream,
+        preface: Vec<u8>,
+        shown: String,
+        timeout: Duration,
+        now: Instant,
+    ) -> Running {
+        Running {
+            child: None,
+            exchange: None,
+            shown,
+            input: None,
+            output: None,
+            complaints: None,
+            link: Some(Link {
+                stream,
+                sending: true,
+                fault: None,
+            }),
+            preface,
+            head: Vec::new(),
+            has_status_line: true,
+            stage: Stage::Head,
+            line: Vec::new(),
+            timeout,
+            active: now,
+        }
+    }
+
     /// Has readiness of the pipes reported: of input, output and complaints, in this order.
     pub(super) fn register(&mut self, registry: &Registry, tokens: [Token; 3]) -> io::Result<()> {
+        if let Some(link) = &mut self.link {
+            link.stream.register_both(registry, tokens[1])?;
+        }
         if let Some(input) = &mut self.input {
             registry.register(input, tokens[0], Interest::WRITABLE)?;
         }
@@ -159,8 +209,40 @@ impl Running {
     }
 
     /// Its name and its process; the pipes are closed.
-    pub(super) fn into_child(self) -> (String, Child) {
-        (self.shown, self.child)
+    pub(super) fn into_child(self) -> Option<(String, Child)> {
+        Some((self.shown, self.child?))
+    }
+
+    /// What takes the body; `None` once that is over.
+    fn input(&mut self) -> Option<&mut dyn Write> {
+        match (&mut self.input, &mut self.link) {
+            (Some(pipe), _) => Some(pipe),
+            (None, Some(link)) if link.sending => Some(&mut link.stream),
+            (None, _) => None,
+        }
+    }
+
+    fn close_input(&mut self) {
+        self.input = None;
+        if let Some(link) = &mut self.link {
+            link.sending = false;
+        }
+    }
+
+    /// What the answer comes by.
+    fn output(&mut self) -> Option<&mut dyn Read> {
+        match (&mut self.output, &mut self.link) {
+            (Some(pipe), _) => Some(pipe),
+            (None, Some(link)) => Some(&mut link.stream),
+            (None, None) => None,
+        }
+    }
+
+    /// The first thing that has gone wrong with a connection tells why the rest has, too.
+    fn note_fault(&mut self, error: io::Error) {
+        if let Some(link) = &mut self.link {
+            link.fault.get_or_insert(error);
+        }
     }
 
     /// Moves what can be moved.
@@ -204,10 +286,11 @@ impl Running {
 
     /// Writes the body into the script; true when more of it is to come from the client.
     fn feed(&mut self, exchange: &mut Exchange, now: Instant) -> Result<bool, ()> {
-        while let Some(input) = &mut self.input {
-            if exchange.body().is_empty() {
+        let mut preface = std::mem::take(&mut self.preface);
+        while let Some(input) = self.input() {
+            if preface.is_empty() && exchange.body().is_empty() {
                 if !exchange.body_arriving() {
-                    self.input = None;
+                    self.close_input();
                     return Ok(false);
                 }
                 match exchange.receive_body_now() {
@@ -216,15 +299,29 @@ impl Running {
                     Err(_) => return Err(()),
                 }
             }
-            match input.write(exchange.body()) {
+            let written = match preface.is_empty() {
+                true => input.write(exchange.body()),
+                false => input.write(&preface),
+            };
+            match written {
                 Ok(count) => {
-                    exchange.consume_body(count);
                     self.active = now;
+                    if preface.is_empty() {
+                        exchange.consume_body(count);
+                    } else {
+                        preface.drain(..count);
+                    }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.preface = preface;
+                    return Ok(false);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // It does not want the rest, which is its right.
-                Err(_) => self.input = None,
+                Err(error) => {
+                    self.note_fault(error);
+                    self.close_input();
+                }
             }
         }
         Ok(false)
@@ -244,22 +341,19 @@ impl Running {
                 Flow::Full => return Ok(Heard::TooMuch),
                 Flow::Gone => return Err(Progress::Answered),
             }
-            let Some(output) = &mut self.output else {
+            let Some(output) = self.output() else {
                 return Ok(Heard::End);
             };
             match output.read(&mut buffer) {
-                Ok(0) => {
-                    self.output = None;
-                    return Ok(Heard::End);
-                }
+                Ok(0) => return Ok(Heard::End),
                 Ok(count) => {
                     self.active = now;
                     self.heard(exchange, &buffer[..count], head_limit, log)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Heard::Silence),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => {
-                    self.output = None;
+                Err(error) => {
+                    self.note_fault(error);
                     return Ok(Heard::End);
                 }
             }
@@ -309,21 +403,31 @@ impl Running {
     /// Its output has ended.
     fn ended(&mut self, exchange: &mut Exchange, log: &ErrorLog) -> Progress {
         let shown = &self.shown;
-        match self.stage {
-            Stage::Head => {
+        let fault = self.link.as_ref().and_then(|link| link.fault.as_ref());
+        match (self.stage, fault) {
+            (Stage::Head, Some(fault)) => {
+                log.error(format_args!("{shown} did not answer: {fault}"));
+                Progress::Failed(502)
+            }
+            // What has come is not everything.
+            (Stage::Document, Some(_)) => {
+                exchange.abort();
+                Progress::Answered
+            }
+            (Stage::Head, None) => {
                 log.error(format_args!(
-                    "the CGI script {shown} ended without a complete header (lines such as \"Content-Type: text/plain\", \
+                    "{shown} ended without a complete header (lines such as \"Content-Type: text/plain\", \
                      then an empty one)"
                 ));
                 Progress::Failed(502)
             }
-            Stage::Document => {
+            (Stage::Document, None) => {
                 if let Some(fault) = exchange.finish() {
-                    log.warning(format_args!("the CGI script {shown}: {fault}"));
+                    log.warning(format_args!("{shown}: {fault}"));
                 }
                 Progress::Answered
             }
-            Stage::Raw => {
+            (Stage::Raw, _) => {
                 exchange.end_raw();
                 Progress::Answered
             }
@@ -331,10 +435,7 @@ impl Running {
     }
 
     fn invalid(&self, log: &ErrorLog, fault: &protocol::ScriptFault) -> Progress {
-        log.error(format_args!(
-            "the CGI script {} gave no answer: {fault}",
-            self.shown
-        ));
+        log.error(format_args!("{} gave no answer: {fault}", self.shown));
         Progress::Failed(502)
     }
 
@@ -368,7 +469,8 @@ impl Running {
 
     fn log_line(&self, line: &[u8], log: &ErrorLog) {
         let line = String::from_utf8_lossy(line.trim_ascii_end());
-        log.error(format_args!("{}: {line}", self.shown));
+        let shown = self.shown.trim_start_matches("the CGI script ");
+        log.error(format_args!("{shown}: {line}"));
     }
 }
 

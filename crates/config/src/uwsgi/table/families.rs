@@ -233,9 +233,9 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "there is no ZeroMQ here: give logger = socket:HOST:PORT, syslog or rsyslog:HOST:PORT",
     ),
     coming(
-        "route-status route-remote-user final-route* response-route* error-route* error-page-* del-header rem-header collect-header \
-         response-header-collect pull-header inject-* file-serve-mode fileserve-mode",
-        "Internal routing, and what answers are made to be.",
+        "del-header rem-header collect-header response-header-collect pull-header inject-* file-serve-mode \
+         fileserve-mode",
+        "What answers are made to be.",
     ),
     coming("check-static-docroot", "Static files."),
     idle(
