@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import select
+import signal
 import socket
 import sys
 import time
@@ -73,6 +74,44 @@ WORKER = [
     "apps",
     "cores",
 ]
+# Members of what is there only where it is asked for.
+DAEMON = ["cmd", "pid", "respawns"]
+CACHE = [
+    *("name", "hash", "hashsize", "keysize", "max_items", "blocks", "blocksize", "items", "hits", "miss", "full"),
+    "last_modified_at",
+]
+SPOOLER = ["dir", "pid", "tasks", "respawns", "running"]
+CRON = ["minute", "hour", "day", "month", "week", "command", "unique", "legion", "pid", "started_at"]
+
+# uWSGI's metrics: name, type, and the last part of the oid.
+CORE_METRICS = "routed_signals 0 1,unrouted_signals 0 2,busy_workers 1 3,idle_workers 1 4,overloaded 0 5"
+WORKER_METRICS = (
+    "requests 0 1,delta_requests 2 2,failed_requests 0 13,respawns 0 14,avg_response_time 1 8,total_tx 0 9,"
+    "rss_size 1 11,vsz_size 1 12,running_time 0 13"
+)
+THREAD_METRICS = "requests 0 1,write_errors 0 3,routed_requests 0 4,static_requests 0 5,offloaded_requests 0 6,exceptions 0 7,read_errors 0 8"
+TOTAL_METRICS = "total_tx 0 100,total_rss 1 101,total_vsz 1 102,avg_response_time 1 103,total_running_time 0 104"
+
+
+def reference_metrics(workers: int, threads: int) -> dict[str, tuple[int, str]]:
+    """Type and oid of each metric that uWSGI 2.0.31 has with one socket, in its order."""
+    found: dict[str, tuple[int, str]] = {}
+
+    def add(prefix: str, oid: str, metrics: str) -> None:
+        for name, kind, last in (metric.split() for metric in metrics.split(",")):
+            found[prefix + name] = (int(kind), f"{oid}.{last}")
+
+    add("core.", "5", CORE_METRICS)
+    for worker in range(workers + 1):
+        add(f"worker.{worker}.", f"3.{worker}", WORKER_METRICS)
+        for thread in range(threads if worker else 0):
+            add(f"worker.{worker}.core.{thread}.", f"3.{worker}.2.{thread}", THREAD_METRICS)
+    add("core.", "5", TOTAL_METRICS)
+    add("socket.0.", "7.0", "listen_queue 1 1")
+    add("", "5", "rss_size 3 101,vsz_size 3 102")
+    return found
+
+
 APPLICATIONS = ["id", "modifier1", "mountpoint", "startup_time", "requests", "exceptions", "chdir"]
 CORE = [
     "id",
@@ -152,6 +191,61 @@ def test_the_document_has_every_key_in_uwsgis_order(start_server: StartServer, t
         assert worker["vsz"] > worker["rss"]
         assert worker["respawn_count"] == 1
         assert abs(worker["last_spawn"] - time.time()) < 3600
+
+
+def test_what_is_asked_for_beside_has_its_part_of_the_document(start_server: StartServer, tmp_path: Path) -> None:
+    more = """processes = 2
+threads = 2
+stats = $(STATS)
+cache2 = name=c,items=10,blocksize=64
+metric = foo
+metric = name=bar,type=gauge,initial_value=-3
+spooler = spool
+attach-daemon = sleep 1000
+cron = -1 -1 -1 -1 -1 true
+unique-cron = 59 -2 31 12 7 false
+locks = 1
+"""
+    file = written(tmp_path, more)
+    application = (tmp_path / "app.py").read_text()
+    (tmp_path / "app.py").write_text(
+        application + "\nimport uwsgi\nuwsgi.cache_set('k', 'v')\nuwsgi.spooler = lambda task: uwsgi.SPOOL_OK\n"
+        "uwsgi.register_signal(1, 'workers', print)\nuwsgi.add_timer(1, 1)\n"
+        "uwsgi.post_fork_hook = lambda: uwsgi.mule_id() or uwsgi.i_am_the_spooler() or uwsgi.metric_inc('foo')\n"
+        "if uwsgi.worker_id() == 1:\n    uwsgi.spool(a='b')\n"
+    )
+    server = start_server("uwsgi", file, cwd=tmp_path, environment={"ADDRESS": "{tcp}", "STATS": "{tcp2}"})
+
+    def part(name: str) -> list[dict[str, Any]]:
+        return list(document(server)[name])
+
+    found = document(server)
+    assert list(found) == [
+        *TOP[: TOP.index("locks")], "daemons", "locks", "caches", "metrics", "sockets", "workers", "spoolers", "crons"
+    ]  # fmt: skip
+    assert [next(iter(lock)) for lock in found["locks"]] == [
+        *("user 0", "user 1", "signal", "filemon", "timer", "rbtimer", "cron", "rpc", "snmp", "cache_c", "metrics"),
+        f"spooler on {tmp_path}/spool",
+    ]
+    (cache,) = found["caches"]
+    assert list(cache) == CACHE
+    assert (cache["name"], cache["max_items"], cache["items"], cache["blocksize"]) == ("c", 10, 1, 64)
+    own = {name: (metric["type"], metric["oid"]) for name, metric in found["metrics"].items()}
+    assert list(own.items()) == [*reference_metrics(2, 2).items(), ("foo", (0, "")), ("bar", (1, ""))]
+    assert found["metrics"]["bar"] == {"type": 1, "oid": "", "value": -3}
+    assert wait_until(lambda: document(server)["metrics"]["foo"]["value"] == 2, 60.0)
+    (daemon,) = found["daemons"]
+    assert list(daemon) == DAEMON and daemon["cmd"] == "sleep 1000"
+    assert wait_until(lambda: part("daemons")[0]["pid"] > 0, 60.0)
+    (spooler,) = found["spoolers"]
+    assert list(spooler) == SPOOLER
+    assert wait_until(lambda: part("spoolers")[0]["tasks"] == 1, 60.0)
+    os.kill(part("spoolers")[0]["pid"], signal.SIGKILL)
+    assert wait_until(lambda: part("spoolers")[0]["respawns"] == 1, 60.0)
+    assert [list(cron) for cron in found["crons"]] == [CRON] * 2
+    when = [[cron[key] for key in ("minute", "hour", "day", "month", "week", "unique")] for cron in found["crons"]]
+    assert when == [[-1, -1, -1, -1, -1, 0], [59, -2, 31, 12, 7, 1]]
+    assert wait_until(lambda: all(worker["signals"] > 0 for worker in part("workers")), 60.0)
 
 
 def test_requests_are_counted_by_what_became_of_them(start_server: StartServer, tmp_path: Path) -> None:

@@ -11,6 +11,12 @@ pub struct Commons {
     pub locks: u32,
     /// Caches; the first is meant where none is named.
     pub caches: Vec<CacheSettings>,
+    /// The ring of slots that all put values into and take them out of.
+    pub queue: Option<QueueSettings>,
+    /// Bytes that all read and write, by their numbers.
+    pub areas: Vec<AreaSettings>,
+    /// Numbers of the application's own.
+    pub metrics: Vec<MetricSettings>,
     /// Processes that wait for messages and signals: what each runs first, a file or `MODULE:CALLABLE`.
     pub mules: Vec<Option<String>>,
     /// Groups of mules with a queue of their own.
@@ -122,6 +128,50 @@ impl Commons {
         });
         mules.chain(spoolers).collect()
     }
+}
+
+/// The queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueSettings {
+    /// Slots; at least 1.
+    pub slots: usize,
+    /// Bytes of the largest value.
+    pub block_size: usize,
+    /// File that it lies in.
+    pub store: Option<PathBuf>,
+}
+
+/// A shared area.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AreaSettings {
+    /// Bytes.
+    pub size: usize,
+    /// File that it lies in.
+    pub store: Option<PathBuf>,
+}
+
+/// A number of the application's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricSettings {
+    /// What it is called.
+    pub name: String,
+    /// What kind of number it is.
+    pub kind: MetricKind,
+    /// Its place in uWSGI's tree of numbers; only shown.
+    pub oid: String,
+    /// What it begins with.
+    pub first: i64,
+}
+
+/// What kind of number a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricKind {
+    /// It only grows.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+    /// It is whatever it is set to.
+    Absolute,
 }
 
 /// A cache.

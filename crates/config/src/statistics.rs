@@ -17,6 +17,8 @@ pub struct StatisticsSettings {
     pub minified: bool,
     /// Without the threads of workers.
     pub without_cores: bool,
+    /// With the metrics.
+    pub with_metrics: bool,
     /// Who is told without asking.
     pub pushes: Vec<StatisticsPush>,
 }

@@ -229,6 +229,7 @@ fn new_draft(environment: &Environment) -> Draft<'_> {
         push_interval: None,
         carbon: table::statistics::Carbon::default(),
         metrics_without_cores: false,
+        without_metrics: false,
         memory_report: false,
         no_request_log: false,
         default_cache: None,

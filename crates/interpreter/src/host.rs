@@ -12,6 +12,7 @@ use protocol::proxy::Versions;
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
 use sys::Fork;
+use telemetry::statistics::Statistics;
 use telemetry::{AccessLog, ErrorLog, Event, ExitStatus, LifespanStep};
 use worker::{Conditions, Departure, Driven, Errand, Front, Gateway, Peers, ProxyProtocol};
 
@@ -106,6 +107,12 @@ impl Host for Interpreter {
 
     fn wants_attention(&self) -> bool {
         self.commons.is_some()
+    }
+
+    fn describe(&self, statistics: &mut Statistics) {
+        if let Some(commons) = &self.commons {
+            commons.describe(statistics);
+        }
     }
 
     fn attend(&mut self, generation: u32) {

@@ -47,6 +47,8 @@ pub(crate) struct Aides {
 #[derive(Clone, Copy, Debug, Default)]
 struct Place {
     pid: Option<u32>,
+    /// How often one was started here.
+    starts: u64,
     /// A fork has been asked for.
     is_coming: bool,
     since_ms: u64,
@@ -68,6 +70,12 @@ impl Aides {
         self.leaving.is_empty() && self.places.iter().all(|place| place.pid.is_none())
     }
 
+    /// The process of a place, and how often it was started again.
+    pub(crate) fn process(&self, index: usize) -> (Option<u32>, u64) {
+        let place = self.places.get(index).copied().unwrap_or_default();
+        (place.pid, place.starts.saturating_sub(1))
+    }
+
     /// What follows from `input` at `now_ms`.
     pub(crate) fn step(&mut self, now_ms: u64, input: AideInput) -> Vec<AideAction> {
         let mut actions = Vec::new();
@@ -86,6 +94,7 @@ impl Aides {
             AideInput::Spawned { index, pid } => {
                 if let Some(place) = self.places.get_mut(index) {
                     (place.pid, place.is_coming, place.since_ms) = (Some(pid), false, now_ms);
+                    place.starts += 1;
                 }
             }
             AideInput::SpawnFailed { index } => self.wait(now_ms, index),

@@ -32,6 +32,8 @@ struct Place {
     longest_wait_ms: u64,
     /// The process that was started, while it lives.
     pid: Option<u32>,
+    /// How often it was started.
+    starts: u64,
     started_ms: u64,
     /// The process of the pidfile was seen alive.
     lives: bool,
@@ -56,6 +58,7 @@ impl Daemons {
             frequency_ms: milliseconds(daemon.frequency),
             longest_wait_ms: milliseconds(daemon.longest_wait),
             pid: None,
+            starts: 0,
             started_ms: 0,
             lives: false,
             next_ms: Some(now_ms),
@@ -64,6 +67,12 @@ impl Daemons {
         Daemons {
             places: daemons.iter().map(place).collect(),
         }
+    }
+
+    /// The process of a program, and how often it was started again.
+    pub(crate) fn process(&self, index: usize) -> (Option<u32>, u64) {
+        let place = self.places.get(index);
+        place.map_or((None, 0), |place| (place.pid, place.starts.saturating_sub(1)))
     }
 
     /// When there is something to do next.
@@ -106,6 +115,7 @@ impl Daemons {
     pub(crate) fn started(&mut self, now_ms: u64, index: usize, pid: Option<u32>) -> Vec<Order> {
         let place = &mut self.places[index];
         place.pid = pid;
+        place.starts += u64::from(pid.is_some());
         place.started_ms = now_ms;
         match pid {
             None => self.again(now_ms, index),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use config::{RawValue, Settings};
 use sys::Fork;
 use telemetry::ExitStatus;
+use telemetry::statistics::Statistics;
 
 use crate::listener::Listener;
 use crate::seat::{AideSeat, WorkerSeat};
@@ -53,6 +54,9 @@ pub trait Host {
     fn wants_attention(&self) -> bool {
         false
     }
+
+    /// Adds what the room above counts to the statistics: caches, metrics and tasks of the application's.
+    fn describe(&self, _statistics: &mut Statistics) {}
 
     /// About once a second: what the room above looks after in the master. It waits for nobody. `generation` is the load of
     /// the configuration that serves.

@@ -17,7 +17,6 @@ use std::io;
 
 use sys::{Found, SharedLock};
 
-pub use file::StoreError;
 use layout::{Memory, hash, head, item};
 
 /// How large a cache is. Fixed once it exists.

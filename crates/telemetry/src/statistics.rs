@@ -3,6 +3,7 @@
 //! Rules: `document` is the JSON document of uWSGI's `stats`, key by key; `metrics` are its metrics by name. Both are pure
 //! functions. It leaves out where the numbers come from (`master`) and who connects to ask for them.
 
+mod blocks;
 mod document;
 mod json;
 mod metrics;
@@ -27,6 +28,93 @@ pub struct Statistics {
     pub sockets: Vec<SocketStatistics>,
     /// Workers by number, those that rest now included.
     pub workers: Vec<WorkerStatistics>,
+    /// What there is only where the configuration asks for it.
+    pub extras: Extras,
+}
+
+/// What there is only where the configuration asks for it; each is left out of the document where it is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// Locks of the application's, beside the first.
+    pub locks: u32,
+    /// Caches in this server's memory.
+    pub caches: Vec<CacheInfo>,
+    /// The document has the metrics.
+    pub shows_metrics: bool,
+    /// Metrics of the application's own.
+    pub metrics: Vec<Metric>,
+    /// Attached programs.
+    pub daemons: Vec<DaemonStatistics>,
+    /// Processes that do tasks.
+    pub spoolers: Vec<SpoolerStatistics>,
+    /// The timetable.
+    pub crons: Vec<CronStatistics>,
+}
+
+/// A cache.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CacheInfo {
+    /// What it is called.
+    pub name: String,
+    /// Lists that keys are spread over.
+    pub buckets: u64,
+    /// Longest key, in bytes.
+    pub key_size: u64,
+    /// Items it holds at most.
+    pub items_limit: u64,
+    /// Blocks for values.
+    pub blocks: u64,
+    /// Bytes of a block.
+    pub block_size: u64,
+    /// Items it holds.
+    pub items: u64,
+    /// Lookups that found something.
+    pub hits: u64,
+    /// Lookups that did not.
+    pub misses: u64,
+    /// How often there was no room.
+    pub full: u64,
+}
+
+/// An attached program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DaemonStatistics {
+    /// What is run.
+    pub command: String,
+    /// 0 while it does not run.
+    pub pid: u32,
+    /// How often it was started again.
+    pub respawns: u64,
+}
+
+/// A process that does tasks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpoolerStatistics {
+    /// The directory of the tasks.
+    pub directory: String,
+    /// 0 while there is none.
+    pub pid: u32,
+    /// Tasks it has done.
+    pub tasks: u64,
+    /// How often it was started again.
+    pub respawns: u64,
+    /// It is at work on a task.
+    pub is_running: bool,
+}
+
+/// A command that is run by the clock.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CronStatistics {
+    /// Minute, hour, day, month, day of the week, as uWSGI writes them: -1 is any, -N each N.
+    pub when: [i64; 5],
+    /// What is run.
+    pub command: String,
+    /// Not while it still runs.
+    pub is_unique: bool,
+    /// The process that runs it now.
+    pub pid: Option<u32>,
+    /// Since when, in seconds since the beginning of 1970; 0 while it does not run.
+    pub started: u64,
 }
 
 /// A listening socket.
@@ -59,6 +147,8 @@ pub struct WorkerStatistics {
     pub exceptions: u64,
     /// How often a request took too long, and the process was killed.
     pub harakiri: u64,
+    /// Signals of uWSGI's own that its processes have heard.
+    pub signals: u64,
     /// What it is doing.
     pub status: WorkerStatus,
     /// Resident memory in bytes.

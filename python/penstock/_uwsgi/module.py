@@ -18,6 +18,7 @@ from penstock._uwsgi.mules import Mules
 from penstock._uwsgi.requests import Requests
 from penstock._uwsgi.signals import Signals
 from penstock._uwsgi.spooler import Spooler
+from penstock._uwsgi.stores import Stores
 
 VERSION = b"2.0.31"
 
@@ -26,6 +27,7 @@ def names(
     server: Any,
     request: Any,
     caches: Any,
+    stores: Any,
     locks: Any,
     signals: Signals,
     mules: Mules,
@@ -42,6 +44,7 @@ def names(
         **Calls().names(),
         **Requests(request).names(),
         **_caching(caches),
+        **Stores(stores).names(),
         "lock": _unanswered(locks.lock),
         "unlock": _unanswered(locks.unlock),
         "is_locked": locks.is_locked,

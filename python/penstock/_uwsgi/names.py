@@ -62,13 +62,15 @@ class Process:
     spooler: Spooler
 
 
-def offer(server: Any, request: Any, caches: Any, locks: Any, bells: Any, options: dict[str, Any]) -> None:
+def offer(
+    server: Any, request: Any, caches: Any, stores: Any, locks: Any, bells: Any, options: dict[str, Any]
+) -> None:
     """Offer the names in this process."""
     Process.signals = Signals(bells)
     Process.mules = Mules(server, bells, Process.signals)
     Process.spooler = Spooler(server, bells, Process.signals)
     process = Process.signals, Process.mules, Process.spooler
-    offered = module.names(server, request, caches, locks, *process, options)
+    offered = module.names(server, request, caches, stores, locks, *process, options)
     sys.meta_path.insert(0, Finder(offered, request))
 
 

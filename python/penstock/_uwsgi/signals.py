@@ -67,6 +67,8 @@ class Signals:
     def hear(self) -> bool:
         """Call what the signals want that have come; whether there were any."""
         numbers = [number for descriptor in self.descriptors for number in read_bytes(descriptor)]
+        if numbers:
+            self.bells.count_signals(len(numbers))
         for number in numbers:
             self.last = number
             handler = self.handlers.get(number)

@@ -100,6 +100,8 @@ class Spooler:
         # Whoever is at work finishes it first; the master has the last word.
         signal.signal(signal.SIGTERM, self._leave)
         bell = self.bells.task_descriptor(index)
+        # One before may have been killed at work.
+        self.bells.count_tasks(False, 0)
         done = 0
         while not self.is_leaving and (max_tasks is None or done < max_tasks):
             for path in _files(directory):
@@ -149,6 +151,7 @@ class Spooler:
             return 0
         begun = time.monotonic()
         self.is_at_work = True
+        self.bells.count_tasks(True, 0)
         try:
             result = function({**task, b"spooler_task_name": os.fsencode(name)})
         except Exception:
@@ -156,9 +159,11 @@ class Spooler:
             result = RETRY
         finally:
             self.is_at_work = False
+            self.bells.count_tasks(False, 0)
         if result != OK:
             return 0
         os.unlink(path)
+        self.bells.count_tasks(False, 1)
         if not quiet:
             seconds = int(time.monotonic() - begun)
             print(

@@ -76,6 +76,8 @@ pub(super) struct Draft<'a> {
     pub(super) carbon: statistics::Carbon,
     /// `metrics-no-cores`
     pub(super) metrics_without_cores: bool,
+    /// `stats-no-metrics`
+    pub(super) without_metrics: bool,
     /// `memory-report`
     pub(super) memory_report: bool,
     /// `show-config`

@@ -15,7 +15,24 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
-use shared::{Recurring, SignalBoard, Target};
+use shared::{Metric, Recurring, SignalBoard, Target};
+use telemetry::statistics::Statistics;
+
+/// What a spooler's process has done, and whether it is at work.
+#[derive(Clone, Copy, Debug)]
+struct Diligence {
+    done: Metric,
+    at_work: Metric,
+}
+
+impl Diligence {
+    fn begin() -> io::Result<Diligence> {
+        Ok(Diligence {
+            done: Metric::create(0)?,
+            at_work: Metric::create(0)?,
+        })
+    }
+}
 
 /// Two ends; several processes may read, and whoever is first has it.
 #[derive(Clone, Debug)]
@@ -71,6 +88,10 @@ pub(crate) struct Lines {
     mule_messages: Vec<Line>,
     farms: Vec<Farm>,
     tasks: Vec<(PathBuf, Line)>,
+    /// Signals that workers have heard, by their numbers from 1.
+    heard: Vec<Metric>,
+    /// Of each spooler's process, in the order of [`Wanted::aides`]: its directory's place, its number, what it does.
+    diligence: Vec<((usize, u32), Diligence)>,
 }
 
 /// Which process this is.
@@ -95,6 +116,8 @@ impl Lines {
             mule_messages: Vec::new(),
             farms: Vec::new(),
             tasks: Vec::new(),
+            heard: Vec::new(),
+            diligence: Vec::new(),
         })
     }
 
@@ -108,7 +131,18 @@ impl Lines {
         } = &settings.commons;
         while self.workers.len() < settings.workers as usize {
             self.workers.push(Line::pipe()?);
+            self.heard.push(Metric::create(0)?);
         }
+        let aides = settings.commons.aides();
+        let at_work = aides.iter().filter_map(|aide| match aide {
+            Aide::Spooler { index, number, .. } => Some((*index, *number)),
+            Aide::Mule { .. } => None,
+        });
+        let diligence = at_work.map(|whose| {
+            let same = self.diligence.iter().find(|(other, _)| *other == whose);
+            Ok((whose, same.map_or_else(Diligence::begin, |(_, same)| Ok(*same))?))
+        });
+        self.diligence = diligence.collect::<io::Result<_>>()?;
         while self.mules.len() < mules.len() {
             self.mules.push(Line::pipe()?);
             self.mule_messages.push(Line::messages()?);
@@ -164,6 +198,17 @@ impl Lines {
         }) {
             // Who does not keep up misses some.
             self.send(signal);
+        }
+    }
+
+    /// Adds signals and tasks to the statistics. The spoolers stand there as in the configuration.
+    pub(super) fn describe(&self, statistics: &mut Statistics) {
+        for (worker, heard) in statistics.workers.iter_mut().zip(&self.heard) {
+            worker.signals = heard.value().max(0).cast_unsigned();
+        }
+        for (spooler, (_, diligence)) in statistics.extras.spoolers.iter_mut().zip(&self.diligence) {
+            spooler.tasks = diligence.done.value().max(0).cast_unsigned();
+            spooler.is_running = diligence.at_work.value() > 0;
         }
     }
 
@@ -333,6 +378,29 @@ impl Bells {
     fn announce_task(&self, index: usize) -> bool {
         let line = self.lines.tasks.get(index);
         line.is_some_and(|(_, line)| line.ring(0))
+    }
+
+    /// So many signals were heard here.
+    fn count_signals(&self, count: i64) {
+        if let Role::Worker(number) = self.role
+            && let Some(heard) = self.lines.heard.get(number as usize - 1)
+        {
+            heard.update(|before| before + count);
+        }
+    }
+
+    /// This spooler is at work, or not any more, and has done so many tasks more.
+    fn count_tasks(&self, is_at_work: bool, done: i64) {
+        if let Role::Aide(Aide::Spooler { index, number, .. }) = &self.role
+            && let Some((_, own)) = self
+                .lines
+                .diligence
+                .iter()
+                .find(|(whose, _)| *whose == (*index, *number))
+        {
+            own.at_work.update(|_| i64::from(is_at_work));
+            own.done.update(|before| before + done);
+        }
     }
 
     /// What a spooler hears of tasks by.

@@ -4,14 +4,16 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use config::{CacheSettings, RawValue, Settings, WhenFull};
+use config::{CacheSettings, MetricKind, RawValue, Settings, WhenFull};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use shared::{Cache, Minute, Shape, StoreError};
 use sys::SharedLock;
 use telemetry::ErrorLog;
+use telemetry::statistics::{CacheInfo, Kind, Metric, Statistics};
 
-use super::{Bells, Caches, CurrentRequest, Lines, Locks, Place, Role, Server};
+use super::stores::Stored;
+use super::{Bells, Caches, CurrentRequest, Lines, Locks, Place, Role, Server, Stores};
 use crate::python_config;
 use crate::python_config::Functions;
 
@@ -22,10 +24,29 @@ pub(crate) struct NamedCache {
     pub(super) cache: Cache,
 }
 
+impl NamedCache {
+    fn describe(&self) -> CacheInfo {
+        let (settings, counted) = (&self.settings, self.cache.statistics());
+        CacheInfo {
+            name: settings.name.clone(),
+            buckets: settings.buckets as u64,
+            key_size: settings.key_size as u64,
+            items_limit: settings.items as u64,
+            blocks: settings.blocks as u64,
+            block_size: settings.block_size as u64,
+            items: counted.items,
+            hits: counted.hits,
+            misses: counted.misses,
+            full: counted.full,
+        }
+    }
+}
+
 /// What processes share.
 #[derive(Debug)]
 pub(crate) struct Commons {
     caches: Vec<Arc<NamedCache>>,
+    stored: Stored,
     locks: &'static [SharedLock],
     /// What was given: `uwsgi.opt`.
     options: Vec<(String, RawValue)>,
@@ -41,6 +62,7 @@ impl Commons {
     pub(crate) fn open(settings: &Settings, options: &[(String, RawValue)]) -> Result<Commons, String> {
         let mut commons = Commons {
             caches: Vec::new(),
+            stored: Stored::default(),
             locks: &[],
             options: Vec::new(),
             lines: Lines::open().map_err(|error| format!("signals: {error}"))?,
@@ -65,6 +87,7 @@ impl Commons {
             same.map_or_else(|| open_cache(wanted).map(Arc::new), |cache| Ok(Arc::clone(cache)))
         });
         let caches = caches.collect::<Result<_, _>>()?;
+        let stored = Stored::open(settings, &self.stored)?;
         let locks = settings.commons.locks as usize + 1;
         if self.locks.len() < locks {
             self.locks = sys::shared_locks(locks).map_err(|error| format!("locks: {error}"))?;
@@ -82,6 +105,7 @@ impl Commons {
             .adapt(settings)
             .map_err(|error| format!("signals: {error}"))?;
         self.caches = caches;
+        self.stored = stored;
         self.options = options.to_vec();
         Ok(())
     }
@@ -93,6 +117,24 @@ impl Commons {
             // A worker that is busy with it has it swept the next time.
             let _ = cache.cache.sweep_if_free(now());
         }
+    }
+
+    /// Adds caches, metrics, signals and tasks to the statistics.
+    pub(crate) fn describe(&self, statistics: &mut Statistics) {
+        let caches = self.caches.iter().map(|cache| cache.describe());
+        statistics.extras.caches = caches.collect();
+        let metrics = self.stored.metrics().map(|(settings, value)| Metric {
+            name: settings.name.clone(),
+            oid: settings.oid.clone(),
+            kind: match settings.kind {
+                MetricKind::Counter => Kind::Counter,
+                MetricKind::Gauge => Kind::Gauge,
+                MetricKind::Absolute => Kind::Absolute,
+            },
+            value,
+        });
+        statistics.extras.metrics = metrics.collect();
+        self.lines.describe(statistics);
     }
 
     /// What a worker hears signals by.
@@ -113,6 +155,7 @@ impl Commons {
             Server::new(place, self.started),
             request,
             caches,
+            Stores::new(self.stored.clone()),
             Locks::new(self.locks),
             bells,
             options,

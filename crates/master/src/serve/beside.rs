@@ -43,6 +43,18 @@ impl Beside {
         &self.fifos
     }
 
+    /// Attached programs, for the statistics.
+    pub(super) fn daemons(&self) -> &Daemons {
+        &self.daemons
+    }
+
+    /// The process that a command of the timetable runs in, and for how many milliseconds.
+    pub(super) fn running(&self, command: &str) -> Option<(u32, u64)> {
+        let mut timed = self.timed.iter();
+        let (pid, (_, since_ms)) = timed.find(|(_, (running, _))| running == command)?;
+        Some((*pid, monotonic_ms().saturating_sub(*since_ms)))
+    }
+
     /// Nothing of it is a forked worker's business.
     pub(super) fn forget(&mut self) {
         *self = Beside::new();

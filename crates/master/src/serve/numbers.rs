@@ -4,11 +4,12 @@
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+use config::{Aide, TimedCommand, When};
 use shared::{Tally, ThreadRow, WorkerState};
 use sys::monotonic_ms;
 use telemetry::statistics::{
-    ApplicationStatistics, CoreStatistics, CurrentRequest, SocketStatistics, Statistics, WorkerStatistics,
-    WorkerStatus,
+    ApplicationStatistics, CoreStatistics, CronStatistics, CurrentRequest, DaemonStatistics, Extras,
+    SocketStatistics, SpoolerStatistics, Statistics, WorkerStatistics, WorkerStatus,
 };
 
 use super::statistics::epoch;
@@ -19,7 +20,7 @@ impl Master<'_> {
     /// All of them.
     pub(super) fn numbers(&self) -> Statistics {
         let directory = std::env::current_dir().unwrap_or_default();
-        Statistics {
+        let mut statistics = Statistics {
             pid: self.pid,
             uid: rustix::process::getuid().as_raw(),
             gid: rustix::process::getgid().as_raw(),
@@ -28,6 +29,65 @@ impl Master<'_> {
             workers: (1..=self.highest_number())
                 .map(|number| self.worker(number))
                 .collect(),
+            extras: self.extras(),
+        };
+        self.host.describe(&mut statistics);
+        statistics
+    }
+
+    /// What the master itself knows of it; the host adds the rest.
+    fn extras(&self) -> Extras {
+        let settings = &self.era.settings;
+        let daemons = settings.supervision.daemons.iter().enumerate();
+        let aides = settings.commons.aides();
+        let spoolers = aides.iter().enumerate().filter_map(|(index, aide)| {
+            let Aide::Spooler { directory, .. } = aide else {
+                return None;
+            };
+            let (pid, respawns) = self.aides.process(index);
+            Some(SpoolerStatistics {
+                directory: directory.display().to_string(),
+                pid: pid.unwrap_or(0),
+                respawns,
+                ..SpoolerStatistics::default()
+            })
+        });
+        Extras {
+            locks: settings.commons.locks,
+            shows_metrics: settings.statistics.with_metrics,
+            daemons: daemons
+                .map(|(index, daemon)| {
+                    let (pid, respawns) = self.beside.daemons().process(index);
+                    DaemonStatistics {
+                        command: daemon.command.clone(),
+                        pid: pid.unwrap_or(0),
+                        respawns,
+                    }
+                })
+                .collect(),
+            spoolers: spoolers.collect(),
+            crons: settings
+                .supervision
+                .timetable
+                .iter()
+                .map(|timed| self.cron(timed))
+                .collect(),
+            ..Extras::default()
+        }
+    }
+
+    fn cron(&self, timed: &TimedCommand) -> CronStatistics {
+        let running = self.beside.running(&timed.command);
+        CronStatistics {
+            when: timed.when.map(|when| match when {
+                When::Any => -1,
+                When::At(number) => i64::from(number),
+                When::Every(number) => -i64::from(number),
+            }),
+            command: timed.command.clone(),
+            is_unique: timed.unique,
+            pid: running.map(|(pid, _)| pid),
+            started: running.map_or(0, |(_, age_ms)| epoch().saturating_sub(age_ms / 1000)),
         }
     }
 

@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Release};
 
 use super::Shape;
+use crate::octets;
 
 /// What a file of ours begins with.
 pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"pstkcach");
@@ -19,9 +20,7 @@ pub(super) const VERSION: u64 = 1;
 
 /// Numbers in the header.
 pub(super) mod head {
-    pub(crate) const MAGIC: usize = 0;
-    /// Version, items, blocks, block size, key size, buckets.
-    pub(crate) const SHAPE: usize = 1;
+    // 0 to 6: the magic, version, items, blocks, block size, key size, buckets (`Shape::numbers`).
     /// Not 0 while something is being changed.
     pub(crate) const CHANGING: usize = 7;
     /// Items that are there.
@@ -173,20 +172,11 @@ impl Memory {
     }
 
     pub(super) fn copy_in(&self, at: usize, bytes: &[u8]) {
-        for (word, chunk) in self.words[at..].iter().zip(bytes.chunks(8)) {
-            let mut eight = [0; 8];
-            eight[..chunk.len()].copy_from_slice(chunk);
-            word.store(u64::from_le_bytes(eight), Release);
-        }
+        octets::copy_in(&self.words[at..], bytes);
     }
 
     pub(super) fn copy_out(&self, at: usize, length: usize, out: &mut Vec<u8>) {
-        let end = out.len() + length;
-        out.reserve(length + 8);
-        for word in &self.words[at..at + length.div_ceil(8)] {
-            out.extend_from_slice(&word.load(Acquire).to_le_bytes());
-        }
-        out.truncate(end);
+        octets::copy_out(&self.words[at..], length, out);
     }
 }
 

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use super::*;
+use crate::StoreError;
 
 fn shape() -> Shape {
     Shape {

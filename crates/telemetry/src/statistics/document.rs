@@ -1,18 +1,15 @@
-//! The JSON document of uWSGI's `stats`: every key that it has without optional subsystems, in its order.
+//! The JSON document of uWSGI's `stats`: every key that it has, in its order; what there is only where it is
+//! asked for comes from [`blocks`].
 //!
 //! What it shows of a request in progress is method, target and client, where uWSGI shows every variable, cookies and
 //! passwords among them, to whoever can connect.
 
+use super::blocks;
 use super::json::{Json, object};
 use super::{CoreStatistics, CurrentRequest, SocketStatistics, Statistics, WorkerStatistics, WorkerStatus};
 
 /// The version whose document this is.
 const VERSION: &str = "2.0.31";
-
-/// The locks that uWSGI always has; here nobody ever holds one of them.
-const LOCKS: [&str; 8] = [
-    "user 0", "signal", "filemon", "timer", "rbtimer", "cron", "rpc", "snmp",
-];
 
 /// The document; `minified` without white space, and without the threads of workers unless `with_cores`.
 pub fn document(statistics: &Statistics, minified: bool, with_cores: bool) -> String {
@@ -22,28 +19,33 @@ pub fn document(statistics: &Statistics, minified: bool, with_cores: bool) -> St
         .iter()
         .map(|worker| of_worker(worker, &statistics.directory, with_cores));
     let queue = statistics.longest_queue();
-    object([
-        ("version", VERSION.into()),
-        ("listen_queue", queue.into()),
-        ("listen_queue_errors", Json::Number(0)),
-        ("signal_queue", Json::Number(0)),
-        ("load", queue.into()),
-        ("pid", statistics.pid.into()),
-        ("uid", statistics.uid.into()),
-        ("gid", statistics.gid.into()),
-        ("cwd", statistics.directory.as_str().into()),
-        (
-            "locks",
-            list(LOCKS.map(|name| object([(name, Json::Number(0))])).into()),
-        ),
+    let extras = &statistics.extras;
+    let members = [
+        ("version", Some(VERSION.into())),
+        ("listen_queue", Some(queue.into())),
+        ("listen_queue_errors", Some(Json::Number(0))),
+        ("signal_queue", Some(Json::Number(0))),
+        ("load", Some(queue.into())),
+        ("pid", Some(statistics.pid.into())),
+        ("uid", Some(statistics.uid.into())),
+        ("gid", Some(statistics.gid.into())),
+        ("cwd", Some(statistics.directory.as_str().into())),
+        ("daemons", blocks::daemons(extras)),
+        ("locks", Some(blocks::locks(extras))),
+        ("caches", blocks::caches(extras)),
+        ("metrics", blocks::all_metrics(statistics, with_cores)),
         (
             "sockets",
-            list(statistics.sockets.iter().map(of_socket).collect()),
+            Some(list(statistics.sockets.iter().map(of_socket).collect())),
         ),
-        ("workers", list(workers.collect())),
-    ])
-    .render(minified)
-        + "\n"
+        ("workers", Some(list(workers.collect()))),
+        ("spoolers", blocks::spoolers(extras)),
+        ("crons", blocks::crons(extras)),
+    ];
+    let there = members
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)));
+    object(there).render(minified) + "\n"
 }
 
 fn of_socket(socket: &SocketStatistics) -> Json {
@@ -83,7 +85,7 @@ fn of_worker(worker: &WorkerStatistics, directory: &str, with_cores: bool) -> Js
         ("delta_requests", worker.requests_since_spawn.into()),
         ("exceptions", worker.exceptions.into()),
         ("harakiri_count", worker.harakiri.into()),
-        ("signals", Json::Number(0)),
+        ("signals", worker.signals.into()),
         ("signal_queue", Json::Number(0)),
         ("status", status.into()),
         ("rss", worker.resident.into()),

@@ -4,6 +4,7 @@
 #[derive(Clone, Debug)]
 pub(super) enum Json {
     Number(u64),
+    Signed(i64),
     Text(String),
     List(Vec<Json>),
     Object(Vec<(String, Json)>),
@@ -61,6 +62,8 @@ impl Json {
     fn push(&self, out: &mut String, depth: Option<usize>) {
         match self {
             Json::Number(number) => out.push_str(&number.to_string()),
+
+            Json::Signed(number) => out.push_str(&number.to_string()),
             Json::Text(text) => push_string(out, text),
             Json::List(items) => push_items(out, depth, ['[', ']'], items, |out, item, depth| {
                 item.push(out, depth);

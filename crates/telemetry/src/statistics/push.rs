@@ -71,7 +71,7 @@ impl Pusher {
             } => {
                 let socket = datagram_socket(address()?)?;
                 for metric in metrics(statistics, self.settings.with_cores) {
-                    let kind = if *gauges_only || metric.kind == Kind::Gauge {
+                    let kind = if *gauges_only || metric.kind != Kind::Counter {
                         "g"
                     } else {
                         "c"
@@ -199,6 +199,6 @@ mod tests {
         assert_eq!(pusher.next_ms(), 6000);
         let mut buffer = [0; 128];
         let length = server.recv(&mut buffer).expect("a datagram");
-        assert_eq!(&buffer[..length], b"mine.core.busy_workers:0|g");
+        assert_eq!(&buffer[..length], b"mine.core.routed_signals:0|c");
     }
 }

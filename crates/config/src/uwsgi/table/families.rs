@@ -217,8 +217,8 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
          not kept alike",
     ),
     coming(
-        "cache-* check-cache add-cache-item load-file-in-cache* sharedarea py-sharedarea queue*",
-        "Caches and memory that workers share.",
+        "cache-* check-cache add-cache-item load-file-in-cache*",
+        "Caches that workers share.",
     ),
     coming("mule* spooler-*", "Details of mules and spoolers."),
     idle(
@@ -226,7 +226,17 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "Details of telling Carbon.",
         "it is told of the server and of every worker; what it does not take at once is told anew the next time",
     ),
-    coming("st metric* snmp*", "Metrics of the user's own."),
+    refused(
+        "metric-threshold metric-dir* metrics-dir*",
+        "What becomes of metrics.",
+        "metrics are kept over reloads, shown by stats and sent by stats-push: have whatever collects them watch and keep them",
+    ),
+    refused(
+        "snmp*",
+        "SNMP.",
+        "there is no SNMP: stats, stats-push and carbon have its numbers",
+    ),
+    coming("st", "Statistics."),
     refused(
         "log-zeromq",
         "Logs over ZeroMQ.",

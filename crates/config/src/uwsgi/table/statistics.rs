@@ -71,6 +71,9 @@ fn carbon_target(address: String) -> StatisticsTarget {
 
 /// Once everything is known: who is told, how often and under which name.
 pub(in crate::uwsgi) fn finish(draft: &mut Draft<'_>) {
+    let statistics = &mut draft.settings.statistics;
+    statistics.with_metrics |= !draft.settings.commons.metrics.is_empty();
+    statistics.with_metrics &= !draft.without_metrics;
     let carbon = &draft.carbon;
     let first_socket = draft.settings.binds.first().map(|bind| name_of(&bind.address));
     let name = carbon.name.clone().or(first_socket).unwrap_or_default();
@@ -197,11 +200,18 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         },
     ),
-    always(
+    does(
         &["enable-metrics"],
-        "The numbers are always there: stats shows them, stats-push and carbon send them.",
+        "The document has the metrics too, as with the option metric; stats-push and carbon send them in any case.",
+        |d, v| {
+            d.settings.statistics.with_metrics = is_on(v);
+            Ok(())
+        },
     ),
-    always(&["stats-no-metrics"], "The document has no metrics of its own."),
+    does(&["stats-no-metrics"], "Without the metrics.", |d, v| {
+        d.without_metrics = is_on(v);
+        Ok(())
+    }),
     always(
         &["carbon-hostname-dots"],
         "Dots in the host's name are always underscores, as the value usually asks.",
