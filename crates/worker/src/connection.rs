@@ -114,6 +114,8 @@ pub(crate) struct Connection {
     pub(crate) queued: bool,
     /// It has had an answer already.
     pub(crate) served: bool,
+    /// Its stream has ended, and this is how.
+    pub(crate) departed: Option<Departed>,
 }
 
 impl Connection {
@@ -141,6 +143,7 @@ impl Connection {
             dirty: false,
             queued: false,
             served: false,
+            departed: None,
         }
     }
 
@@ -191,6 +194,9 @@ impl Connection {
         loop {
             match self.stream.read(buffer) {
                 Ok(count) => {
+                    if count == 0 {
+                        self.departed = Some(Departed::Closed);
+                    }
                     // A short read has emptied the socket, and new bytes will be reported; but an end of the stream
                     // that was reported together with these bytes will not be reported again.
                     self.readable = count == buffer.len() || (self.peer_closed && count > 0);
@@ -204,6 +210,7 @@ impl Connection {
                 // A reset: as good as an end, except that nobody reads what is still queued.
                 Err(_) => {
                     self.readable = false;
+                    self.departed = Some(Departed::Reset);
                     return Some(0);
                 }
             }
@@ -246,6 +253,15 @@ pub(crate) struct Bounds {
     pub(crate) counts_waiting: bool,
     /// Nothing may wait for the end of a turn: application calls have been slow lately, or have threads of their own.
     pub(crate) hurry: AtomicBool,
+}
+
+/// How a client has ended its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Departed {
+    /// In order.
+    Closed,
+    /// By a reset, or because the network has lost it.
+    Reset,
 }
 
 /// Whether and how a connection is about to end.

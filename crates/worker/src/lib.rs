@@ -26,6 +26,7 @@ mod routes;
 mod signals;
 mod stream;
 mod traffic;
+mod vanished;
 mod websocket;
 
 pub use connection::{Front, Proxied, ProxyProtocol};

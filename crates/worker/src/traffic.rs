@@ -20,6 +20,7 @@ use crate::exchange::{Exchange, Flow, Step};
 use crate::outbox::Flushed;
 use crate::reactor::{Answering, COMPLAINT_INTERVAL, Reactor, Readiness, Slot};
 use crate::routes::Phase;
+use crate::vanished;
 
 /// Requests of one connection served before others get their turn.
 const REQUESTS_A_TURN: u32 = 32;
@@ -173,7 +174,10 @@ impl Reactor {
         let mut submit = false;
         match exchange.connection.read(&mut scratch) {
             None => {}
-            Some(0) => exchange.connection.ending = Ending::Flush,
+            Some(0) => {
+                vanished::tell(&exchange, &self.conditions.error_log);
+                exchange.connection.ending = Ending::Flush;
+            }
             Some(count) if exchange.work.inbox.is_empty() => {
                 let verdict;
                 (exchange, verdict) = self.consume(exchange, &scratch[..count], requests);
@@ -341,6 +345,9 @@ impl Reactor {
     fn answered(&mut self, exchange: &mut Exchange) {
         self.requests += 1;
         exchange.connection.served = true;
+        if exchange.work.mishaps.unread && exchange.connection.departed.is_some() {
+            vanished::tell(exchange, &self.conditions.error_log);
+        }
         let (number, requests, now) = (self.conditions.number, self.requests, self.clock.now);
         self.book(exchange, now - exchange.work.called);
         if let Some(router) = &self.bounds.router {

@@ -1,6 +1,7 @@
 //! FastCGI records and what they are taken for.
 
-use protocol::Limits;
+use protocol::gateway::{FirstLine, fastcgi};
+use protocol::{Event, Limits, RequestHead};
 
 use crate::transcript::{Wire, check_cuts_change_nothing, transcript};
 
@@ -78,6 +79,44 @@ fn a_request_ends_its_connection_unless_it_shall_be_kept() {
     ]
     .concat();
     assert_eq!(lines(&two), ["GET /1 []", "end", "GET /2 []", "end"]);
+}
+
+/// Nobody calls the codec again before more arrives: what is idle must be known without that.
+#[test]
+fn a_connection_is_idle_as_soon_as_its_answer_is_finished() {
+    let post = [
+        ("REQUEST_METHOD", "POST"),
+        ("PATH_INFO", "/"),
+        ("CONTENT_LENGTH", "5"),
+    ];
+    for wire in [
+        request(1, KEEP, &get("/"), b""),
+        request(1, KEEP, &get("/"), b"any length"),
+        request(1, KEEP, &post, b"hello"),
+        request(1, KEEP, &post, b""),
+    ] {
+        let mut codec = fastcgi::Codec::new(Limits::default(), FirstLine::StatusField);
+        let (mut head, mut at) = (RequestHead::default(), 0);
+        loop {
+            let received = codec.receive(&wire[at..], &mut head);
+            at += received.used;
+            match received.event {
+                Event::End => break,
+                Event::Refused(_) => return,
+                _ => assert!(!codec.awaiting_request(), "at byte {at}"),
+            }
+        }
+        let mut answer = Vec::new();
+        codec.send_error(404, &mut answer);
+        codec.finish(&mut answer);
+        let shown = wire.escape_ascii();
+        assert!(
+            codec.awaiting_request() || at < wire.len(),
+            "{at} bytes of {shown}"
+        );
+        codec.receive(&wire[at..], &mut head);
+        assert!(codec.awaiting_request(), "{shown}");
+    }
 }
 
 #[test]

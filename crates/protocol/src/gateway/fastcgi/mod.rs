@@ -165,10 +165,11 @@ impl Codec {
         if record.length == 0 {
             let step = record.padding.min(rest.len());
             *used += step;
-            self.record = (step < record.padding).then_some(Record {
+            self.record = Record {
                 padding: record.padding - step,
                 ..record
-            });
+            }
+            .to_come();
             return Ok(if self.record.is_some() {
                 Step::NeedMore
             } else {
@@ -253,7 +254,7 @@ impl Codec {
         };
         if record.kind.is_stream() || self.is_skipped(record) {
             *used += HEADER;
-            self.record = Some(record);
+            self.record = record.to_come();
             if record.length == 0 && record.kind == Kind::Stdin {
                 self.end_body(record.id);
             }
@@ -265,7 +266,7 @@ impl Codec {
         };
         self.obey(record, content)?;
         *used += HEADER + record.length;
-        self.record = Some(Record { length: 0, ..record });
+        self.record = Record { length: 0, ..record }.to_come();
         Ok(Step::Continue)
     }
 
@@ -283,10 +284,11 @@ impl Codec {
         let here = record.length.min(rest.len());
         let take = |codec: &mut Codec, used: &mut usize| {
             *used += here;
-            codec.record = Some(Record {
+            codec.record = Record {
                 length: record.length - here,
                 ..record
-            });
+            }
+            .to_come();
         };
         if record.kind != Kind::Stdin
             || !self

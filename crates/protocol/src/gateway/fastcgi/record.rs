@@ -97,6 +97,11 @@ impl Record {
             _ => Ok(None),
         }
     }
+
+    /// Itself, while content or padding of it is still to come: a connection with none is between two records.
+    pub(super) fn to_come(self) -> Option<Record> {
+        (self.length > 0 || self.padding > 0).then_some(self)
+    }
 }
 
 /// Writes a record's header, without padding.
