@@ -236,16 +236,32 @@ def test_large_headers_pass_both_ways(way: Way) -> None:
     assert len(way.get("/large-head").values("X-Large-2")[0]) == 1000
 
 
+def breaks_that_are_told(way: Way) -> list[str]:
+    """The answers that break off of which the web server tells its client: with a length, and without one.
+
+    uwsgi and SCGI have nothing but the connection's end to say that, and a unix socket knows no reset; over FastCGI it could be
+    said, yet nginx takes it for an end when it does not buffer. mod_proxy_uwsgi and mod_proxy_scgi do not always tell a reset
+    from an end, and mod_proxy_scgi does not heed the length either: Apache counts what has come.
+    """
+    by_apache = way.server.name == "apache"
+    if by_apache and way.site.wire == "scgi":
+        return []
+    by_unix = isinstance(way.site.backend, str)
+    if way.site.wire != "http" and (by_unix or (by_apache and way.site.wire == "uwsgi")):
+        return ["/broken?length"]
+    return ["/broken?length", "/broken"]
+
+
 def test_an_answer_that_breaks_off_does_not_look_complete(way: Way) -> None:
-    if way.site.wire != "http" and isinstance(way.site.backend, str):
-        pytest.skip("over a unix socket these protocols have no way to say so")
-    if way.site.wire in ("uwsgi", "scgi") and way.server.name == "apache":
-        pytest.skip("mod_proxy_uwsgi and mod_proxy_scgi do not always tell a reset from an end")
-    try:
-        answer = way.get("/broken")
-    except ConnectionEnded:
-        return
-    assert answer.status in (500, 502) or not answer.complete
+    told = breaks_that_are_told(way)
+    for target in told:
+        with contextlib.suppress(ConnectionEnded):
+            answer = way.get(target)
+            assert answer.status in (500, 502) or not answer.complete, target
+    if not told:
+        # docs/gateways.md says so; should Apache tell one day, this fails.
+        answer = way.get("/broken?length")
+        assert (answer.complete, answer.body) == (True, b"first\n")
 
 
 def test_a_client_that_goes_away_ends_its_answer(way: Way, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """A WSGI application that says what reached it: behind web servers the tests look at nothing else.
 
 ``/environ`` shows the environ, ``/digest`` what was uploaded, ``/stream`` waits between its blocks until the test has seen
-the first one (a file tells), ``/status/NNN`` answers so, ``/large-head`` has a head of many KiB, ``/broken`` fails in the middle, ``/endless`` notes the
+the first one (a file tells), ``/status/NNN`` answers so, ``/large-head`` has a head of many KiB, ``/broken`` fails in the middle,
+with ``?length`` of an answer whose length is known, ``/endless`` notes the
 end of a client that went away, ``/errors`` writes to wsgi.errors.
 """
 
@@ -31,7 +32,7 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
     if path == "/digest":
         return json_answer(start_response, digest(environ["wsgi.input"]))
     if path == "/broken":
-        return broken(start_response)
+        return broken(environ, start_response)
     if path == "/large-head":
         fields = [(f"X-Large-{number}", "v" * 1000) for number in range(3)]
         start_response("200 OK", [*fields, ("Content-Length", "2")])
@@ -65,8 +66,9 @@ def stream(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
     yield b"second\n" if seen.exists() else b"nobody saw the first\n"
 
 
-def broken(start_response: Any) -> Iterator[bytes]:
-    start_response("200 OK", [("Content-Type", "text/plain"), ("X-Accel-Buffering", "no")])
+def broken(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+    length = [("Content-Length", "1000")] if environ["QUERY_STRING"] == "length" else []
+    start_response("200 OK", [("Content-Type", "text/plain"), ("X-Accel-Buffering", "no"), *length])
     yield b"first\n"
     raise RuntimeError("broken in the middle of an answer")
 
