@@ -11,7 +11,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -406,14 +406,27 @@ def test_two_hundred_scripts_at_once_are_all_answered(site: Path, start_server: 
     assert statuses == [200] * 200
 
 
+def write_gated(site: Path) -> None:
+    """A script that says `first`, waits at a gate, and says `second`."""
+    os.mkfifo(site / "gate")
+    script = site / "scripts" / "gated"
+    script.write_text("#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nfirst\\n'\nread line < ../gate\necho second\n")
+    script.chmod(0o755)
+
+
+@contextlib.contextmanager
+def open_gate(site: Path, scripts: int) -> Iterator[None]:
+    """Lets so many scripts through; those that have not come to the gate yet too, while it is open."""
+    gate = os.open(site / "gate", os.O_RDWR)
+    os.write(gate, b"\n" * scripts)
+    yield
+    os.close(gate)
+
+
 def test_an_application_answers_while_two_hundred_slow_scripts_run_on_its_worker(
     site: Path, start_server: StartServer
 ) -> None:
-    os.mkfifo(site / "gate")
-    script = site / "scripts" / "gated"
-    # Opening the pipe waits until somebody opens its other end.
-    script.write_text("#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nfirst\\n'\nread line < ../gate\necho second\n")
-    script.chmod(0o755)
+    write_gated(site)
     server = start_server("--bind", "{tcp}", "--cgi", "/cgi-bin=scripts", "demo:app", cwd=site)
     with contextlib.ExitStack() as stack:
         waiting = [stack.enter_context(server.connect()) for _ in range(200)]
@@ -423,5 +436,42 @@ def test_an_application_answers_while_two_hundred_slow_scripts_run_on_its_worker
             client.read_until(b"first\n")
         for number in range(20):
             assert server.get(f"/app?{number}").body == b"GET\n|/app\n%d\n" % number
-        (site / "gate").write_text("")
-        assert {client.read_to_end() for client in waiting} == {b"second\n"}
+        with open_gate(site, len(waiting)):
+            assert {client.read_to_end() for client in waiting} == {b"second\n"}
+
+
+def test_scripts_that_are_due_together_let_others_go_between_them(site: Path, start_server: StartServer) -> None:
+    """One turn of the reactor starts one script: a request of the application waits for one start, not for all of them."""
+    write_gated(site)
+    (site / "counting.py").write_text(
+        "import os, pathlib\n"
+        "def application(environ, start_response):\n"
+        "    threads = pathlib.Path(f'/proc/{os.getpid()}/task').iterdir()\n"
+        "    children = sum(len((thread / 'children').read_text().split()) for thread in threads)\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
+        "    return [b'%d %d' % (os.getpid(), children)]\n"
+    )
+    server = start_server("--bind", "{tcp}", "--cgi", "/cgi-bin=scripts", "counting:application", cwd=site)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(server.connect()) for _ in range(101)]
+        answers = [client.get("/").body for client in clients]
+        worker = int(answers[0].split()[0])
+        assert answers == [b"%d 0" % worker] * len(clients)
+        # What arrives while it is halted, it finds all at once.
+        os.kill(worker, signal.SIGSTOP)
+        assert wait_until(lambda: state_of(worker) == "T", SAFETY_SECONDS)
+        for client in clients[:-1]:
+            client.send(b"GET /cgi-bin/gated HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        clients[-1].send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        os.kill(worker, signal.SIGCONT)
+        assert int(clients[-1].read_response().body.split()[1]) <= 1
+        for client in clients[:-1]:
+            client.read_until(b"first\n")
+        assert clients[-1].get("/").body == b"%d 100" % worker
+        with open_gate(site, 100):
+            for client in clients[:-1]:
+                client.read_until(b"second\n")
+
+
+def state_of(process: int) -> str:
+    return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]

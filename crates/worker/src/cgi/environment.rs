@@ -3,6 +3,8 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use config::Settings;
 use protocol::Version;
@@ -59,8 +61,7 @@ pub(super) fn variables(
             variables.set(name, value.as_bytes());
         }
     }
-    let path = std::env::var_os("PATH").unwrap_or_else(|| STANDARD_PATH.into());
-    variables.set("PATH", path.as_bytes());
+    variables.set("PATH", search_path().as_bytes());
     variables.set("GATEWAY_INTERFACE", "CGI/1.1");
     variables.set("SERVER_SOFTWARE", concat!("penstock/", env!("CARGO_PKG_VERSION")));
     variables.set(
@@ -121,6 +122,27 @@ pub(super) fn variables(
         .0
         .retain(|(name, _)| !settings.cgi.unset.iter().any(|unset| name == unset.as_str()));
     variables
+}
+
+/// The program that a helper's name means: what PATH has for one without a slash. Where nothing is found it is left to the
+/// system to say so.
+pub(super) fn program(helper: &Path) -> PathBuf {
+    if helper.as_os_str().as_bytes().contains(&b'/') {
+        return helper.to_path_buf();
+    }
+    let may_run = |file: &PathBuf| {
+        let about = file.metadata();
+        about.is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 != 0)
+    };
+    let path = search_path();
+    let found = std::env::split_paths(&path)
+        .map(|directory| directory.join(helper))
+        .find(may_run);
+    found.unwrap_or_else(|| helper.to_path_buf())
+}
+
+fn search_path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_else(|| STANDARD_PATH.into())
 }
 
 /// The host the request was made to, and the port.

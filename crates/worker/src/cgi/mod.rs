@@ -4,8 +4,11 @@
 //! it says. All pipes belong to the reactor: a script that is slow, silent or stuck holds up nobody but its client. The
 //! exchange stays with its [`Running`] until the answer is complete.
 //!
+//! What does hold others up is the starting of a process. So a turn of the reactor starts one script at the most; the others wait
+//! for the next turns, and whatever else has come by then is served in between.
+//!
 //! ```text
-//! begin -> Running --(pipes ready, client ready, time)--> pump -> ... -> answered | local redirect | killed
+//! run -> due --(a turn)--> Running --(pipes ready, client ready, time)--> pump -> ... -> answered | local redirect | killed
 //! ```
 
 mod environment;
@@ -13,7 +16,7 @@ mod find;
 mod relay;
 mod running;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -27,7 +30,7 @@ use self::find::{Found, NotFound};
 use self::running::{Progress, Running};
 use crate::deadlines::Wait;
 use crate::exchange::{Exchange, Flow};
-use crate::reactor::{CONNECTIONS, Reactor, Readiness};
+use crate::reactor::{CONNECTIONS, Reactor, Readiness, Slot};
 
 /// Pipes have the tokens from here on: three for each script.
 const PIPES: usize = CONNECTIONS + 1;
@@ -39,6 +42,8 @@ const REDIRECTS: u8 = 10;
 /// The scripts that are running in this worker.
 #[derive(Default)]
 pub(crate) struct Scripts {
+    /// Requests whose script has not been started yet, the oldest first.
+    due: VecDeque<Exchange>,
     running: Slab<Running>,
     /// Which script a connection is waiting for.
     by_connection: HashMap<usize, usize>,
@@ -79,14 +84,15 @@ impl Ending {
 }
 
 impl Scripts {
-    /// Whether a connection's exchange is with a script.
+    /// Whether a connection's exchange is with a script, or will be.
     pub(crate) fn have(&self, connection: usize) -> bool {
-        self.by_connection.contains_key(&connection)
+        let is_due = || self.due.iter().any(|exchange| exchange.token() == connection);
+        self.by_connection.contains_key(&connection) || is_due()
     }
 
     /// When something is to be done that no descriptor tells of.
     pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        if !self.again.is_empty() {
+        if !self.again.is_empty() || !self.due.is_empty() {
             return Some(now);
         }
         let reap = (!self.ending.is_empty()).then(|| now + REAP_INTERVAL);
@@ -126,10 +132,25 @@ impl Reactor {
             || !cgi.mounts.is_empty() && find::mount(cgi, exchange.head().path()).is_some()
     }
 
-    /// Runs the script that a request is for.
+    /// Runs the script that a request is for, when its turn comes; another server is asked at once.
     pub(crate) fn run_script(&mut self, mut exchange: Exchange) {
         if let Some(server) = exchange.work.routed.relay.take() {
             return self.relay(exchange, &server);
+        }
+        let known = self.scripts.running.len() + self.scripts.due.len();
+        if known >= self.conditions.settings.cgi.concurrency {
+            return self.script_failed(exchange, 503);
+        }
+        self.scripts.due.push_back(exchange);
+    }
+
+    /// Starts the script that has been due for longest.
+    fn start_script(&mut self) {
+        let Some(mut exchange) = self.scripts.due.pop_front() else {
+            return;
+        };
+        if let Some(Slot::Away(noted)) = self.slots.get(exchange.token()) {
+            exchange.notice(*noted);
         }
         let settings = &self.conditions.settings;
         let cgi = &settings.cgi;
@@ -152,9 +173,6 @@ impl Reactor {
                 return self.welcome_back(exchange);
             }
         };
-        if self.scripts.running.len() >= cgi.concurrency {
-            return self.script_failed(exchange, 503);
-        }
         let Some(body_length) = body_length(&exchange) else {
             return self.script_failed(exchange, 411);
         };
@@ -312,9 +330,10 @@ impl Reactor {
         self.serve_anywhere(exchange);
     }
 
-    /// Goes on with scripts that were interrupted, ends those that have been silent for too long, and collects those that
-    /// have ended.
+    /// Starts the next script, goes on with those that were interrupted, ends those that have been silent for too long, and
+    /// collects those that have ended.
     pub(crate) fn look_after_scripts(&mut self) {
+        self.start_script();
         let now = self.clock.now;
         for key in std::mem::take(&mut self.scripts.again) {
             if self.scripts.running.contains(key) {
@@ -376,11 +395,12 @@ fn redirect(exchange: &mut Exchange, place: &[u8]) {
     exchange.finish();
 }
 
-/// The script's process, in its own directory and process group, with pipes for all it reads and writes.
+/// The script's process, in its own directory and process group, with pipes for all it reads and writes. Nothing here keeps the
+/// standard library from posix_spawn, which does not copy this process's page tables as a fork does.
 fn command(found: &Found, variables: Vec<(std::ffi::OsString, std::ffi::OsString)>) -> Command {
     let mut command = match &found.helper {
         Some(helper) => {
-            let mut command = Command::new(helper);
+            let mut command = Command::new(environment::program(helper));
             command.arg(&found.file);
             command
         }
