@@ -27,15 +27,10 @@ pub(crate) struct LoadFailure {
 /// # Errors
 /// What is wrong, with the option's name.
 pub(crate) fn prepare_process(py: Python<'_>, settings: &Settings) -> Result<(), String> {
-    let set = |name: &str, value: &str| -> PyResult<()> {
-        py.import("os")?.getattr("environ")?.set_item(name, value)
-    };
     if settings.dialect == Dialect::Gunicorn {
-        set("SERVER_SOFTWARE", "gunicorn/27.0.1").map_err(|error| error.to_string())?;
+        set_variable(py, "SERVER_SOFTWARE", "gunicorn/27.0.1")?;
     }
-    for (name, value) in &settings.env {
-        set(name, value).map_err(|error| format!("cannot set the environment variable {name:?}: {error}"))?;
-    }
+    set_variables(py, settings)?;
     if settings.greenlets && !is_installed(py, "gevent") {
         let (option, instead) = match settings.dialect {
             Dialect::Uwsgi => ("option gevent", "give threads instead"),
@@ -54,6 +49,20 @@ pub(crate) fn prepare_process(py: Python<'_>, settings: &Settings) -> Result<(),
             .map_err(|error| format!("can't chdir to {}: {error} (option chdir)", directory.display()))?;
     }
     Ok(())
+}
+
+/// Sets the environment variables that the settings name.
+///
+/// # Errors
+/// A name that no variable can have.
+pub(crate) fn set_variables(py: Python<'_>, settings: &Settings) -> Result<(), String> {
+    let mut variables = settings.env.iter();
+    variables.try_for_each(|(name, value)| set_variable(py, name, value))
+}
+
+fn set_variable(py: Python<'_>, name: &str, value: &str) -> Result<(), String> {
+    let set = || py.import("os")?.getattr("environ")?.set_item(name, value);
+    set().map_err(|error: PyErr| format!("cannot set the environment variable {name:?}: {error}"))
 }
 
 /// Whether a module is there, without importing it.

@@ -123,6 +123,18 @@ impl Command {
         }
     }
 
+    /// Gives the variables of `changed` the values they had when the server was started.
+    pub(crate) fn reset_variables(&self, py: Python<'_>, changed: &[(String, String)]) -> PyResult<()> {
+        let environment = py.import("os")?.getattr("environ")?;
+        for (name, _) in changed {
+            match self.environment.variables.get(name) {
+                Some(value) => environment.set_item(name, value)?,
+                None => forget_variables(py, &[name])?,
+            }
+        }
+        Ok(())
+    }
+
     /// The configuration evaluated again, from the directory the server was started in.
     ///
     /// # Errors
@@ -256,6 +268,7 @@ impl Command {
             preloaded,
             log: log.clone(),
             values: plan.values,
+            variables: plan.settings.env.clone(),
             departure: Departure::Graceful,
         };
         let settings = plan.settings;

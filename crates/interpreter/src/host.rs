@@ -47,6 +47,8 @@ pub(crate) struct Interpreter {
     pub(crate) log: ErrorLog,
     /// Every setting under the dialect's own name.
     pub(crate) values: Vec<(String, RawValue)>,
+    /// The environment variables that the configuration has set.
+    pub(crate) variables: Vec<(String, String)>,
     /// Whether this process has time to join its threads before it ends.
     pub(crate) departure: Departure,
 }
@@ -75,7 +77,12 @@ impl Host for Interpreter {
 
     fn reread(&mut self) -> Result<Settings, String> {
         Python::attach(|py| {
+            // The file shall find what it found at start.
+            self.command
+                .reset_variables(py, &self.variables)
+                .map_err(|error| error.to_string())?;
             let (plan, functions) = self.command.plan_again(py)?;
+            self.variables.clone_from(&plan.settings.env);
             application::prepare_process(py, &plan.settings)?;
             match python_logger::install(py, &plan, &functions, &self.log, self.logger.as_ref()) {
                 Ok(logger) => self.logger = logger,
@@ -245,6 +252,11 @@ impl Interpreter {
         if let Some(umask) = settings.umask {
             rustix::process::umask(rustix::fs::Mode::from_raw_mode(umask as _));
         }
+        // The master's may be those of a reload that has failed.
+        application::set_variables(py, settings).map_err(|message| {
+            seat.log.error(message);
+            1
+        })?;
         self.prepare_for_abort(py).map_err(failed)?;
         if let Some(commons) = &self.commons {
             commons

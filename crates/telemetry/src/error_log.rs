@@ -9,7 +9,7 @@ use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
-use config::{Dialect, Level, LogRotation, Logs, Processes};
+use config::{Dialect, Level, Logs, Processes};
 
 use crate::access::AccessedRequest;
 use crate::clock::{LocalClock, unix_seconds};
@@ -45,18 +45,37 @@ pub trait Relay: Send + Sync + std::fmt::Debug {
 struct Inner {
     /// Writes the lines instead of us.
     relay: RwLock<Option<Arc<dyn Relay>>>,
-    /// Counts lines, requests and workers.
-    statsd: Option<Statsd>,
     dialect: Dialect,
     processes: Processes,
-    level: Level,
-    /// Whether standard output and error shall follow the file.
-    capture_output: bool,
+    clock: LocalClock,
+    /// What the configuration says; a reload may bring another.
+    manner: RwLock<Arc<Manner>>,
+}
+
+/// Where the lines go, which of them and how, as one configuration has it.
+#[derive(Debug)]
+struct Manner {
+    logs: Logs,
+    /// Counts lines, requests and workers.
+    statsd: Option<Arc<Statsd>>,
     /// How the lines begin.
     prefix: Prefix,
-    clock: LocalClock,
     sink: Distributor,
-    rotation: Option<LogRotation>,
+}
+
+impl Manner {
+    fn open(logs: &Logs, dialect: Dialect) -> Result<Manner, LogOpenError> {
+        let option = match dialect {
+            Dialect::Uwsgi => "logto",
+            Dialect::Gunicorn | Dialect::Native | Dialect::Uvicorn => "--error-logfile",
+        };
+        Ok(Manner {
+            sink: Distributor::open(&logs.error, &logs.loggers, logs, dialect, option)?,
+            statsd: logs.statsd.as_ref().map(Statsd::new).map(Arc::new),
+            prefix: Prefix::of(dialect, logs),
+            logs: logs.clone(),
+        })
+    }
 }
 
 impl ErrorLog {
@@ -65,31 +84,41 @@ impl ErrorLog {
     /// # Errors
     /// The file cannot be opened for writing; the error names it and the option it came from.
     pub fn open(logs: &Logs, dialect: Dialect) -> Result<ErrorLog, LogOpenError> {
-        let option = match dialect {
-            Dialect::Uwsgi => "logto",
-            Dialect::Gunicorn | Dialect::Native | Dialect::Uvicorn => "--error-logfile",
-        };
-        let sink = Distributor::open(&logs.error, &logs.loggers, logs, dialect, option)?;
+        let manner = Manner::open(logs, dialect)?;
         if logs.truncate {
             // It could be opened: what else may be wrong will show when it is written to.
-            let _ = sink.truncate();
+            let _ = manner.sink.truncate();
         }
-        let clock = LocalClock::load();
         let inner = Inner {
             relay: RwLock::new(None),
-            statsd: logs.statsd.as_ref().map(Statsd::new),
             dialect,
             processes: logs.processes,
-            level: logs.level,
-            capture_output: logs.capture_output,
-            prefix: Prefix::of(dialect, logs),
-            clock,
-            sink,
-            rotation: logs.rotation.clone(),
+            clock: LocalClock::load(),
+            manner: RwLock::new(Arc::new(manner)),
         };
         Ok(ErrorLog {
             inner: Arc::new(inner),
         })
+    }
+
+    /// Goes on as `logs` has it: other files, another level. For all clones of this process, and for processes that are
+    /// forked from now on.
+    ///
+    /// # Errors
+    /// As [`ErrorLog::open`]; then everything stays as it was.
+    pub fn adopt(&self, logs: &Logs) -> Result<(), LogOpenError> {
+        if self.manner().logs == *logs {
+            return Ok(());
+        }
+        let manner = Arc::new(Manner::open(logs, self.dialect())?);
+        *self.inner.manner.write().unwrap_or_else(PoisonError::into_inner) = manner;
+        // Should standard output stay where it was, the log is no worse for it.
+        let _ = self.capture_output();
+        Ok(())
+    }
+
+    fn manner(&self) -> Arc<Manner> {
+        Arc::clone(&self.inner.manner.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// From now on `relay` writes the lines; `None`: we do, again. Text that is no line ([`ErrorLog::raw`]) stays ours.
@@ -98,8 +127,8 @@ impl ErrorLog {
     }
 
     /// Where numbers are sent, if they are.
-    pub fn statsd(&self) -> Option<&Statsd> {
-        self.inner.statsd.as_ref()
+    pub fn statsd(&self) -> Option<Arc<Statsd>> {
+        self.manner().statsd.clone()
     }
 
     fn count(&self, level: Level, with_traceback: bool) {
@@ -125,7 +154,7 @@ impl ErrorLog {
 
     /// Whether lines of this level are written.
     pub fn enabled(&self, level: Level) -> bool {
-        level >= self.inner.level
+        level >= self.manner().logs.level
     }
 
     /// The minute it is, counted from 1970, and minute, hour, day of the month, month and day of the week (0 is Sunday) of local
@@ -223,7 +252,7 @@ impl ErrorLog {
     /// The descriptor it writes to, for those who cannot call it: a crash handler. It stays the same when the file is
     /// opened anew.
     pub fn descriptor(&self) -> std::os::fd::RawFd {
-        self.inner.sink.descriptor()
+        self.manner().sink.descriptor()
     }
 
     /// Opens the file anew under its name, after a log rotation (USR1). Standard streams are left alone.
@@ -234,13 +263,13 @@ impl ErrorLog {
         if let Some(relay) = self.relay() {
             relay.reopen();
         }
-        self.inner.sink.reopen()?;
+        self.manner().sink.reopen()?;
         self.capture_output()
     }
 
     /// Whether files are set aside once they are large.
     pub fn rotates(&self) -> bool {
-        self.inner.rotation.is_some()
+        self.manner().logs.rotation.is_some()
     }
 
     /// Sets aside what has become too large; says whether anything has, and others have to [reopen](ErrorLog::reopen).
@@ -248,13 +277,11 @@ impl ErrorLog {
     /// # Errors
     /// The file cannot be renamed or opened anew; the old one stays in use.
     pub fn rotate(&self) -> io::Result<bool> {
-        let Some(rotation) = &self.inner.rotation else {
+        let manner = self.manner();
+        let Some(rotation) = &manner.logs.rotation else {
             return Ok(false);
         };
-        let rotated = self
-            .inner
-            .sink
-            .rotate(rotation, unix_seconds(SystemTime::now()))?;
+        let rotated = manner.sink.rotate(rotation, unix_seconds(SystemTime::now()))?;
         if rotated {
             self.capture_output()?;
         }
@@ -267,10 +294,11 @@ impl ErrorLog {
     /// # Errors
     /// What `dup2` says.
     pub fn capture_output(&self) -> io::Result<()> {
-        if !self.inner.capture_output {
+        let manner = self.manner();
+        if !manner.logs.capture_output {
             return Ok(());
         }
-        self.inner.sink.become_standard_streams()
+        manner.sink.become_standard_streams()
     }
 
     /// Gives the file to the user and group that workers will run as, so that they can reopen it; reopened files
@@ -279,7 +307,7 @@ impl ErrorLog {
     /// # Errors
     /// What `fchown` says; a worker may then be unable to reopen the log.
     pub fn give_to(&self, user: Option<u32>, group: Option<u32>) -> io::Result<()> {
-        self.inner.sink.give_to(user, group)
+        self.manner().sink.give_to(user, group)
     }
 
     /// False when the line is lost.
@@ -298,7 +326,8 @@ impl ErrorLog {
     }
 
     fn push_line(&self, text: &mut Vec<u8>, level: Level, now: u64, message: impl Display) {
-        match &self.inner.prefix {
+        let manner = self.manner();
+        match &manner.prefix {
             Prefix::Nothing => {}
             Prefix::Time(notation) => {
                 text.extend_from_slice(self.inner.clock.format(now, notation).as_bytes());
@@ -315,7 +344,7 @@ impl ErrorLog {
         }
         let start = text.len();
         push_text(text, &message.to_string());
-        if let Prefix::Level { colored: true } = &self.inner.prefix {
+        if let Prefix::Level { colored: true } = &manner.prefix {
             // After whatever was escaped in it.
             let painted = colors::paint(&String::from_utf8_lossy(&text[start..]));
             text.truncate(start);
@@ -328,10 +357,11 @@ impl ErrorLog {
         if text.is_empty() {
             return true;
         }
-        if !self.inner.sink.write(text, lines) {
+        let sink = &self.manner().sink;
+        if !sink.write(text, lines) {
             return false;
         }
-        let lost = self.inner.sink.take_lost();
+        let lost = sink.take_lost();
         if lost == 0 {
             return true;
         }
@@ -344,7 +374,7 @@ impl ErrorLog {
             unix_seconds(SystemTime::now()),
             message,
         );
-        self.inner.sink.write(&notice, lost);
+        sink.write(&notice, lost);
         true
     }
 }

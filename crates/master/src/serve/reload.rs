@@ -15,9 +15,17 @@ use crate::supervisor::{Action, Plan};
 use crate::touch::TouchWatch;
 
 impl Master<'_> {
-    /// Evaluates the configuration again and opens what it asks for in addition.
+    /// Evaluates the configuration again and opens what it asks for in addition. The logs are its own from here on, until
+    /// it is thrown away.
     pub(super) fn reread(&mut self) -> Result<Plan, String> {
         let settings = Arc::new(self.host.reread()?);
+        self.log
+            .adopt(&settings.logs)
+            .map_err(|error| error.to_string())?;
+        self.prepare(settings).inspect_err(|_| self.forget_next_era())
+    }
+
+    fn prepare(&mut self, settings: Arc<Settings>) -> Result<Plan, String> {
         let said = |error: StartError| error.message;
         let identity = identity(&settings).map_err(said)?;
         let binds = self.inheritance.binds(&settings);
@@ -50,10 +58,7 @@ impl Master<'_> {
             Moment::PreApp,
         ];
         for moment in all_of_a_start {
-            if let Err(failed) = self.run_hooks(moment) {
-                self.forget_next_era();
-                return Err(failed.message);
-            }
+            self.run_hooks(moment).map_err(|failed| failed.message)?;
         }
         Ok(plan)
     }
@@ -77,6 +82,9 @@ impl Master<'_> {
         if let Some(abandoned) = self.next_era.take() {
             remove_unshared(&abandoned.listeners, &self.era.listeners);
             remove_unshared(&abandoned.statistics, &self.era.statistics);
+        }
+        if let Err(error) = self.log.adopt(&self.era.settings.logs) {
+            self.log.error(error);
         }
     }
 
