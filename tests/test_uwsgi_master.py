@@ -47,7 +47,8 @@ FIFO_LINES = {
     "+": "the number of workers is fixed: give cheaper",
     "Z": "the FIFO command 'Z' is ignored",
     "7": "there is no FIFO 7",
-    "1": "active master fifo is now 1",
+    "1": "active master fifo is now",
+    "E": "the FIFO command 'E' is ignored",
 }
 
 
@@ -95,6 +96,11 @@ TOUCHES = {
     "touch-workers-reload = t": "*** t has been touched... workers reload !!! ***",
     "touch-logreopen = t": "*** t has been touched... reopening log !!! ***",
     "touch-exec = t echo it is $((6 * 7))": "it is 42",
+    "touch-mules-reload = t": "*** t has been touched... mules reload !!! ***",
+    "touch-spoolers-reload = t": "*** t has been touched... spoolers reload !!! ***",
+    "touch-logrotate = t": "*** t has been touched... rotating log !!! ***",
+    "touch-signal = t 17": "[uwsgi-touch-signal] raising 17",
+    "hook-touch = t print:it was touched": "it was touched",
 }
 
 
@@ -104,6 +110,54 @@ def test_a_touched_file_is_a_command(start_server: StartServer, plain: Path, opt
     (plain / "t").touch()
     server.wait_for_log(TOUCHES[option])
     assert server.get("/").status == 200
+
+
+def test_touched_processes_beside_the_workers_are_replaced(start_server: StartServer, plain: Path) -> None:
+    server = start(
+        start_server, plain, "mule = true\nspooler = tasks\ntouch-mules-reload = m\ntouch-spoolers-reload = s"
+    )
+    for line, name in (("spawned uWSGI mule 1 ", "m"), ("spawned uWSGI spooler 1 ", "s")):
+        server.wait_for_log(line)
+        before = server.log.count(line)
+        (plain / name).touch()
+        assert wait_until(lambda: server.log.count(line) > before, SAFETY_SECONDS), server.log  # noqa: B023
+
+
+@pytest.mark.parametrize("way", ["touch", "fifo"])
+def test_the_log_is_set_aside_on_request(start_server: StartServer, plain: Path, way: str) -> None:
+    options = "logto = u.log\ntouch-logrotate = t\nmaster-fifo = a.fifo\nlog-backupname = old.log"
+    start(start_server, plain, options)
+    if way == "touch":
+        (plain / "t").touch()
+    else:
+        write_to(plain / "a.fifo", "L")
+    assert wait_until((plain / "old.log").exists, SAFETY_SECONDS)
+    assert "spawned uWSGI master process" in (plain / "old.log").read_text()
+
+
+def test_a_touched_file_raises_a_signal(start_server: StartServer, plain: Path) -> None:
+    (plain / "heard.py").write_text(
+        "import uwsgi\nfrom demo import app\nuwsgi.register_signal(17, '', lambda n: print('heard', n, flush=True))\n"
+    )
+    words = ["--http-socket", "{tcp}", "--module", "heard:app", "--touch-signal=t 17"]
+    server = start_server("uwsgi", *words, cwd=plain)
+    (plain / "t").touch()
+    server.wait_for_log("heard 17")
+
+
+WRONG = {
+    "touch-signal = t": "has to be FILE NUMBER",
+    "touch-signal = t 999": "'999' is no number of a signal",
+    "hook-touch = t nosuch:x": "hook action not found: nosuch",
+    "hook-touch = t unix_signal:1 stats": "can only be done at the server's start",
+}
+
+
+@pytest.mark.parametrize("option", WRONG)
+def test_a_touch_that_makes_no_sense_is_refused(plain: Path, option: str) -> None:
+    name, value = option.split(" = ", 1)
+    ended = run_command("uwsgi", "--http-socket", "127.0.0.1:0", f"--{name}={value}", cwd=plain)
+    assert ended.exit_code == 1 and WRONG[option] in ended.text, ended
 
 
 def test_hooks_are_run_in_the_order_of_the_servers_life(start_server: StartServer, plain: Path) -> None:

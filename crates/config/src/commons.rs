@@ -58,6 +58,8 @@ pub struct Spooling {
     pub max_tasks: Option<u64>,
     /// No line for each task.
     pub quiet: bool,
+    /// Modules and files that are imported after the application.
+    pub imports: Vec<String>,
 }
 
 impl Default for Spooling {
@@ -68,6 +70,7 @@ impl Default for Spooling {
             chdir: None,
             max_tasks: None,
             quiet: false,
+            imports: Vec::new(),
         }
     }
 }

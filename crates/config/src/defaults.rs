@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::{
-    AddedHeaders, Asgi, Believed, Cgi, Commons, Control, Dialect, Gateways, HeaderRules, Interface, Level,
-    Limits, Loading, LogTarget, Loggers, Logs, ProcessAffixes, ProxyProtocol, ReloadWatch, Routes, Scaling,
-    Settings, StaticFiles, StatisticsSettings, Supervision, Timeouts, UnixSocketRights, WorkerLimits,
+    AddedHeaders, Asgi, Believed, Cgi, Commons, Control, Dialect, Gateways, Harakiri, HeaderRules, Interface,
+    Level, Limits, Loading, LogTarget, Loggers, Logs, ProcessAffixes, ProxyProtocol, ReloadWatch, Routes,
+    Scaling, Settings, StaticFiles, StatisticsSettings, Supervision, Timeouts, UnixSocketRights,
+    WorkerLimits,
 };
 
 /// The access log format of Apache's "combined" log, in gunicorn's notation: gunicorn's default, and the native one.
@@ -110,6 +111,7 @@ impl Settings {
             statistics: StatisticsSettings::default(),
             supervision: Supervision::default(),
             scaling: Scaling::default(),
+            harakiri: Harakiri::default(),
         }
     }
 }

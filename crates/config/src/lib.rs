@@ -10,6 +10,7 @@ mod commons;
 mod defaults;
 mod glob;
 mod gunicorn;
+mod harakiri;
 mod loading;
 mod log_selection;
 mod loggers;
@@ -29,6 +30,7 @@ mod worker_limits;
 
 pub use commons::*;
 pub use gunicorn::{Evaluate, gunicorn, gunicorn_defaults, gunicorn_setting_names};
+pub use harakiri::*;
 pub use loading::*;
 pub use log_selection::*;
 pub use loggers::*;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::Settings;
 
@@ -49,6 +50,18 @@ pub enum Outcome {
         /// What is asked of that server.
         request: PidfileRequest,
     },
+    /// Connect, write what the server sends to standard error, and exit 0 at its end (uwsgi `--connect-and-read`).
+    ConnectAndRead {
+        /// `HOST:PORT` or the path of a unix socket.
+        address: String,
+    },
+    /// Ask a uwsgi socket whether somebody is there, and exit 0, 1, or 2 where the server has a warning (uwsgi `--ping`).
+    Ping {
+        /// `HOST:PORT` or the path of a unix socket.
+        address: String,
+        /// How long the answer may take.
+        timeout: Duration,
+    },
 }
 
 /// What a pidfile command asks of a running server.
@@ -58,6 +71,8 @@ pub enum PidfileRequest {
     Reload,
     /// Stop: INT.
     Stop,
+    /// Halt the workers, or let them go on: TSTP. uWSGI's `--pause` and `--resume` are the same.
+    Pause,
 }
 
 /// What to run, and what to tell the user about how it was understood.

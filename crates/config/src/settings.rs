@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{
-    Commons, Loading, LogRotation, LogSelection, Loggers, Routes, Scaling, StaticFiles, StatisticsSettings,
-    Supervision, WorkerLimits,
+    Commons, Harakiri, Loading, LogRotation, LogSelection, Loggers, Routes, Scaling, StaticFiles,
+    StatisticsSettings, Supervision, WorkerLimits,
 };
 
 /// Which server the user thinks they are talking to: decides log wording, exit codes and the meaning of signals.
@@ -148,6 +148,8 @@ pub struct Settings {
     pub supervision: Supervision,
     /// When there are fewer workers than [`Settings::workers`].
     pub scaling: Scaling,
+    /// What becomes of processes that take too long.
+    pub harakiri: Harakiri,
 }
 
 /// CGI scripts (RFC 3875).

@@ -37,6 +37,10 @@ pub enum Touched {
     Command(MasterCommand),
     /// The shell runs this.
     Run(String),
+    /// This is done, as at a moment of the server's life.
+    Hook(HookAction, String),
+    /// The numbered signal of applications is raised.
+    Signal(u8),
 }
 
 /// What can be asked of a running master.
@@ -70,6 +74,12 @@ pub enum MasterCommand {
     ReopenLogs,
     /// Write the pidfile again.
     RewritePidfile,
+    /// Set the log files aside and begin new ones.
+    RotateLogs,
+    /// Replace the mules.
+    ReloadMules,
+    /// Replace the spoolers.
+    ReloadSpoolers,
 }
 
 /// An action at a moment of the server's life.

@@ -55,16 +55,37 @@ pub fn uwsgi(args: &[String], environment: &Environment) -> Result<Outcome, Conf
     let mut reader = Reader::new(environment);
     reader.add_variables()?;
     reader.add_line(args)?;
-    if let Some(Command::Signal(pidfile, request)) = reader.command {
-        return Ok(Outcome::SignalPidfile { pidfile, request });
-    }
     let text = match &reader.command {
+        Some(Command::Signal(pidfile, request)) => {
+            let (pidfile, request) = (pidfile.clone(), *request);
+            return Ok(Outcome::SignalPidfile { pidfile, request });
+        }
+        Some(Command::ConnectAndRead(address)) => {
+            let address = address.clone();
+            return Ok(Outcome::ConnectAndRead { address });
+        }
+        Some(Command::Ping(address)) => {
+            let (address, timeout) = (address.clone(), ping_timeout(&reader.given));
+            return Ok(Outcome::Ping { address, timeout });
+        }
         Some(Command::Help) => help(&environment.program),
         Some(Command::Version) => format!("{VERSION}\n"),
         Some(Command::Plugins) => PLUGINS.to_owned(),
         _ => return expanded(reader, environment),
     };
     Ok(Outcome::Print { text })
+}
+
+/// `ping-timeout`, 3 seconds if it is not given.
+fn ping_timeout(given: &[Given]) -> Duration {
+    let one = given.iter().rev().find(|one| one.name == "ping-timeout");
+    let seconds = one.map_or(0, |one| known::leading_number(&one.value));
+    Duration::from_secs(
+        u64::try_from(seconds)
+            .ok()
+            .filter(|seconds| *seconds > 0)
+            .unwrap_or(3),
+    )
 }
 
 /// What `--plugins-list` says: which of uWSGI's plugins have their abilities built in here.
@@ -459,5 +480,6 @@ fn reads(name: &str) -> bool {
     logic::is_logic(name)
         || logic::is_end(name)
         || words.contains(&name)
-        || ["version", "reload", "stop"].contains(&name)
+        || ["version", "reload", "stop", "pause", "suspend", "resume"].contains(&name)
+        || ["connect-and-read", "ping", "ping-timeout"].contains(&name)
 }

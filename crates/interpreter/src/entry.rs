@@ -21,6 +21,7 @@ use crate::host::{Interpreter, report};
 use crate::python_config::{self, Functions};
 use crate::python_logger;
 use crate::uwsgi::Commons;
+use crate::verbs;
 
 /// What was typed, where: enough to evaluate it again.
 #[derive(Clone)]
@@ -192,6 +193,8 @@ impl Command {
                 Ok(0)
             }
             Outcome::SignalPidfile { pidfile, request } => signal_pidfile(&pidfile, request),
+            Outcome::ConnectAndRead { address } => verbs::connect_and_read(&address),
+            Outcome::Ping { address, timeout } => verbs::ping(&address, timeout),
         }
     }
 
@@ -316,11 +319,12 @@ fn check(py: Python<'_>, plan: &Plan) -> Result<i32, ConfigError> {
     }
 }
 
-/// Tells the server of a pidfile to reload or to stop.
+/// Tells the server of a pidfile to reload, to stop, to pause or to go on.
 fn signal_pidfile(pidfile: &Path, request: PidfileRequest) -> Result<i32, ConfigError> {
     let (signal, option) = match request {
         PidfileRequest::Reload => (Signal::HUP, "reload"),
         PidfileRequest::Stop => (Signal::INT, "stop"),
+        PidfileRequest::Pause => (Signal::TSTP, "pause"),
     };
     let shown = pidfile.display();
     let text = std::fs::read_to_string(pidfile).map_err(|error| {

@@ -128,6 +128,10 @@ impl Host for Interpreter {
         }
     }
 
+    fn raise(&self, signal: u8) -> bool {
+        self.commons.as_ref().is_some_and(|commons| commons.raise(signal))
+    }
+
     fn promoted(&mut self) {
         Python::attach(|py| {
             // It may not be there any more, which is what is wanted.

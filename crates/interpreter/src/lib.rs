@@ -18,6 +18,7 @@ mod reloader;
 mod traceback;
 mod uvicorn_logging;
 mod uwsgi;
+mod verbs;
 mod wsgi;
 
 #[pyo3::pymodule]

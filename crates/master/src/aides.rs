@@ -16,7 +16,8 @@ const LIVED_MS: u64 = 10_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AideInput {
     /// There are to be this many from now on, made from the configuration of now.
-    Begin { count: usize },
+    /// Those that were there have `mercy_ms` to leave.
+    Begin { count: usize, mercy_ms: u64 },
     /// The answers to [`AideAction::Spawn`].
     Spawned { index: usize, pid: u32 },
     /// No process could be made.
@@ -56,13 +57,21 @@ struct Place {
     delay_ms: u64,
 }
 
-/// How long those of an earlier configuration may take to leave.
-const RELOAD_PATIENCE_MS: u64 = 60_000;
-
 impl Aides {
     /// Whether there have been any, or might have been.
     pub(crate) fn have_begun(&self) -> bool {
         self.have_begun
+    }
+
+    /// The place of a living one.
+    pub(crate) fn place_of(&self, pid: u32) -> Option<usize> {
+        self.places.iter().position(|place| place.pid == Some(pid))
+    }
+
+    /// The living ones: place and process id.
+    pub(crate) fn living(&self) -> impl Iterator<Item = (usize, u32)> {
+        let places = self.places.iter().enumerate();
+        places.filter_map(|(index, place)| Some((index, place.pid?)))
     }
 
     /// Whether none is there, or on its way out.
@@ -80,8 +89,8 @@ impl Aides {
     pub(crate) fn step(&mut self, now_ms: u64, input: AideInput) -> Vec<AideAction> {
         let mut actions = Vec::new();
         match input {
-            AideInput::Begin { count } => {
-                self.dismiss(now_ms, RELOAD_PATIENCE_MS, &mut actions);
+            AideInput::Begin { count, mercy_ms } => {
+                self.dismiss(now_ms, mercy_ms, &mut actions);
                 self.have_begun = true;
                 self.places = vec![Place::default(); count];
             }
@@ -167,7 +176,13 @@ mod tests {
 
     fn begun(count: usize) -> Aides {
         let mut aides = Aides::default();
-        let actions = aides.step(0, AideInput::Begin { count });
+        let actions = aides.step(
+            0,
+            AideInput::Begin {
+                count,
+                mercy_ms: 60_000,
+            },
+        );
         assert_eq!(actions.len(), count);
         for index in 0..count {
             let pid = 100 + index as u32;
@@ -229,7 +244,13 @@ mod tests {
     #[test]
     fn another_configuration_replaces_all_of_them() {
         let mut aides = begun(1);
-        let actions = aides.step(50, AideInput::Begin { count: 2 });
+        let actions = aides.step(
+            50,
+            AideInput::Begin {
+                count: 2,
+                mercy_ms: 60_000,
+            },
+        );
         let expected = [
             kill(100, Signal::TERM),
             AideAction::Spawn { index: 0 },
@@ -243,7 +264,13 @@ mod tests {
     #[test]
     fn a_fork_that_fails_is_tried_again() {
         let mut aides = Aides::default();
-        aides.step(0, AideInput::Begin { count: 1 });
+        aides.step(
+            0,
+            AideInput::Begin {
+                count: 1,
+                mercy_ms: 60_000,
+            },
+        );
         assert_eq!(aides.step(0, AideInput::SpawnFailed { index: 0 }), []);
         assert_eq!(aides.next_deadline_ms(), Some(1000));
     }

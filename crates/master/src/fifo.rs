@@ -40,14 +40,14 @@ pub(crate) fn meaning(letter: u8) -> Letter {
         b'-' => C::FewerWorkers,
         b'C' => C::GoCheap,
         b'l' => C::ReopenLogs,
+        b'L' => C::RotateLogs,
         b'0'..=b'9' => return Letter::Choose(usize::from(letter - b'0')),
         b'\n' | b'\r' | b' ' => return Letter::Nothing,
-        b'L' => return Letter::Refused('L', "log files are rotated by log-maxsize, or by logrotate and l"),
         b'E' | b'B' => return Letter::Refused(letter.into(), "this is no emperor's command here"),
         b'S' => return Letter::Refused('S', "there are no subscriptions"),
         b'f' => return Letter::Refused('f', "the master is not forked again: use r"),
         _ => {
-            let known = "known are r R w W c q Q p P s l + - C and 0 to 9";
+            let known = "known are r R w W c q Q p P s l L + - C and 0 to 9";
             return Letter::Refused(char::from(letter), known);
         }
     })

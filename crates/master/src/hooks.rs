@@ -54,7 +54,8 @@ pub(crate) fn run(
     Ok(())
 }
 
-fn act(
+/// Does it, as that user where there is one.
+pub(crate) fn act(
     action: &HookAction,
     identity: Option<&Identity>,
     signals: Option<&Signals>,

@@ -62,6 +62,11 @@ pub trait Host {
     /// the configuration that serves.
     fn attend(&mut self, _generation: u32) {}
 
+    /// Raises a numbered signal of applications; whether somebody hears it.
+    fn raise(&self, _signal: u8) -> bool {
+        false
+    }
+
     /// The master that this one was to replace is gone: GUNICORN_PID means nothing any more.
     fn promoted(&mut self) {}
 

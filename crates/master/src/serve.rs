@@ -9,6 +9,7 @@ mod reload;
 mod statistics;
 mod status;
 mod title;
+mod touched;
 mod upgrade;
 mod watch;
 mod workers;
@@ -345,6 +346,8 @@ impl<'a> Master<'a> {
                     self.log.error(error.message);
                 }
             }
+            Action::RotateLogs => self.rotate_logs_now(),
+            Action::RenewAides(kind) => self.renew_aides(kind),
             Action::Upgrade => self.upgrade(),
             Action::Serving => {
                 self.notifier.ready(self.pid, self.supervisor.target());

@@ -17,6 +17,7 @@
 
 mod commands;
 mod limits;
+mod overdue;
 mod reload;
 mod scaling;
 #[cfg(test)]
@@ -25,7 +26,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use config::{Dialect, MasterCommand, Memory, Processes, Scaling, Settings, WorkerLimits};
+use config::{Dialect, Harakiri, MasterCommand, Memory, Processes, Scaling, Settings, WorkerLimits};
 use rustix::process::Signal;
 use telemetry::{Event, ExitStatus, ScalingStep, StopKind};
 
@@ -44,12 +45,8 @@ const QUICK_STOP_MS: u64 = 2000;
 const MARGIN_MS: u64 = 500;
 /// What a worker gets for ending its application once its requests are finished.
 const ENDING_MS: u64 = 5000;
-/// Has a worker write where each of its threads is into the error log.
-const SAY_WHERE: Signal = Signal::VTALARM;
 /// A server of one process under uvicorn's command has itself ended by the TERM that stopped it.
 pub const ENDED_BY_TERM: i32 = 128 + Signal::TERM.as_raw();
-/// From ABRT, which lets the worker say where it hangs, to KILL.
-const ABORT_MS: u64 = 1000;
 
 /// The part of the settings that decisions depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +58,8 @@ pub(crate) struct Plan {
     pub(crate) most: u32,
     /// When there are fewer.
     pub(crate) scaling: Scaling,
+    /// What becomes of workers that take too long.
+    pub(crate) harakiri: Harakiri,
     pub(crate) graceful_ms: u64,
     /// TERM reloads.
     pub(crate) term_reloads: bool,
@@ -87,6 +86,7 @@ impl Plan {
             },
             most: settings.workers,
             scaling: settings.scaling.clone(),
+            harakiri: settings.harakiri.clone(),
             graceful_ms: u64::try_from(settings.timeouts.graceful.as_millis()).unwrap_or(u64::MAX / 2),
             term_reloads: settings.term_reloads,
             daemonized: settings.daemonize.is_some(),
@@ -160,6 +160,17 @@ pub(crate) struct OverdueRequest {
     pub(crate) request: String,
     pub(crate) client: String,
     pub(crate) elapsed_ms: u64,
+    /// The longest accept queue.
+    pub(crate) queue: u32,
+    /// What the worker waits for in the kernel: names and texts.
+    pub(crate) kernel: Vec<(&'static str, String)>,
+}
+
+/// A kind of processes beside the workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Mules,
+    Spoolers,
 }
 
 /// What to do, in this order.
@@ -189,6 +200,9 @@ pub(crate) enum Action {
     },
     ReopenLogs,
     RewritePidfile,
+    RotateLogs,
+    /// Have the processes beside the workers that are of this kind leave; others take their places.
+    RenewAides(Kind),
     /// Start the same command again, beside this master.
     Upgrade,
     /// The first generation, or the one that replaces it before it ever served, is ready.
@@ -259,6 +273,8 @@ struct Worker {
     respawn: bool,
     /// It leaves because there is too little to do.
     is_cheaped: bool,
+    /// It has been told to leave for a request that takes too long.
+    is_overdue: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -477,41 +493,6 @@ impl Supervisor {
         }
     }
 
-    fn on_overdue(&mut self, now_ms: u64, overdue: OverdueRequest) {
-        let OverdueRequest {
-            age,
-            thread,
-            request,
-            client,
-            elapsed_ms,
-        } = overdue;
-        let Some(worker) = self.workers.get_mut(&age) else {
-            return;
-        };
-        let (Some(pid), Stage::Ready, false) = (worker.pid, worker.stage, self.paused) else {
-            return;
-        };
-        let signal = Signal::ABORT;
-        worker.stage = Stage::Leaving {
-            signal,
-            kill_at_ms: Some(now_ms + ABORT_MS),
-            asked: false,
-        };
-        let number = worker.number;
-        let elapsed = std::time::Duration::from_millis(elapsed_ms);
-        self.log(Event::RequestDeadline {
-            pid,
-            number,
-            thread,
-            request,
-            client,
-            age: elapsed,
-        });
-        // First it says where it hangs: a signal of its own, since ABRT only reaches it through its Python code.
-        self.actions
-            .extend([SAY_WHERE, signal].map(|signal| Action::Kill { pid, signal }));
-    }
-
     fn on_exited(&mut self, now_ms: u64, age: u32, status: ExitStatus) {
         let Some(worker) = self.workers.remove(&age) else {
             return;
@@ -674,11 +655,14 @@ impl Supervisor {
                     kill_at_ms: None,
                     asked,
                 };
-                killed.extend(worker.pid.map(|pid| (pid, worker.number)));
+                killed.extend(worker.pid.map(|pid| (pid, worker.number, worker.is_overdue)));
             }
         }
-        for (pid, number) in killed {
-            self.log(Event::WorkerKilled { pid, number });
+        for (pid, number, is_overdue) in killed {
+            self.log(match is_overdue {
+                true => Event::DeadlineKill { pid, number },
+                false => Event::WorkerKilled { pid, number },
+            });
             self.actions.push(Action::Kill {
                 pid,
                 signal: Signal::KILL,
@@ -744,6 +728,7 @@ impl Supervisor {
                 is_ending: false,
                 respawn,
                 is_cheaped: false,
+                is_overdue: false,
             };
             self.workers.insert(self.spawned, worker);
             self.actions.push(Action::Spawn {

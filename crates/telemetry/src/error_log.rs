@@ -167,7 +167,7 @@ impl ErrorLog {
     pub fn event(&self, event: &Event) {
         let now = unix_seconds(SystemTime::now());
         let pid = std::process::id();
-        let ctime = self.inner.clock.format(now, "%a %b %e %H:%M:%S %Y");
+        let ctime = self.ctime(now);
         let lines = words::lines(
             self.dialect(),
             event,
@@ -267,6 +267,15 @@ impl ErrorLog {
         self.capture_output()
     }
 
+    /// Now, as ctime writes it, in local time.
+    pub fn date(&self) -> String {
+        self.ctime(unix_seconds(SystemTime::now()))
+    }
+
+    fn ctime(&self, unix_seconds: u64) -> String {
+        self.inner.clock.format(unix_seconds, "%a %b %e %H:%M:%S %Y")
+    }
+
     /// Whether files are set aside once they are large.
     pub fn rotates(&self) -> bool {
         self.manner().logs.rotation.is_some()
@@ -282,6 +291,27 @@ impl ErrorLog {
             return Ok(false);
         };
         let rotated = manner.sink.rotate(rotation, unix_seconds(SystemTime::now()))?;
+        if rotated {
+            self.capture_output()?;
+        }
+        Ok(rotated)
+    }
+
+    /// Sets the log file aside whatever its size, and begins a new one; says whether there was anything to set aside.
+    ///
+    /// # Errors
+    /// As [`ErrorLog::rotate`].
+    pub fn rotate_now(&self) -> io::Result<bool> {
+        let backup = self
+            .inner
+            .rotation
+            .as_ref()
+            .and_then(|rotation| rotation.backup.clone());
+        let rotation = LogRotation { size: 0, backup };
+        let rotated = self
+            .inner
+            .sink
+            .rotate(&rotation, unix_seconds(SystemTime::now()))?;
         if rotated {
             self.capture_output()?;
         }

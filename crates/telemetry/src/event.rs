@@ -106,7 +106,19 @@ pub enum Event {
         request: String,
         client: String,
         age: Duration,
+        /// What the worker waits for in the kernel, if that is to be told: names and texts.
+        kernel: Vec<(&'static str, String)>,
     },
+    /// The worker is spared: the accept queue is shorter than the threshold.
+    DeadlineWaived { number: u32, queue: u32, threshold: u32 },
+    /// The worker of [`Event::RequestDeadline`] gets a signal and a grace.
+    DeadlineGrace {
+        number: u32,
+        signal: i32,
+        grace: Duration,
+    },
+    /// It did not leave in that time.
+    DeadlineKill { pid: u32, number: u32 },
     /// A worker did not leave in time and is killed.
     WorkerKilled { pid: u32, number: u32 },
     /// A signal to the master is acted upon: `hup`, `term`, ...

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from penstock._uwsgi.limit import at_most
 from penstock._uwsgi.signals import Signals, readable
 
 #: Largest message, in bytes.
@@ -107,7 +108,7 @@ class Mules:
     def run(self, program: str | None, functions: list[Callable[[], Any]]) -> None:
         """The life of a mule: its program, its functions, then messages and signals for ever."""
         if program:
-            _run(program)
+            run_program(program)
         for function in functions:
             _guarded(function)
         while True:
@@ -116,10 +117,12 @@ class Mules:
             hooks = [getattr(module, "mule_msg_hook", None), *getattr(module, "mule_msg_extra_hooks", [])]
             for hook in hooks:
                 if callable(hook):
-                    _guarded(partial(hook, message))
+                    with at_most(self.signals.harakiri):
+                        _guarded(partial(hook, message))
 
 
-def _run(program: str) -> None:
+def run_program(program: str) -> None:
+    """Run a file or a function, or import a module."""
     module, _, name = program.partition(":")
     if program.endswith(".py"):
         runpy.run_path(program, run_name="__main__")

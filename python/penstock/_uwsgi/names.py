@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from penstock._uwsgi import absent, module
-from penstock._uwsgi.mules import Mules
+from penstock._uwsgi.mules import Mules, run_program
 from penstock._uwsgi.signals import Signals
 from penstock._uwsgi.spooler import Spooler
 
@@ -90,15 +90,27 @@ def hear_signals_in_a_thread() -> None:
     Process.signals.hear_in_a_thread()
 
 
-def run_mule(program: str | None) -> None:
+def run_mule(program: str | None, harakiri: int) -> None:
     """The life of a mule."""
     decorators = sys.modules.get("uwsgidecorators")
     functions = decorators.__dict__["_functions_of_this_mule"]() if decorators else []
+    Process.signals.harakiri = harakiri
     Process.mules.run(program, functions)
 
 
-def run_spooler(index: int, frequency: float, chdir: str | None, max_tasks: int | None, quiet: bool) -> None:
+def run_spooler(
+    index: int,
+    frequency: float,
+    chdir: str | None,
+    max_tasks: int | None,
+    quiet: bool,
+    imports: list[str],
+    harakiri: int,
+) -> None:
     """The life of a process that does tasks."""
+    for program in imports:
+        run_program(program)
+    Process.spooler.harakiri = harakiri
     Process.spooler.run(index, frequency, chdir, max_tasks, quiet)
 
 

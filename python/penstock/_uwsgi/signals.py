@@ -13,6 +13,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from penstock._uwsgi.limit import at_most
+
 
 class Signals:
     """The signals of this process. ``bells`` is what the server offers."""
@@ -25,6 +27,8 @@ class Signals:
         self.is_loaded = False
         #: The signal that has come last.
         self.last = 0
+        #: Seconds that a handler may take; 0: no limit.
+        self.harakiri = 0
 
     def names(self) -> dict[str, Any]:
         """The names in ``uwsgi``."""
@@ -76,7 +80,8 @@ class Signals:
                 print(f"nothing is registered for signal {number} in this process", flush=True)
                 continue
             try:
-                handler(number)
+                with at_most(self.harakiri):
+                    handler(number)
             except Exception:
                 traceback.print_exc()
         return bool(numbers)

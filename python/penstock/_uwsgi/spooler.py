@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from penstock._uwsgi import tasks
+from penstock._uwsgi.limit import at_most
 from penstock._uwsgi.signals import Signals, read_bytes, readable
 
 #: What a task's function returns: it is done; try again; it is not mine.
@@ -40,6 +41,8 @@ class Spooler:
         self.frequency = 30.0
         self.is_leaving = False
         self.is_at_work = False
+        #: Seconds that a task may take; 0: no limit.
+        self.harakiri = 0
 
     def names(self) -> dict[str, Any]:
         """The names in ``uwsgi``; tasks can only be given where there is a directory for them."""
@@ -153,7 +156,8 @@ class Spooler:
         self.is_at_work = True
         self.bells.count_tasks(True, 0)
         try:
-            result = function({**task, b"spooler_task_name": os.fsencode(name)})
+            with at_most(self.harakiri):
+                result = function({**task, b"spooler_task_name": os.fsencode(name)})
         except Exception:
             traceback.print_exc()
             result = RETRY

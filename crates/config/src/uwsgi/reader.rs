@@ -56,8 +56,12 @@ pub(super) enum Command {
     Help,
     /// `--version`
     Version,
-    /// `--reload`, `--stop`
+    /// `--reload`, `--stop`, `--pause`, `--resume`
     Signal(PathBuf, PidfileRequest),
+    /// `--connect-and-read ADDRESS`
+    ConnectAndRead(String),
+    /// `--ping ADDRESS`
+    Ping(String),
     /// `--get NAME`: the first value of an option or variable.
     Get(String),
     /// `--plugins-list`
@@ -229,9 +233,10 @@ impl<'a> Reader<'a> {
             "print" => self.notices.push(self.spelled(value)),
             "reload" => self.want(Command::Signal(value.into(), PidfileRequest::Reload)),
             "stop" => self.want(Command::Signal(value.into(), PidfileRequest::Stop)),
-            "pause" | "suspend" | "resume" | "connect-and-read" | "signal" => {
-                return Err(fault(origin, name, "this command is not there yet"));
-            }
+            "pause" | "suspend" | "resume" => self.want(Command::Signal(value.into(), PidfileRequest::Pause)),
+            "connect-and-read" => self.want(Command::ConnectAndRead(value.to_owned())),
+            "ping" => self.want(Command::Ping(value.to_owned())),
+            "ping-timeout" => {}
             _ => settled = false,
         }
         self.push(name, value, origin, settled);

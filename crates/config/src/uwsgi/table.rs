@@ -5,6 +5,7 @@ mod cgi;
 mod commands;
 pub(super) mod commons;
 pub(super) mod families;
+mod harakiri;
 mod hooks;
 pub(super) mod limits;
 pub(super) mod loading;
@@ -179,6 +180,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
         .chain(loading::ENTRIES)
         .chain(limits::ENTRIES)
         .chain(scaling::ENTRIES)
+        .chain(harakiri::ENTRIES)
         .chain(logs::ENTRIES)
         .chain(loggers::ENTRIES)
         .chain(routes::ENTRIES.into_iter().flatten())
@@ -786,10 +788,14 @@ pub(super) fn finish_logs(draft: &mut Draft<'_>) {
     if draft.formatted_time {
         logs.request_time = draft.log_date.take().unwrap_or_default();
     }
-    logs.rotation = draft.log_size.map(|size| LogRotation {
-        size,
-        backup: draft.log_backup.take(),
-    });
+    logs.rotation = match (draft.log_size, draft.log_backup.take()) {
+        (None, None) => None,
+        // Without a size they are only set aside on request.
+        (size, backup) => Some(LogRotation {
+            size: size.unwrap_or(u64::MAX),
+            backup,
+        }),
+    };
     if logs.access_format == super::UWSGI_DEFAULT_FORMAT {
         logs.access_format = default_line(draft.log_micros, draft.memory_report);
     }

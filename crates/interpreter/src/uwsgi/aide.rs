@@ -49,8 +49,9 @@ fn prepare(host: &mut Interpreter, py: Python<'_>, seat: &AideSeat) -> PyResult<
 
 fn work(py: Python<'_>, seat: &AideSeat) -> PyResult<()> {
     let names = py.import("penstock._uwsgi.names")?;
+    let harakiri = &seat.settings.harakiri;
     match &seat.aide {
-        Aide::Mule { program, .. } => names.call_method1("run_mule", (program,))?,
+        Aide::Mule { program, .. } => names.call_method1("run_mule", (program, harakiri.mule))?,
         Aide::Spooler { index, .. } => {
             let spooling = &seat.settings.commons.spooling;
             let frequency = spooling.frequency.as_secs_f64();
@@ -60,6 +61,8 @@ fn work(py: Python<'_>, seat: &AideSeat) -> PyResult<()> {
                 &spooling.chdir,
                 spooling.max_tasks,
                 spooling.quiet,
+                spooling.imports.clone(),
+                harakiri.spooler,
             );
             names.call_method1("run_spooler", arguments)?
         }

@@ -137,6 +137,11 @@ impl Commons {
         self.lines.describe(statistics);
     }
 
+    /// Raises a signal; whether somebody hears it.
+    pub(crate) fn raise(&self, signal: u8) -> bool {
+        self.lines.send(signal)
+    }
+
     /// What a worker hears signals by.
     pub(crate) fn ears(&self, number: u32) -> Vec<Arc<OwnedFd>> {
         self.lines.signal_ears(&Role::Worker(number))

@@ -4,12 +4,14 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use rustix::process::{Pid, kill_process};
+use config::Aide;
+use rustix::process::{Pid, Signal, kill_process};
 use sys::{Fork, monotonic_ms};
 
 use super::Master;
 use crate::aides::{AideAction, AideInput};
 use crate::seat::AideSeat;
+use crate::supervisor::Kind;
 
 impl Master<'_> {
     /// Tells the decisions about aides what has happened, and does what follows.
@@ -39,7 +41,41 @@ impl Master<'_> {
     /// Starts those of the configuration in force, in place of whatever there was.
     pub(super) fn begin_aides(&mut self) {
         let count = self.era.settings.commons.aides().len();
-        self.aides_step(AideInput::Begin { count });
+        let mercy = self.era.settings.harakiri.mercy.as_millis();
+        let mercy_ms = u64::try_from(mercy).unwrap_or(u64::MAX / 2);
+        self.aides_step(AideInput::Begin { count, mercy_ms });
+    }
+
+    /// Has those of a kind leave; others take their places.
+    pub(super) fn renew_aides(&self, kind: Kind) {
+        let aides = self.era.settings.commons.aides();
+        let meant = |aide: &Aide| match kind {
+            Kind::Mules => matches!(aide, Aide::Mule { .. }),
+            Kind::Spoolers => matches!(aide, Aide::Spooler { .. }),
+        };
+        let living = self.aides.living();
+        for (_, pid) in living.filter(|(index, _)| aides.get(*index).is_some_and(meant)) {
+            if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
+                let _ = kill_process(pid, Signal::TERM); // it may just have ended
+            }
+        }
+    }
+
+    /// Says what has become of one whose task took too long: the kernel has ended it by ALRM.
+    pub(super) fn note_overdue_aide(&self, pid: u32, signal: Option<i32>) {
+        if signal != Some(Signal::ALARM.as_raw()) {
+            return;
+        }
+        let aides = self.era.settings.commons.aides();
+        match self.aides.place_of(pid).and_then(|index| aides.get(index)) {
+            Some(Aide::Mule { number, .. }) => self
+                .log
+                .error(format_args!("*** HARAKIRI ON MULE {number} (pid: {pid}) ***")),
+            Some(Aide::Spooler { .. }) => self
+                .log
+                .error(format_args!("*** HARAKIRI ON THE SPOOLER (pid: {pid}) ***")),
+            None => {}
+        }
     }
 
     /// Has them leave, as fast as the workers have to.

@@ -2,7 +2,7 @@
 //! carries out what `daemons`, `fifo` and `hooks` decide or know, and hands commands to the supervisor.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use config::{MasterCommand, Moment, Supervision, Touched};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
@@ -120,7 +120,11 @@ impl Master<'_> {
                 Letter::Command(command) => self.inbox.push_back(Input::Command(command)),
                 Letter::Nothing => {}
                 Letter::Choose(slot) => match self.beside.fifos.choose(slot) {
-                    Ok(()) => self.log.info(format_args!("active master fifo is now {slot}")),
+                    Ok(()) => self.log.info(format_args!(
+                        "{} - active master fifo is now {}",
+                        self.log.date(),
+                        self.supervision().fifos[slot].display()
+                    )),
                     Err(error) => self.log.error(error),
                 },
                 Letter::Refused(letter, reason) => self
@@ -146,37 +150,13 @@ impl Master<'_> {
         self.look_at_timetable();
     }
 
-    fn on_touched(&mut self, path: &Path, what: Touched) {
-        let path = path.display();
-        match what {
-            Touched::Command(command) => {
-                let words = match command {
-                    MasterCommand::ChainReload => "chain reload !!!",
-                    MasterCommand::ReloadWorkers => "workers reload !!!",
-                    MasterCommand::ReopenLogs => "reopening log !!!",
-                    _ => "",
-                };
-                self.log
-                    .info(format_args!("*** {path} has been touched... {words} ***"));
-                self.inbox.push_back(Input::Command(command));
-            }
-            Touched::Run(command) => {
-                self.log
-                    .info(format_args!("[uwsgi-touch-exec] running {command}"));
-                if let Err(error) = programs::start(&command, self.era.identity.as_ref(), None) {
-                    self.log
-                        .error(format_args!("command \"{command}\" cannot be started: {error}"));
-                }
-            }
-        }
-    }
-
     fn look_at_timetable(&mut self) {
         let settings = std::sync::Arc::clone(&self.era.settings);
         let timetable = &settings.supervision.timetable;
         if timetable.is_empty() {
             return;
         }
+        self.kill_overdue_commands(settings.harakiri.timed);
         let (minute, now) = self.log.local_minute();
         if std::mem::replace(&mut self.beside.minute, minute) == minute {
             return;
@@ -196,6 +176,23 @@ impl Master<'_> {
                 Err(error) => self.log.error(format_args!(
                     "[uwsgi-cron] \"{command}\" cannot be started: {error}"
                 )),
+            }
+        }
+    }
+
+    /// Kills commands by the clock that take too long, once.
+    fn kill_overdue_commands(&mut self, limit: Option<std::time::Duration>) {
+        let now_ms = monotonic_ms();
+        let Some(limit) = limit else { return };
+        for (pid, (command, since_ms)) in &self.beside.timed {
+            if u128::from(now_ms.saturating_sub(*since_ms)) <= limit.as_millis() {
+                continue;
+            }
+            self.log.error(format_args!(
+                "*** HARAKIRI ON CRON \"{command}\" (pid: {pid}) ***"
+            ));
+            if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
+                let _ = kill_process_group(pid, Signal::KILL); // it may just have ended
             }
         }
     }

@@ -132,7 +132,18 @@ impl Master<'_> {
 
     /// Sets aside logs that have become too large; workers open them anew.
     pub(super) fn rotate_logs(&mut self) {
-        match self.log.rotate() {
+        let rotated = self.log.rotate();
+        self.on_rotated(rotated);
+    }
+
+    /// As [`Master::rotate_logs`], however large they are.
+    pub(super) fn rotate_logs_now(&mut self) {
+        let rotated = self.log.rotate_now();
+        self.on_rotated(rotated);
+    }
+
+    fn on_rotated(&mut self, rotated: io::Result<bool>) {
+        match rotated {
             Ok(true) => {
                 let pids: Vec<u32> = self.processes.keys().copied().collect();
                 for pid in pids {

@@ -103,6 +103,8 @@ impl Master<'_> {
         let Some(deadline) = self.era.settings.timeouts.request_deadline else {
             return;
         };
+        let queue = self.queues().max().unwrap_or(0);
+        let verbose = self.era.settings.harakiri.verbose;
         for process in self.processes.values() {
             let age = process.view.age;
             let overdue = process.row.threads().zip(0_u32..).find_map(|(row, thread)| {
@@ -116,6 +118,11 @@ impl Master<'_> {
                     request,
                     client,
                     elapsed_ms,
+                    queue,
+                    kernel: match process.view.pid {
+                        Some(pid) if verbose => kernel_waits(pid),
+                        _ => Vec::new(),
+                    },
                 })
             });
             self.inbox.extend(overdue.map(Input::Overdue));
@@ -166,4 +173,13 @@ impl Master<'_> {
             self.inbox.push_back(Input::Knock);
         }
     }
+}
+
+/// Which system call a process is in, with its arguments, and where in the kernel that waits, as far as the system tells.
+fn kernel_waits(pid: u32) -> Vec<(&'static str, String)> {
+    let read = |name: &'static str| {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/{name}")).ok()?;
+        Some((name, text.trim().to_owned())).filter(|(_, text)| !text.is_empty())
+    };
+    ["syscall", "wchan"].into_iter().filter_map(read).collect()
 }

@@ -154,6 +154,7 @@ impl Master<'_> {
                     .info(format_args!("the new master (pid:{pid}) has ended"));
             }
             let Some(process) = self.processes.remove(&pid) else {
+                self.note_overdue_aide(pid, status.terminating_signal());
                 self.aides_step(AideInput::Exited { pid });
                 self.on_other_exit(pid);
                 continue;

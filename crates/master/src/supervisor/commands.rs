@@ -4,7 +4,7 @@ use config::MasterCommand;
 use rustix::process::Signal;
 use telemetry::{Event, StopKind};
 
-use super::{Action, Phase, Stage, Supervisor};
+use super::{Action, Kind, Phase, Stage, Supervisor};
 use crate::signals::MasterSignal;
 
 impl Supervisor {
@@ -15,6 +15,9 @@ impl Supervisor {
             MasterCommand::ReopenLogs => self.actions.push(Action::ReopenLogs),
             MasterCommand::LogStatistics => self.actions.push(Action::LogStatistics),
             MasterCommand::RewritePidfile => self.actions.push(Action::RewritePidfile),
+            MasterCommand::RotateLogs => self.actions.push(Action::RotateLogs),
+            MasterCommand::ReloadMules => self.actions.push(Action::RenewAides(Kind::Mules)),
+            MasterCommand::ReloadSpoolers => self.actions.push(Action::RenewAides(Kind::Spoolers)),
             _ if self.phase != Phase::Running => {}
             MasterCommand::Reload => self.begin_reload(),
             MasterCommand::BrutalReload => {

@@ -24,6 +24,7 @@ impl World {
             workers,
             most: workers,
             scaling: Scaling::default(),
+            harakiri: Harakiri::default(),
             graceful_ms: 30_000,
             term_reloads: false,
             daemonized: false,
@@ -115,6 +116,8 @@ fn short(action: &Action) -> Option<String> {
         Action::LogStatus => "status".into(),
         Action::Renew => "renew".into(),
         Action::RewritePidfile => "pidfile".into(),
+        Action::RotateLogs => "rotate".into(),
+        Action::RenewAides(kind) => format!("renew {kind:?}"),
         Action::Upgrade => "upgrade".into(),
         Action::Serving => "serving".into(),
         Action::Exit(code) => format!("exit {code}"),
@@ -123,6 +126,9 @@ fn short(action: &Action) -> Option<String> {
         Action::Log(Event::WorkerTooOld { number, .. }) => format!("old #{number}"),
         Action::Log(Event::WorkerTooLarge { number, what, .. }) => format!("{what} #{number}"),
         Action::Log(Event::RequestDeadline { request, .. }) => format!("deadline {request}"),
+        Action::Log(Event::DeadlineWaived { .. }) => "waived".into(),
+        Action::Log(Event::DeadlineGrace { signal, .. }) => format!("grace {signal}"),
+        Action::Log(Event::DeadlineKill { .. }) => "deadline kill".into(),
         Action::Log(Event::WorkerExited {
             number,
             expected: false,
@@ -548,6 +554,8 @@ fn a_request_past_its_deadline_costs_its_worker() {
         request,
         client: "::1".into(),
         elapsed_ms: 31_000,
+        queue: 0,
+        kernel: vec![],
     };
     world.tell(Input::Overdue(overdue.clone()));
     assert_eq!(
@@ -558,6 +566,41 @@ fn a_request_past_its_deadline_costs_its_worker() {
     assert!(world.did().is_empty(), "said once");
     assert_eq!(world.pass(), Some(1000));
     assert_eq!(world.did(), ["KILL 1"]);
+}
+
+#[test]
+fn a_worker_may_get_a_grace_after_a_signal_and_be_spared_while_the_queue_is_short() {
+    let mut world = World::new(Dialect::Uwsgi, 1);
+    world.plan.harakiri.grace = Some(Duration::from_secs(5));
+    world.plan.harakiri.signal = 10;
+    world.plan.harakiri.queue = 3;
+    let mut world = World::with_workers_ready(World::with(world.plan));
+    let mut overdue = OverdueRequest {
+        age: 1,
+        thread: 0,
+        request: "GET /slow".to_owned(),
+        client: "::1".into(),
+        elapsed_ms: 31_000,
+        queue: 2,
+        kernel: vec![],
+    };
+    world.tell(Input::Overdue(overdue.clone()));
+    assert_eq!(world.did(), ["waived"]);
+    overdue.queue = 3;
+    world.tell(Input::Overdue(overdue));
+    assert_eq!(
+        world.did(),
+        [
+            "deadline GET /slow",
+            "grace 10",
+            "VTALRM 1",
+            "USR1 1",
+            "spawn 2#1"
+        ]
+    );
+    world.ready(2);
+    assert_eq!(world.pass(), Some(5000));
+    assert_eq!(world.did(), ["deadline kill", "KILL 1"]);
 }
 
 #[test]
@@ -759,6 +802,8 @@ fn paused_workers_are_halted_until_the_next_pause_or_the_stop_and_no_request_is_
         request: "GET /".into(),
         client: "x".into(),
         elapsed_ms: 9000,
+        queue: 0,
+        kernel: vec![],
     }));
     assert_eq!(world.did(), [""; 0]);
     world.tell(Input::Command(MasterCommand::PauseOrResume));

@@ -98,7 +98,10 @@ pub(super) fn lines(event: &Event) -> Lines {
         | Event::ChainNext { .. }
         | Event::ChainComplete
         | Event::Paused { .. }
-        | Event::Scaling(_) => {
+        | Event::Scaling(_)
+        | Event::DeadlineWaived { .. }
+        | Event::DeadlineGrace { .. }
+        | Event::DeadlineKill { .. } => {
             vec![]
         }
         Event::Touched { path } => vec![(Info, format!("Worker reloading: {} modified", path.display()))],

@@ -97,6 +97,7 @@ pub(super) fn lines(event: &Event) -> Lines {
             request,
             client,
             age,
+            ..
         } => vec![(
             Error,
             format!(
@@ -142,7 +143,10 @@ pub(super) fn lines(event: &Event) -> Lines {
         | Event::ChainNext { .. }
         | Event::ChainComplete
         | Event::Paused { .. }
-        | Event::Scaling(_) => {
+        | Event::Scaling(_)
+        | Event::DeadlineWaived { .. }
+        | Event::DeadlineGrace { .. }
+        | Event::DeadlineKill { .. } => {
             vec![]
         }
         Event::Touched { path } => vec![(Info, format!("{} has changed", path.display()))],

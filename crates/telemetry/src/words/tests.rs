@@ -47,6 +47,7 @@ fn each_event_has_the_words_of_its_dialect() {
         request: "GET /slow".to_owned(),
         client: "127.0.0.1".to_owned(),
         age: Duration::from_secs(30),
+        kernel: vec![("wchan", "do_wait".to_owned())],
     };
     let interrupted = Event::RequestInterrupted {
         pid: 20,
@@ -267,7 +268,7 @@ fn each_event_has_the_words_of_its_dialect() {
         (
             Uwsgi,
             deadline,
-            "Error Sun Nov 22 09:33:39 2026 - *** HARAKIRI ON WORKER 1 (pid: 20, try: 1, graceful: no) ***|Error HARAKIRI !!! worker 1 status !!!|Error HARAKIRI [core 0] 127.0.0.1 - GET /slow since 970|Error HARAKIRI !!! end of worker 1 status !!!|Error HARAKIRI triggered by worker 1 core 0 !!!",
+            "Error Sun Nov 22 09:33:39 2026 - *** HARAKIRI ON WORKER 1 (pid: 20, try: 1, graceful: yes) ***|Error HARAKIRI: -- wchan> do_wait|Error HARAKIRI !!! worker 1 status !!!|Error HARAKIRI [core 0] 127.0.0.1 - GET /slow since 970|Error HARAKIRI !!! end of worker 1 status !!!|Error Sun Nov 22 09:33:39 2026 - HARAKIRI triggered by worker 1 core 0 !!!",
         ),
         (
             Uwsgi,

@@ -105,7 +105,10 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
         | Event::ChainNext { .. }
         | Event::ChainComplete
         | Event::Paused { .. }
-        | Event::Scaling(_) => {
+        | Event::Scaling(_)
+        | Event::DeadlineWaived { .. }
+        | Event::DeadlineGrace { .. }
+        | Event::DeadlineKill { .. } => {
             vec![]
         }
         Event::Touched { path } => vec![(

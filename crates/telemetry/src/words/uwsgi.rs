@@ -83,32 +83,33 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
         }
         Event::BootFailed { .. } => vec![(Error, "!!! workers cannot start, giving up !!!".to_owned())],
         Event::RequestInterrupted { .. } => vec![super::interrupted(event)],
-        Event::RequestDeadline {
-            pid,
+        Event::RequestDeadline { .. } => deadline(event, moment),
+        Event::DeadlineWaived {
             number,
-            thread,
-            request,
-            client,
-            age,
-        } => vec![
-            (
-                Error,
-                format!("{date} - *** HARAKIRI ON WORKER {number} (pid: {pid}, try: 1, graceful: no) ***"),
+            queue,
+            threshold,
+        } => vec![(
+            Info,
+            format!(
+                "{date} - HARAKIRI: Skipping harakiri on worker {number}. Listen queue is smaller than the threshold ({queue} < \
+                 {threshold})"
             ),
-            (Error, format!("HARAKIRI !!! worker {number} status !!!")),
-            (
-                Error,
-                format!(
-                    "HARAKIRI [core {thread}] {client} - {request} since {}",
-                    moment.unix_seconds.saturating_sub(age.as_secs())
-                ),
+        )],
+        Event::DeadlineGrace {
+            number,
+            signal,
+            grace,
+        } => vec![(
+            Warning,
+            format!(
+                "{date} - HARAKIRI: graceful termination attempt on worker {number} with signal {signal}. Next harakiri: {}",
+                moment.unix_seconds + grace.as_secs()
             ),
-            (Error, format!("HARAKIRI !!! end of worker {number} status !!!")),
-            (
-                Error,
-                format!("HARAKIRI triggered by worker {number} core {thread} !!!"),
-            ),
-        ],
+        )],
+        Event::DeadlineKill { pid, number } => vec![(
+            Error,
+            format!("{date} - *** HARAKIRI ON WORKER {number} (pid: {pid}, try: 2, graceful: no) ***"),
+        )],
         Event::WorkerKilled { pid, number } => vec![(
             Warning,
             format!("{date} - worker {number} (pid: {pid}) is taking too much time to die...NO MERCY !!!"),
@@ -174,6 +175,35 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
         }
         Event::FileRemoved { socket: false, .. } => vec![(Info, "VACUUM: pidfile removed.".to_owned())],
     }
+}
+
+fn deadline(event: &Event, moment: &Moment) -> Lines {
+    let Event::RequestDeadline {
+        pid,
+        number,
+        thread,
+        request,
+        client,
+        age,
+        kernel,
+    } = event
+    else {
+        return vec![];
+    };
+    let date = &moment.ctime;
+    let since = moment.unix_seconds.saturating_sub(age.as_secs());
+    let mut lines = vec![format!(
+        "{date} - *** HARAKIRI ON WORKER {number} (pid: {pid}, try: 1, graceful: yes) ***"
+    )];
+    let waits = kernel.iter();
+    lines.extend(waits.map(|(name, text)| format!("HARAKIRI: -- {name}> {text}")));
+    lines.extend([
+        format!("HARAKIRI !!! worker {number} status !!!"),
+        format!("HARAKIRI [core {thread}] {client} - {request} since {since}"),
+        format!("HARAKIRI !!! end of worker {number} status !!!"),
+        format!("{date} - HARAKIRI triggered by worker {number} core {thread} !!!"),
+    ]);
+    lines.into_iter().map(|line| (Error, line)).collect()
 }
 
 fn paused(date: &str, resumed: bool) -> String {

@@ -6,11 +6,21 @@ use super::{Draft, Entry, at_start, does, does_with_text};
 use crate::{MasterCommand, Touch, Touched};
 
 fn touch(draft: &mut Draft<'_>, path: &str, command: MasterCommand) -> Result<(), String> {
-    draft.settings.supervision.touches.push(Touch {
-        path: PathBuf::from(path),
-        what: Touched::Command(command),
-    });
+    add(draft, path, Touched::Command(command))
+}
+
+fn add(draft: &mut Draft<'_>, path: &str, what: Touched) -> Result<(), String> {
+    let path = PathBuf::from(path);
+    draft.settings.supervision.touches.push(Touch { path, what });
     Ok(())
+}
+
+/// `FILE` and the rest.
+fn pair<'a>(value: &'a str, what: &str) -> Result<(&'a str, &'a str), String> {
+    let (path, rest) = value
+        .split_once(' ')
+        .ok_or_else(|| format!("'{value}' has to be FILE {what}"))?;
+    Ok((path, rest.trim_start()))
 }
 
 /// The entries, in the order of the compatibility page.
@@ -39,18 +49,50 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Open the log files again when this file is touched.",
         |d, v| touch(d, v, MasterCommand::ReopenLogs),
     ),
+    does(
+        &["touch-logrotate"],
+        "Set the log files aside when this file is touched.",
+        |d, v| touch(d, v, MasterCommand::RotateLogs),
+    ),
+    does(
+        &["touch-mules-reload"],
+        "Replace the mules when this file is touched.",
+        |d, v| touch(d, v, MasterCommand::ReloadMules),
+    ),
+    does(
+        &["touch-spoolers-reload"],
+        "Replace the spoolers when this file is touched.",
+        |d, v| touch(d, v, MasterCommand::ReloadSpoolers),
+    ),
+    does(
+        &["touch-signal", "fs-signal"],
+        "FILE NUMBER: raise a signal of import uwsgi when the file is touched.",
+        |d, v| {
+            let (path, number) = pair(v, "NUMBER")?;
+            let number = number
+                .trim()
+                .parse()
+                .map_err(|_| format!("'{number}' is no number of a signal: give 0 to 255"))?;
+            add(d, path, Touched::Signal(number))
+        },
+    ),
+    does_with_text(
+        &["hook-touch"],
+        "FILE ACTION:ARGUMENTS: do what a hook does when the file is touched, as the workers' user.",
+        |d, v| {
+            let (path, text) = pair(v, "ACTION:ARGUMENTS")?;
+            match super::hooks::action(d, text)? {
+                Some(action) => add(d, path, Touched::Hook(action, text.to_owned())),
+                None => Err(format!("'{text}' can only be done at the server's start")),
+            }
+        },
+    ),
     does_with_text(
         &["touch-exec"],
         "FILE COMMAND: have the shell run the command when the file is touched.",
         |d, v| {
-            let (path, command) = v
-                .split_once(' ')
-                .ok_or_else(|| format!("'{v}' has to be FILE COMMAND"))?;
-            d.settings.supervision.touches.push(Touch {
-                path: PathBuf::from(path),
-                what: Touched::Run(command.trim_start().to_owned()),
-            });
-            Ok(())
+            let (path, command) = pair(v, "COMMAND")?;
+            add(d, path, Touched::Run(command.to_owned()))
         },
     ),
 ];

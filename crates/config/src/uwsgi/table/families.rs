@@ -67,7 +67,7 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
     ),
     refused(
         "plugin:webdav plugin:glusterfs plugin:rados plugin:ldap plugin:pam plugin:sqlite3 plugin:geoip \
-         plugin:mongrel2 plugin:logzmq plugin:nagios plugin:notfound plugin:dumbloop plugin:pty plugin:ping \
+         plugin:mongrel2 plugin:logzmq plugin:nagios plugin:notfound plugin:dumbloop plugin:pty \
          plugin:symcall plugin:forkptyrouter plugin:tuntap plugin:zergpool plugin:ring plugin:curl_cron \
          plugin:zabbix plugin:rrdtool",
         "Other plugins.",
@@ -196,8 +196,7 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
     ),
     coming("emperor* vassal* imperial*", "The emperor."),
     coming(
-        "harakiri-* reload-on-fd reload-on-exception* brutal-reload-on-fd \
-         mule-reload-mercy exit-on-reload touch-* fs-signal",
+        "reload-on-fd reload-on-exception* brutal-reload-on-fd exit-on-reload",
         "When workers are replaced.",
     ),
     refused(
@@ -205,7 +204,7 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "Hooks of processes that are not there, and calls of functions in uWSGI's binary.",
         "use the hooks of the master and of workers: hook-asap, hook-pre-app, hook-post-fork, hook-master-start",
     ),
-    coming("hook-touch after-request-* wait-* fallback-config", "Hooks."),
+    coming("after-request-* wait-* fallback-config", "Hooks."),
     coming(
         "cron* unique-cron timer rbtimer signal-timer signal-rbtimer",
         "Timers.",
@@ -258,9 +257,15 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
          py-auto-reload-ignore py-tracebacker",
         "Loading the application.",
     ),
-    coming(
-        "master-fifo pause suspend resume signal connect-and-read notify-socket",
-        "Commands to a running server.",
+    refused(
+        "signal",
+        "Raising a signal over the network.",
+        "a socket that serves requests takes no commands: give touch-signal = FILE NUMBER and touch the file",
+    ),
+    idle(
+        "notify-socket",
+        "Where systemd is told.",
+        "its own variable NOTIFY_SOCKET says where, and is followed",
     ),
     coming(
         "add-gid cap limit-* cpu-affinity immediate-* unenv env* flock* mode",

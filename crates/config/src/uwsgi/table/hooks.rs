@@ -38,7 +38,7 @@ fn pair<'a>(name: &str, text: &'a str) -> Result<(&'a str, &'a str), String> {
 }
 
 /// What a hook does; `None` when it is done by the configuration itself.
-fn action(draft: &mut Draft<'_>, text: &str) -> Result<Option<HookAction>, String> {
+pub(super) fn action(draft: &mut Draft<'_>, text: &str) -> Result<Option<HookAction>, String> {
     let (name, given) = text
         .split_once(':')
         .ok_or_else(|| format!("invalid hook syntax, must be hook:args, and is '{text}'"))?;
