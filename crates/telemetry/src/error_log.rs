@@ -302,16 +302,14 @@ impl ErrorLog {
     /// # Errors
     /// As [`ErrorLog::rotate`].
     pub fn rotate_now(&self) -> io::Result<bool> {
-        let backup = self
-            .inner
+        let manner = self.manner();
+        let backup = manner
+            .logs
             .rotation
             .as_ref()
             .and_then(|rotation| rotation.backup.clone());
-        let rotation = LogRotation { size: 0, backup };
-        let rotated = self
-            .inner
-            .sink
-            .rotate(&rotation, unix_seconds(SystemTime::now()))?;
+        let rotation = config::LogRotation { size: 0, backup };
+        let rotated = manner.sink.rotate(&rotation, unix_seconds(SystemTime::now()))?;
         if rotated {
             self.capture_output()?;
         }
