@@ -166,3 +166,102 @@ def test_the_forwarded_client_is_logged_and_escaped(start_server: StartServer, t
     get(server, "/x", 'X-Forwarded-For: 203.0.113.9, "10.0.0.1')
     assert eventually(tmp_path / "a.log", "to /x") == r"from 203.0.113.9, \"10.0.0.1 to /x"
     eventually(tmp_path / "a.log", r"from 127\.0\.0\.1 to /$")
+
+
+def test_files_that_only_requests_are_logged_to_are_set_aside_too(start_server: StartServer, tmp_path: Path) -> None:
+    server = started(
+        start_server,
+        tmp_path,
+        "processes = 2",
+        "logto = a.log",
+        "req-logger = file:logfile=requests.log,maxsize=2000",
+        "log-format = of %(uri)",
+    )
+    old = "requests.log.*"
+    assert wait_until(lambda: get(server, "/" + "x" * 200) or any(tmp_path.glob(old)), 60)
+    file = tmp_path / "requests.log"
+    assert wait_until(lambda: get(server, "/afterwards") or "of /afterwards" in file.read_text(), 60)
+
+
+def test_logto_may_be_an_address(start_server: StartServer, tmp_path: Path) -> None:
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as receiver:
+        receiver.settimeout(60)
+        receiver.bind(("127.0.0.1", 0))
+        started(start_server, tmp_path, f"logto = 127.0.0.1:{receiver.getsockname()[1]}")
+        assert receiver.recv(9000).startswith(b"*** Starting uWSGI")
+
+
+LARGE = """\
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    if environ["PATH_INFO"] == "/file":
+        return environ["wsgi.file_wrapper"](open(__file__, "rb"))
+    if environ["PATH_INFO"] == "/large":
+        return (b"x" * 100_000 for _ in range(1000))
+    return [b"answer"]
+"""
+
+
+def test_files_and_failures_are_logged_where_others_are_not(start_server: StartServer, tmp_path: Path) -> None:
+    (tmp_path / "large.py").write_text(LARGE)
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files/a.txt").write_text("file")
+    options = ["--log-sendfile", "1", "--log-ioerror", "1", "--static-map", "/static=files", "--route=^/x setuser:me"]
+    server = start_server(
+        "uwsgi", "--http-socket", "{tcp}", "--wsgi-file", "large.py", "--disable-logging", *options, cwd=tmp_path
+    )
+    server.get("/x")
+    with server.connect() as client:
+        client.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.read_head()
+        client.reset()
+    server.get("/file")
+    server.get("/static/a.txt")
+    server.wait_for_log("GET /static/a.txt => generated 4 bytes in 0 msecs via sendfile() (HTTP/1.1 200)")
+    lines = [line for line in server.log.splitlines() if line.startswith("[pid: ")]
+    assert [line.split(" => ")[0].split(" ")[-1] for line in lines] == ["/large", "/file", "/static/a.txt"]
+    assert "|app: 0|req: " in lines[1] and " via sendfile() (" in lines[1]
+    assert "|app: -1|req: -1/" in lines[2]
+    # A client that has gone is no error: nothing is said of it but that line.
+    assert "Error" not in server.log and "Traceback" not in server.log
+
+
+def test_a_rules_user_and_variables_are_logged(start_server: StartServer, tmp_path: Path) -> None:
+    server = started(
+        start_server,
+        tmp_path,
+        "log-format = user %(user) own %(var.OWN) noted %(note) app %(app)",
+        "route = ^/me setuser:me",
+        "route = ^/me addvar:OWN=1",
+        "route-run = logvar:note=2",
+    )
+    get(server, "/me")
+    server.wait_for_log("user me own 1 noted 2 app 0")
+    assert "user - own - noted 2 app 0" in server.log
+
+
+def test_the_first_lines_tell_of_the_surroundings_as_uwsgis_do(start_server: StartServer, tmp_path: Path) -> None:
+    server = started(start_server, tmp_path, "listen = 64", "worker-reload-mercy = 7")
+    server.wait_for_log("spawned uWSGI worker 1")
+    lines = server.log.splitlines()
+    found = []
+    for pattern in (
+        r"\*\*\* Starting uWSGI 2\.0\.31 \(64bit\) on \[.*\] \*\*\*",
+        r"os: Linux-.*",
+        r"nodename: .+",
+        r"machine: .+",
+        r"detected number of CPU cores: \d+",
+        rf"current working directory: {tmp_path}",
+        r"detected binary path: .+",
+        r"your memory page size is \d+ bytes",
+        r"detected max file descriptor number: \d+",
+        r"uwsgi socket 0 bound to TCP address 127\.0\.0\.1:\d+ fd \d+",
+        r"your server socket listen backlog is limited to 64 connections",
+        r"your mercy for graceful operations on workers is 7 seconds",
+        r"\*\*\* Operational MODE: single process \*\*\*",
+        r"spawned uWSGI master process \(pid: \d+\)",
+    ):
+        matching = [index for index, line in enumerate(lines) if re.fullmatch(pattern, line)]
+        assert len(matching) == 1, pattern
+        found.append(matching[0])
+    assert found == sorted(found)

@@ -15,6 +15,25 @@ pub struct LogSelection {
     pub large: Option<u64>,
     /// Answers without a body.
     pub empty: bool,
+    /// Answers with a file that the kernel sends.
+    pub files: bool,
+    /// Requests whose body, or answers whose client, was gone before the end.
+    pub failures: bool,
+}
+
+/// What decides whether a request is logged.
+#[derive(Clone, Copy, Debug)]
+pub struct Logged {
+    /// The answer's status.
+    pub status: u16,
+    /// From the request's arrival to its answer.
+    pub took: Duration,
+    /// Bytes of the answer's body.
+    pub body_bytes: u64,
+    /// The answer was a file that the kernel sends.
+    pub is_file: bool,
+    /// Body or answer did not come to its end.
+    pub failed: bool,
 }
 
 impl LogSelection {
@@ -23,13 +42,22 @@ impl LogSelection {
         *self == LogSelection::default()
     }
 
-    /// Whether a request gets a line, by its answer's status, time and body.
-    pub fn takes(&self, status: u16, took: Duration, body_bytes: u64) -> bool {
+    /// Whether a request gets a line.
+    pub fn takes(&self, logged: Logged) -> bool {
+        let Logged {
+            status,
+            took,
+            body_bytes,
+            is_file,
+            failed,
+        } = logged;
         (self.client_errors && (400..500).contains(&status))
             || (self.server_errors && (500..600).contains(&status))
             || self.slow.is_some_and(|slow| took >= slow)
             || self.large.is_some_and(|large| body_bytes >= large)
             || (self.empty && body_bytes == 0)
+            || (self.files && is_file)
+            || (self.failures && failed)
     }
 }
 
@@ -127,10 +155,36 @@ mod tests {
             (LogSelection { empty: true, ..none }, 200, second, 1, false),
         ] {
             assert_eq!(
-                selection.takes(status, took, body_bytes),
+                selection.takes(Logged {
+                    status,
+                    took,
+                    body_bytes,
+                    is_file: false,
+                    failed: false,
+                }),
                 expected,
                 "{selection:?} {status}"
             );
+        }
+        for (files, failures, is_file, failed, expected) in [
+            (true, false, true, false, true),
+            (true, false, false, true, false),
+            (false, true, false, true, true),
+            (false, true, true, false, false),
+        ] {
+            let selection = LogSelection {
+                files,
+                failures,
+                ..none
+            };
+            let logged = Logged {
+                status: 200,
+                took: second,
+                body_bytes: 5,
+                is_file,
+                failed,
+            };
+            assert_eq!(selection.takes(logged), expected, "{selection:?}");
         }
         assert!(none.is_empty() && !LogSelection { empty: true, ..none }.is_empty());
     }

@@ -73,3 +73,13 @@ pub struct LogRotation {
     /// What it is called then; `None`: its name, a dot, and the seconds since the beginning of 1970.
     pub backup: Option<PathBuf>,
 }
+
+impl LogRotation {
+    /// The same for another file: there can be only one of that name.
+    pub fn unnamed(&self) -> LogRotation {
+        LogRotation {
+            size: self.size,
+            backup: None,
+        }
+    }
+}

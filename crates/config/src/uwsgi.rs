@@ -42,9 +42,9 @@ pub(crate) use page::page;
 const VERSION: &str = "2.0.31";
 
 /// uWSGI's line for a request, in the notation of `log-format`: what [`crate::Logs::access_format`] holds under this
-/// dialect when no `log-format` is given. `app`, `req` and `total` are the only names in it that `log-format` lacks.
+/// dialect when no `log-format` is given. `app`, `req`, `total` and `via` are the only names in it that `log-format` lacks.
 pub const UWSGI_DEFAULT_FORMAT: &str = "[pid: %(pid)|app: %(app)|req: %(req)/%(total)] %(addr) (%(user)) \
-     {%(vars) vars in %(pktsize) bytes} [%(ctime)] %(method) %(uri) => generated %(rsize) bytes in %(msecs) msecs \
+     {%(vars) vars in %(pktsize) bytes} [%(ctime)] %(method) %(uri) => generated %(rsize) bytes in %(msecs) msecs%(via)\
      (%(proto) %(status)) %(headers) headers in %(hsize) bytes (%(switches) switches on core %(core))";
 
 /// Reads a uWSGI command line (without the program's name), the variables and the files it names.

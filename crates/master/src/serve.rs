@@ -16,7 +16,7 @@ mod workers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 use config::{Dialect, Moment, Settings};
@@ -25,7 +25,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, kill_process};
 use shared::{Scoreboard, WorkerRow};
 use sys::monotonic_ms;
-use telemetry::{ErrorLog, Event};
+use telemetry::{ErrorLog, Event, Surroundings};
 
 use crate::aides::{AideInput, Aides};
 use crate::control::ControlSocket;
@@ -227,6 +227,10 @@ impl<'a> Master<'a> {
         self.log.event(&Event::Starting {
             version: env!("CARGO_PKG_VERSION"),
         });
+        if uwsgi {
+            let surroundings = Surroundings::here(settings.user.is_some());
+            self.log.event(&Event::Surroundings(surroundings));
+        }
         self.hook(|host, view| host.nworkers_changed(view, view.workers, None));
         if !uwsgi {
             self.write_pidfile()?;
@@ -246,9 +250,11 @@ impl<'a> Master<'a> {
         // gunicorn's master has no socket then, and names none.
         let names_none = settings.reuse_port && settings.dialect == Dialect::Gunicorn;
         let listeners = self.era.listeners.iter().filter(|_| !names_none);
-        let addresses = listeners.map(|listener| listener.text.clone()).collect();
+        let named = listeners.map(|listener| (listener.text.clone(), listener.socket.as_raw_fd()));
+        let (addresses, descriptors) = named.unzip();
         self.log.event(&Event::Listening {
             addresses,
+            descriptors,
             pid: self.pid,
         });
         for moment in [Moment::AsRoot, Moment::AsUser] {
@@ -259,6 +265,8 @@ impl<'a> Master<'a> {
             threads: settings.threads,
             worker_class: worker_class(&settings).to_owned(),
             preloaded: settings.preload,
+            backlog: settings.backlog,
+            graceful: settings.timeouts.graceful,
         });
         self.hook(|host, view| host.when_ready(view))?;
         self.open_control();

@@ -10,7 +10,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use config::{Dialect, LogSelection, Logs};
+use config::{Dialect, LogSelection, Logged, Logs};
 use protocol::{RequestHead, ResponseHead, Version};
 
 pub use format::{AccessFormat, FormatError};
@@ -57,6 +57,37 @@ pub struct AccessRecord<'a> {
     pub requests_total: u64,
     /// What the application or a rule has noted for the log, by name.
     pub noted: &'a [(String, String)],
+    /// Who or what has answered.
+    pub via: Via,
+    /// The body could not be read to its end.
+    pub read_failed: bool,
+    /// The client was gone before it had the answer.
+    pub write_failed: bool,
+}
+
+/// Who or what has answered a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Via {
+    /// The application.
+    #[default]
+    Application,
+    /// The application, with a file that the kernel sends.
+    ApplicationFile,
+    /// A file, without the application.
+    File,
+    /// A rule or another server.
+    Rule,
+}
+
+impl Via {
+    /// Whether the application was asked.
+    pub fn is_application(self) -> bool {
+        matches!(self, Via::Application | Via::ApplicationFile)
+    }
+
+    fn is_file(self) -> bool {
+        matches!(self, Via::ApplicationFile | Via::File)
+    }
 }
 
 /// What uvicorn's logger is told of a request.
@@ -165,8 +196,14 @@ impl AccessLog {
 
     /// Adds the request's line. It is written with the next [`AccessLog::flush`], or when many have gathered.
     pub fn record(&mut self, record: &AccessRecord<'_>) {
-        let takes = |only: LogSelection| only.takes(record.status, record.duration, record.body_bytes);
-        if !self.only.is_none_or(takes) {
+        let logged = Logged {
+            status: record.status,
+            took: record.duration,
+            body_bytes: record.body_bytes,
+            is_file: record.via.is_file(),
+            failed: record.read_failed || record.write_failed,
+        };
+        if !self.only.is_none_or(|only| only.takes(logged)) {
             return;
         }
         if let Some(relay) = &self.relay

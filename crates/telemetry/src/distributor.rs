@@ -144,9 +144,9 @@ impl Distributor {
 
     /// Sets aside the files that are too large; says whether there were any.
     pub(crate) fn rotate(&self, rotation: &LogRotation, epoch: u64) -> io::Result<bool> {
-        let mut any = false;
-        for sink in self.sinks() {
-            any |= sink.rotate(rotation, epoch)?;
+        let mut any = self.base.rotate(rotation, epoch)?;
+        for sink in &self.others {
+            any |= sink.rotate(&rotation.unnamed(), epoch)?;
         }
         Ok(any)
     }

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
-use config::{Dialect, Level, Logs, Processes};
+use config::{Dialect, Level, LogTarget, Logs, Processes};
 
 use crate::access::AccessedRequest;
 use crate::clock::{LocalClock, unix_seconds};
@@ -17,7 +17,7 @@ use crate::colors;
 use crate::distributor::Distributor;
 use crate::escape::push_text;
 use crate::event::Event;
-use crate::sink::LogOpenError;
+use crate::sink::{LogOpenError, Sink};
 use crate::statsd::Statsd;
 use crate::words::{self, Moment};
 
@@ -61,6 +61,8 @@ struct Manner {
     /// How the lines begin.
     prefix: Prefix,
     sink: Distributor,
+    /// Files that only requests are logged to: kept an eye on where large ones are set aside.
+    others: Vec<Sink>,
 }
 
 impl Manner {
@@ -72,10 +74,23 @@ impl Manner {
         Ok(Manner {
             sink: Distributor::open(&logs.error, &logs.loggers, logs, dialect, option)?,
             statsd: logs.statsd.as_ref().map(Statsd::new).map(Arc::new),
+            others: requests_own(logs, dialect)?,
             prefix: Prefix::of(dialect, logs),
             logs: logs.clone(),
         })
     }
+}
+
+/// The files of requests' loggers that are not those of the log as well, where large ones are set aside.
+fn requests_own(logs: &Logs, dialect: Dialect) -> Result<Vec<Sink>, LogOpenError> {
+    let shared = |target: &LogTarget| {
+        *target == logs.error || logs.loggers.loggers.iter().any(|other| other.target == *target)
+    };
+    let targets = logs.request_loggers.loggers.iter().map(|logger| &logger.target);
+    targets
+        .filter(|target| logs.rotation.is_some() && matches!(target, LogTarget::File(_)) && !shared(target))
+        .map(|target| Sink::open(target, logs, dialect, "req-logger"))
+        .collect()
 }
 
 impl ErrorLog {
@@ -290,7 +305,11 @@ impl ErrorLog {
         let Some(rotation) = &manner.logs.rotation else {
             return Ok(false);
         };
-        let rotated = manner.sink.rotate(rotation, unix_seconds(SystemTime::now()))?;
+        let epoch = unix_seconds(SystemTime::now());
+        let mut rotated = manner.sink.rotate(rotation, epoch)?;
+        for other in &manner.others {
+            rotated |= other.rotate(&rotation.unnamed(), epoch)?;
+        }
         if rotated {
             self.capture_output()?;
         }
@@ -335,7 +354,11 @@ impl ErrorLog {
     /// # Errors
     /// What `fchown` says; a worker may then be unable to reopen the log.
     pub fn give_to(&self, user: Option<u32>, group: Option<u32>) -> io::Result<()> {
-        self.manner().sink.give_to(user, group)
+        let manner = self.manner();
+        let others = manner.others.iter();
+        others
+            .map(|other| other.give_to(user, group))
+            .fold(manner.sink.give_to(user, group), io::Result::and)
     }
 
     /// False when the line is lost.

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::surroundings::Surroundings;
+
 /// Why processes are asked to leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopKind {
@@ -19,14 +21,25 @@ pub enum StopKind {
 pub enum Event {
     /// The master has its configuration, before sockets are opened.
     Starting { version: &'static str },
-    /// Sockets are open. `addresses` as users write them: `http://127.0.0.1:8000`, `unix:/run/app.sock`.
-    Listening { addresses: Vec<String>, pid: u32 },
+    /// Where it runs: told by the dialect that tells of it.
+    Surroundings(Surroundings),
+    /// Sockets are open. `addresses` as users write them: `http://127.0.0.1:8000`, `unix:/run/app.sock`; and the descriptor
+    /// of each.
+    Listening {
+        addresses: Vec<String>,
+        descriptors: Vec<i32>,
+        pid: u32,
+    },
     /// Workers are about to be forked.
     Prepared {
         workers: u32,
         threads: u32,
         worker_class: String,
         preloaded: bool,
+        /// Length of the accept queue.
+        backlog: u32,
+        /// What requests in progress get when workers leave.
+        graceful: Duration,
     },
     /// The pidfile has been written.
     PidfileWritten { path: PathBuf },

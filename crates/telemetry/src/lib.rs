@@ -17,12 +17,14 @@ mod remote;
 mod sink;
 pub mod statistics;
 mod statsd;
+mod surroundings;
 mod template;
 mod words;
 
-pub use access::{AccessFormat, AccessLog, AccessRecord, AccessedRequest, FormatError};
+pub use access::{AccessFormat, AccessLog, AccessRecord, AccessedRequest, FormatError, Via};
 pub use clock::{DateClock, http_date};
 pub use error_log::{ErrorLog, Relay};
 pub use event::{Event, ExitStatus, LifespanStep, Linger, ScalingStep, StopKind};
 pub use sink::LogOpenError;
 pub use statsd::Statsd;
+pub use surroundings::Surroundings;

@@ -64,6 +64,9 @@ fn record_one(log: &mut AccessLog) {
         requests_of_worker: 1,
         requests_total: 1,
         noted: &[],
+        via: telemetry::Via::Application,
+        read_failed: false,
+        write_failed: false,
     });
 }
 

@@ -18,6 +18,8 @@ use protocol::gateway::{FirstLine, OneRequest, fastcgi};
 use protocol::proxy::{self, Opening, Versions};
 use protocol::{Codec, Limits, Refusal, RequestHead, ResponseHead, Stamp, http1};
 
+use telemetry::Via;
+
 use crate::acceptor::Arrival;
 use crate::gather::{GATHERED, Gatherer};
 use crate::origin::{Origin, Origins};
@@ -332,6 +334,8 @@ pub(crate) struct Workspace {
     pub(crate) routed: Routed,
     /// What has gone wrong with this request.
     pub(crate) mishaps: Mishaps,
+    /// Who or what answers it.
+    pub(crate) via: Via,
     /// The thread that called it, from 0.
     pub(crate) thread: u32,
     pub(crate) bounds: Arc<Bounds>,
@@ -375,6 +379,7 @@ impl Workspace {
             gathering: false,
             routed: Routed::default(),
             mishaps: Mishaps::default(),
+            via: Via::default(),
             thread: 0,
             bounds,
         }
@@ -398,6 +403,7 @@ impl Workspace {
         self.block_at = None;
         self.routed = Routed::default();
         self.mishaps = Mishaps::default();
+        self.via = Via::default();
     }
 
     /// Leaves the block just queued to the gatherer, if nothing else is queued; false when it is to be sent now.

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use mio::{Registry, Token};
 use protocol::{BodyLength, Event, Finished, Refusal, RequestHead, ResponseFault, ResponseHead, explanation};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use telemetry::Via;
 
 use crate::connection::{Connection, Ending, Front, Proxied, Stage, Workspace};
 use crate::gather::{GATHERED, QUICK};
@@ -483,6 +484,7 @@ impl Exchange {
         if work.routed.instead.is_some() {
             return;
         }
+        work.via = Via::ApplicationFile;
         let file = Arc::new(file);
         let end = offset.saturating_add(length);
         while offset < end {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use config::Dialect;
 use protocol::Refusal;
 use shared::Tally;
-use telemetry::AccessRecord;
+use telemetry::{AccessRecord, Via};
 
 use crate::connection::{Connection, Ending, Stage, Workspace};
 use crate::deadlines::Wait;
@@ -226,6 +226,10 @@ impl Reactor {
                         return (exchange, done(used, true, true));
                     }
                     if let Some(tally) = without {
+                        exchange.work.via = match tally {
+                            Tally::Static => Via::File,
+                            _ => Via::Rule,
+                        };
                         self.desk.add(tally);
                         self.answered(&mut exchange);
                     } else {
@@ -387,6 +391,9 @@ impl Reactor {
                 requests_of_worker: requests,
                 requests_total: all,
                 noted: &work.routed.noted,
+                via: work.via,
+                read_failed: work.mishaps.unread,
+                write_failed: work.mishaps.unwritten,
             });
         }
         if exchange.connection.ending == Ending::No && exchange.connection.codec.body_complete() {

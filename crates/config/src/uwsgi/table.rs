@@ -48,7 +48,7 @@ pub(super) struct Draft<'a> {
     /// `callable`
     pub(super) callable: Option<String>,
     /// `logto`
-    pub(super) log_file: Option<PathBuf>,
+    pub(super) log_file: Option<LogTarget>,
     /// `log-date` in a notation of its own
     pub(super) log_date: Option<String>,
     /// `logformat-strftime`
@@ -269,6 +269,15 @@ fn nph_listener(draft: &mut Draft<'_>, text: &str, wire: Wire) -> Result<(), Str
 
 fn at_start(draft: &Draft<'_>, path: &str) -> PathBuf {
     draft.environment.directory.join(path)
+}
+
+/// A file, unless it is `HOST:PORT`.
+fn log_target(draft: &Draft<'_>, value: &str) -> LogTarget {
+    let port = value.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+    match port {
+        Some(Ok(_)) if !value.contains('/') => LogTarget::Datagrams(value.to_owned()),
+        _ => LogTarget::File(at_start(draft, value)),
+    }
 }
 
 fn natural(value: &str) -> Result<u64, String> {
@@ -654,8 +663,8 @@ const ENTRIES: &[Entry] = &[
             Ok(())
         },
     ),
-    does(&["logto"], "Log to this file.", |d, v| {
-        d.log_file = Some(at_start(d, v));
+    does(&["logto"], "Log to this file, or by UDP to HOST:PORT.", |d, v| {
+        d.log_file = Some(log_target(d, v));
         Ok(())
     }),
     does(&["disable-logging"], "No line for each request.", |d, v| {
@@ -776,8 +785,9 @@ pub(super) fn finish_logs(draft: &mut Draft<'_>) {
         .daemonize
         .as_ref()
         .and_then(|daemonize| daemonize.output.clone());
-    if let Some(file) = draft.log_file.clone().or(daemon_file) {
-        draft.settings.logs.error = LogTarget::File(file);
+    let daemon_log = daemon_file.map(LogTarget::File);
+    if let Some(target) = draft.log_file.clone().or(daemon_log) {
+        draft.settings.logs.error = target;
     }
     let logs = &mut draft.settings.logs;
     let target = logs.error.clone();

@@ -55,8 +55,19 @@ pub(super) enum Atom {
     Pid,
     Worker,
     Thread,
+    /// Those of the application; -1 where it was not asked.
     RequestsOfWorker,
     RequestsTotal,
+    /// uWSGI's number of the application: 0, or -1 where it was not asked.
+    Application,
+    /// ` via sendfile() ` and the like, and a space otherwise.
+    Via,
+    /// REMOTE_USER, as the web server or a rule names it.
+    RemoteUser(Absent),
+    ReadErrors,
+    WriteErrors,
+    /// Both.
+    Errors,
     VariableCount,
     VariableBytes,
     /// The process's own memory, in bytes or in so many of them at a time.
@@ -249,7 +260,7 @@ fn compile_uwsgi(format: &str, absent: Absent) -> Result<Vec<Atom>, FormatError>
         let name = name.strip_prefix("json_").unwrap_or(name);
         match uwsgi_atom(name, absent) {
             Some(atom) => atoms.push(atom),
-            None => push_text(&mut atoms, uwsgi_constant(name, absent)),
+            None => push_text(&mut atoms, uwsgi_constant(name)),
         }
         rest = after;
     }
@@ -288,6 +299,12 @@ fn uwsgi_atom(name: &str, absent: Absent) -> Option<Atom> {
         "core" => Atom::Thread,
         "req" => Atom::RequestsOfWorker,
         "total" => Atom::RequestsTotal,
+        "app" => Atom::Application,
+        "via" => Atom::Via,
+        "user" => Atom::RemoteUser(absent),
+        "rerr" => Atom::ReadErrors,
+        "werr" => Atom::WriteErrors,
+        "ioerr" => Atom::Errors,
         "vars" => Atom::VariableCount,
         "pktsize" => Atom::VariableBytes,
         "rss" => Atom::Resident(1),
@@ -297,18 +314,17 @@ fn uwsgi_atom(name: &str, absent: Absent) -> Option<Atom> {
         "ftime" => Atom::FormattedTime(String::new()),
         _ => match name.strip_prefix("var.") {
             Some(variable) => variable_atom(variable),
-            None if uwsgi_constant(name, absent) == "-" => Atom::LogVariable(name.to_owned()),
+            None if uwsgi_constant(name) == "-" => Atom::LogVariable(name.to_owned()),
             None => return None,
         },
     })
 }
 
 /// What is the same for every request here, and what nobody knows.
-fn uwsgi_constant(name: &str, absent: Absent) -> &'static str {
+fn uwsgi_constant(name: &str) -> &'static str {
     match name {
-        "app" | "modifier1" | "modifier2" | "werr" | "rerr" | "ioerr" => "0",
+        "modifier1" | "modifier2" => "0",
         "switches" => "1",
-        "user" if absent == Absent::Nothing => "",
         _ => "-",
     }
 }

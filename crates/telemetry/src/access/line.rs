@@ -5,10 +5,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use protocol::{Version, percent_decode, reason_phrase};
+use protocol::{RequestHead, Version, percent_decode, reason_phrase};
 
-use super::AccessRecord;
 use super::format::{Absent, AccessFormat, Atom, TimeStyle};
+use super::{AccessRecord, Via};
 use crate::clock::LocalClock;
 use crate::colors::of_status;
 use crate::escape::push_value;
@@ -151,6 +151,29 @@ fn push_atom(
         Atom::Pid => push_number(line, u64::from(std::process::id())),
         Atom::Worker => push_number(line, u64::from(record.worker_number)),
         Atom::Thread => push_number(line, u64::from(record.thread)),
+        Atom::RequestsOfWorker | Atom::Application if !record.via.is_application() => {
+            line.extend_from_slice(b"-1");
+        }
+        Atom::Application => line.push(b'0'),
+        Atom::Via => line.extend_from_slice(match record.via {
+            Via::Application => b" ",
+            Via::ApplicationFile | Via::File => b" via sendfile() ",
+            Via::Rule => b" via route() ",
+        }),
+        Atom::RemoteUser(absent) => {
+            let user = given(head, "REMOTE_USER").filter(|user| !user.is_empty());
+            match (user, absent) {
+                (Some(user), _) => push_value(line, user),
+                (None, Absent::Dash) => line.push(b'-'),
+                (None, Absent::Nothing) => {}
+            }
+        }
+        Atom::ReadErrors => push_number(line, u64::from(record.read_failed)),
+        Atom::WriteErrors => push_number(line, u64::from(record.write_failed)),
+        Atom::Errors => push_number(
+            line,
+            u64::from(record.read_failed) + u64::from(record.write_failed),
+        ),
         Atom::RequestsOfWorker => push_number(line, record.requests_of_worker),
         Atom::RequestsTotal => push_number(line, record.requests_total),
         Atom::VariableCount => push_number(line, variables(record).0),
@@ -207,9 +230,17 @@ fn protocol_name(record: &AccessRecord<'_>) -> &'static [u8] {
     }
 }
 
-/// CGI variables that are not fields, as far as the server itself knows them.
+/// What a rule has set, or the web server sent.
+fn given<'a>(head: &'a RequestHead, name: &str) -> Option<&'a [u8]> {
+    head.given_variable(name).or_else(|| head.variable(name))
+}
+
+/// CGI variables that are not fields: those that were given, and what the server itself knows.
 fn push_variable(line: &mut Vec<u8>, scratch: &mut Scratch, record: &AccessRecord<'_>, name: &str) {
     let head = record.head;
+    if let Some(value) = given(head, name) {
+        return push_or_dash(line, Some(value));
+    }
     match name {
         "REQUEST_METHOD" => push_value(line, head.method()),
         "REQUEST_URI" | "RAW_URI" => push_value(line, head.target()),

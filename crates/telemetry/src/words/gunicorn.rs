@@ -10,11 +10,12 @@ const APP_LOAD_ERROR: i32 = 4;
 
 pub(super) fn lines(event: &Event) -> Lines {
     match event {
+        Event::Surroundings(_) => vec![],
         Event::Starting { version } => vec![
             (Info, "Starting gunicorn 27.0.1".to_owned()),
             (Info, format!("Served by Penstock {version}")),
         ],
-        Event::Listening { addresses, pid } => {
+        Event::Listening { addresses, pid, .. } => {
             vec![(Info, format!("Listening at: {} ({pid})", addresses.join(",")))]
         }
         Event::Prepared { worker_class, .. } => vec![(Info, format!("Using worker: {worker_class}"))],

@@ -10,6 +10,7 @@ use crate::event::{Event, ExitStatus, StopKind};
 
 pub(super) fn lines(event: &Event) -> Lines {
     match event {
+        Event::Surroundings(_) => vec![],
         Event::Starting { version } => vec![(Info, format!("Penstock {version}"))],
         Event::Listening { addresses, .. } => vec![(Info, format!("Listening at {}", addresses.join(", ")))],
         Event::Prepared {

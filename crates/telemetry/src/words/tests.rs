@@ -8,6 +8,7 @@ use config::Processes::{One, Reloader, Several};
 
 use super::{Moment, lines};
 use crate::event::{Event, ExitStatus, LifespanStep, Linger, StopKind};
+use crate::surroundings::Surroundings;
 
 fn told(dialect: Dialect, event: &Event, moment: &Moment) -> String {
     let lines = lines(dialect, event, moment);
@@ -35,9 +36,24 @@ fn each_event_has_the_words_of_its_dialect() {
         threads,
         worker_class: "sync".to_owned(),
         preloaded: false,
+        backlog: 100,
+        graceful: Duration::from_secs(60),
     };
+    let surroundings = Event::Surroundings(Surroundings {
+        system: "Linux-6.1 #1 SMP".to_owned(),
+        node: "vm".to_owned(),
+        machine: "x86_64".to_owned(),
+        processors: 2,
+        directory: PathBuf::from("/srv/run"),
+        program: PathBuf::from("/venv/bin/penstock"),
+        stays_root: true,
+        processes: Some(96_365),
+        page: 4096,
+        descriptors: None,
+    });
     let listening = Event::Listening {
         addresses: vec!["http://127.0.0.1:8000".to_owned(), "unix:/run/a.sock".to_owned()],
+        descriptors: vec![3, 4],
         pid: 10,
     };
     let deadline = Event::RequestDeadline {
@@ -85,6 +101,16 @@ fn each_event_has_the_words_of_its_dialect() {
             "Info *** Starting uWSGI 2.0.31 (64bit) on [Sun Nov 22 09:33:39 2026] ***|Info *** served by Penstock 0.1.0 ***",
         ),
         (
+            Uwsgi,
+            surroundings.clone(),
+            "Info os: Linux-6.1 #1 SMP|Info nodename: vm|Info machine: x86_64|Info detected number of CPU cores: 2|\
+             Info current working directory: /srv/run|Info detected binary path: /venv/bin/penstock|\
+             Info uWSGI running as root, you can use --uid/--gid/--chroot options|\
+             Info *** WARNING: you are running uWSGI as root !!! (use the --uid flag) ***|\
+             Info your processes number limit is 96365|Info your memory page size is 4096 bytes",
+        ),
+        (Gunicorn, surroundings, ""),
+        (
             Native,
             Event::Starting { version: "0.1.0" },
             "Info Penstock 0.1.0",
@@ -97,7 +123,7 @@ fn each_event_has_the_words_of_its_dialect() {
         (
             Uwsgi,
             listening.clone(),
-            "Info uwsgi socket 0 bound to TCP address 127.0.0.1:8000|Info uwsgi socket 1 bound to UNIX address /run/a.sock",
+            "Info uwsgi socket 0 bound to TCP address 127.0.0.1:8000 fd 3|Info uwsgi socket 1 bound to UNIX address /run/a.sock fd 4",
         ),
         (
             Native,
@@ -108,14 +134,26 @@ fn each_event_has_the_words_of_its_dialect() {
         (
             Uwsgi,
             prepared(1, 1),
-            "Info *** Operational MODE: single process ***",
+            "Info your server socket listen backlog is limited to 100 connections|\
+             Info your mercy for graceful operations on workers is 60 seconds|Info *** Operational MODE: single process ***",
         ),
-        (Uwsgi, prepared(2, 1), "Info *** Operational MODE: preforking ***"),
-        (Uwsgi, prepared(1, 2), "Info *** Operational MODE: threaded ***"),
+        (
+            Uwsgi,
+            prepared(2, 1),
+            "Info your server socket listen backlog is limited to 100 connections|\
+             Info your mercy for graceful operations on workers is 60 seconds|Info *** Operational MODE: preforking ***",
+        ),
+        (
+            Uwsgi,
+            prepared(1, 2),
+            "Info your server socket listen backlog is limited to 100 connections|\
+             Info your mercy for graceful operations on workers is 60 seconds|Info *** Operational MODE: threaded ***",
+        ),
         (
             Uwsgi,
             prepared(2, 2),
-            "Info *** Operational MODE: preforking+threaded ***",
+            "Info your server socket listen backlog is limited to 100 connections|\
+             Info your mercy for graceful operations on workers is 60 seconds|Info *** Operational MODE: preforking+threaded ***",
         ),
         (
             Native,
@@ -394,6 +432,7 @@ fn uvicorn_speaks_of_the_processes_that_its_users_know() {
                    Info Uvicorn running on unix socket /run/a.sock (Press CTRL+C to quit)";
     let listening = Event::Listening {
         addresses: addresses.clone(),
+        descriptors: Vec::new(),
         pid: 10,
     };
     let ready = Event::WorkerReady {

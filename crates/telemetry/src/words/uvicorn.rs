@@ -15,6 +15,7 @@ const STARTUP_FAILURE: i32 = 3;
 pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
     let processes = moment.processes;
     match event {
+        Event::Surroundings(_) => vec![],
         Event::Starting { version } => vec![(Debug, format!("Penstock {version}"))],
         Event::Listening { addresses, .. } if processes != One => running(addresses),
         Event::WorkerReady { addresses, .. } if processes == One => running(addresses),

@@ -4,6 +4,7 @@ use config::Level::{Error, Info, Warning};
 
 use super::{Lines, Moment};
 use crate::event::{Event, ExitStatus, ScalingStep, StopKind};
+use crate::surroundings::Surroundings;
 
 /// uWSGI's exit code with `need-app` when no application can be loaded.
 const NO_APPLICATION: i32 = 22;
@@ -15,17 +16,33 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
             (Info, format!("*** Starting uWSGI 2.0.31 (64bit) on [{date}] ***")),
             (Info, format!("*** served by Penstock {version} ***")),
         ],
-        Event::Listening { addresses, .. } => addresses
+        Event::Surroundings(surroundings) => around(surroundings),
+        Event::Listening {
+            addresses,
+            descriptors,
+            ..
+        } => addresses
             .iter()
+            .zip(descriptors)
             .enumerate()
-            .map(|(index, address)| (Info, bound(index, address)))
+            .map(|(index, (address, descriptor))| (Info, bound(index, address, *descriptor)))
             .collect(),
-        Event::Prepared { workers, threads, .. } => {
-            vec![(
-                Info,
-                format!("*** Operational MODE: {} ***", mode(*workers, *threads)),
-            )]
-        }
+        Event::Prepared {
+            workers,
+            threads,
+            backlog,
+            graceful,
+            ..
+        } => [
+            format!("your server socket listen backlog is limited to {backlog} connections"),
+            format!(
+                "your mercy for graceful operations on workers is {} seconds",
+                graceful.as_secs()
+            ),
+            format!("*** Operational MODE: {} ***", mode(*workers, *threads)),
+        ]
+        .map(|line| (Info, line))
+        .into(),
         Event::PidfileWritten { path } => vec![(Info, format!("writing pidfile to {}", path.display()))],
         Event::MasterSpawned { pid } => vec![(Info, format!("spawned uWSGI master process (pid: {pid})"))],
         // uWSGI announces a worker when it is forked; ours are told of when they are ready, with their threads.
@@ -231,12 +248,48 @@ fn scaling(step: &ScalingStep, moment: &Moment) -> String {
     }
 }
 
-fn bound(index: usize, address: &str) -> String {
+/// What uWSGI says of itself that is not so here - its lock engine, its clock - is left out.
+fn around(surroundings: &Surroundings) -> Lines {
+    let Surroundings {
+        system,
+        node,
+        machine,
+        processors,
+        directory,
+        program,
+        stays_root,
+        processes,
+        page,
+        descriptors,
+    } = surroundings;
+    let mut lines = vec![
+        format!("os: {system}"),
+        format!("nodename: {node}"),
+        format!("machine: {machine}"),
+        format!("detected number of CPU cores: {processors}"),
+        format!("current working directory: {}", directory.display()),
+        format!("detected binary path: {}", program.display()),
+    ];
+    if *stays_root {
+        lines.push("uWSGI running as root, you can use --uid/--gid/--chroot options".to_owned());
+        lines.push("*** WARNING: you are running uWSGI as root !!! (use the --uid flag) ***".to_owned());
+    }
+    if let Some(processes) = processes {
+        lines.push(format!("your processes number limit is {processes}"));
+    }
+    lines.push(format!("your memory page size is {page} bytes"));
+    if let Some(descriptors) = descriptors {
+        lines.push(format!("detected max file descriptor number: {descriptors}"));
+    }
+    lines.into_iter().map(|line| (Info, line)).collect()
+}
+
+fn bound(index: usize, address: &str, descriptor: i32) -> String {
     let address = address.split_once("://").map_or(address, |(_, rest)| rest);
     if let Some(path) = address.strip_prefix("unix:") {
-        return format!("uwsgi socket {index} bound to UNIX address {path}");
+        return format!("uwsgi socket {index} bound to UNIX address {path} fd {descriptor}");
     }
-    format!("uwsgi socket {index} bound to TCP address {address}")
+    format!("uwsgi socket {index} bound to TCP address {address} fd {descriptor}")
 }
 
 fn mode(workers: u32, threads: u32) -> &'static str {

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use mio::Token;
 use protocol::BodyLength;
 use slab::Slab;
-use telemetry::ErrorLog;
+use telemetry::{ErrorLog, Via};
 
 use self::find::{Found, NotFound};
 use self::running::{Progress, Running};
@@ -135,6 +135,7 @@ impl Reactor {
     /// Runs the script that a request is for, when its turn comes; another server is asked at once.
     pub(crate) fn run_script(&mut self, mut exchange: Exchange) {
         if let Some(server) = exchange.work.routed.relay.take() {
+            exchange.work.via = Via::Rule;
             return self.relay(exchange, &server);
         }
         let known = self.scripts.running.len() + self.scripts.due.len();

@@ -1,5 +1,7 @@
 //! What uWSGI's options mean here that say where lines of the log go and what becomes of them on the way.
 
+use std::path::PathBuf;
+
 use super::{Draft, Entry, always, at_start, does, does_with_text, natural};
 use crate::uwsgi::known::is_on;
 use crate::{LinePattern, LogEncoder, LogTarget, Logger, Loggers, Pattern};
@@ -41,6 +43,7 @@ fn logger(draft: &mut Draft<'_>, value: &str) -> Result<Option<Logger>, String> 
     let target = match (kind, argument) {
         ("stdio", _) | ("fd", "1") => LogTarget::Stdout,
         ("fd", "2") => LogTarget::Stderr,
+        ("file", path) if path.starts_with("logfile=") => LogTarget::File(file(draft, path)?),
         ("file", path) if !path.is_empty() => LogTarget::File(at_start(draft, path)),
         ("file", _) => return Err("the file has no path: write file:PATH".to_owned()),
         ("syslog", argument) => syslog(argument)?,
@@ -64,6 +67,23 @@ fn logger(draft: &mut Draft<'_>, value: &str) -> Result<Option<Logger>, String> 
         }
     };
     Ok(Some(Logger { name, target }))
+}
+
+/// `logfile=PATH,maxsize=BYTES`: the size is that of all log files.
+fn file(draft: &mut Draft<'_>, argument: &str) -> Result<PathBuf, String> {
+    let mut path = PathBuf::new();
+    for part in argument.split(',') {
+        match part.split_once('=').unwrap_or((part, "")) {
+            ("logfile", name) => path = at_start(draft, name),
+            ("maxsize", bytes) => draft.log_size = crate::defaults::unless_zero(natural(bytes)?),
+            (key, _) => {
+                return Err(format!(
+                    "a file has no '{key}' here: take logfile and maxsize, and log-backupname for the name of the old one"
+                ));
+            }
+        }
+    }
+    Ok(path)
 }
 
 /// `[NAME][,FACILITY]`
@@ -276,10 +296,6 @@ pub(super) const ENTRIES: &[Entry] = &[
     always(
         &["logfile-chown"],
         "Log files belong to the user that workers run as.",
-    ),
-    always(
-        &["log-sendfile", "log-ioerror"],
-        "A line for answers from files and for clients that have gone: as for all others.",
     ),
     always(
         &["log-master-req-stream"],

@@ -40,4 +40,20 @@ pub(super) const ENTRIES: &[Entry] = &[
         d.log_selection.empty = is_on(v);
         Ok(())
     }),
+    does(
+        &["log-sendfile"],
+        "The same for answers that are files, sent by the kernel.",
+        |d, v| {
+            d.log_selection.files = is_on(v);
+            Ok(())
+        },
+    ),
+    does(
+        &["log-ioerror"],
+        "The same for clients that were gone before the end of their request or answer.",
+        |d, v| {
+            d.log_selection.failures = is_on(v);
+            Ok(())
+        },
+    ),
 ];

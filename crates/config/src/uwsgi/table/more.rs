@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Draft, Entry, always, at_start, does, does_with_text, natural};
+use super::{Draft, Entry, always, at_start, does, does_with_text, log_target, natural};
 use crate::ProcessAffixes;
 use crate::defaults::count;
 use crate::uwsgi::known::{is_on, leading_number};
@@ -85,7 +85,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["logto2"],
         "As logto: workers write to it under their own user anyway.",
         |d, v| {
-            d.log_file = Some(at_start(d, v));
+            d.log_file = Some(log_target(d, v));
             Ok(())
         },
     ),

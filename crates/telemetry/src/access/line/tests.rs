@@ -6,7 +6,7 @@ use config::Dialect;
 use protocol::http1::Codec;
 use protocol::{Limits, RequestHead, ResponseHead};
 
-use super::super::{AccessFormat, AccessRecord};
+use super::super::{AccessFormat, AccessRecord, Via};
 use super::Scratch;
 use crate::clock::LocalClock;
 
@@ -21,7 +21,10 @@ fn head(wire: &str) -> RequestHead {
 
 /// The line without its line feed, at 2026-11-22 09:39:19 UTC, after a request of 1.002003 s.
 fn line(format: &str, dialect: Dialect, wire: &str, client: &str) -> String {
-    let head = head(wire);
+    line_of(format, dialect, &head(wire), client, Via::Application)
+}
+
+fn line_of(format: &str, dialect: Dialect, head: &RequestHead, client: &str, via: Via) -> String {
     let mut response = ResponseHead::default();
     response.set_status(b"200 OK").expect("a valid status");
     response
@@ -29,7 +32,7 @@ fn line(format: &str, dialect: Dialect, wire: &str, client: &str) -> String {
         .expect("a valid field");
     response.push(b"X-Quote", b"say \"hi\"").expect("a valid field");
     let record = AccessRecord {
-        head: &head,
+        head,
         status: 200,
         response_fields: &response,
         body_bytes: 868,
@@ -44,6 +47,9 @@ fn line(format: &str, dialect: Dialect, wire: &str, client: &str) -> String {
         requests_of_worker: 7,
         requests_total: 12,
         noted: &[],
+        via,
+        read_failed: via == Via::Rule,
+        write_failed: via == Via::Rule,
     };
     let format = AccessFormat::compile(format, dialect, false).expect("a valid format");
     let mut scratch = Scratch::with_clock(LocalClock::utc());
@@ -61,6 +67,36 @@ fn line(format: &str, dialect: Dialect, wire: &str, client: &str) -> String {
 const GET: &str = "GET /a%20b?x=1 HTTP/1.1\r\nHost: h\r\nReferer: http://r/\r\nUser-Agent: cu\"rl\\\r\n\
     Authorization: Basic dXNlcjpwYXNz\r\nX-Empty:\r\n\r\n";
 const BARE: &str = "GET / HTTP/1.0\r\n\r\n";
+
+#[test]
+fn uwsgi_says_who_has_answered_and_what_rules_have_set() {
+    let mut head = head(GET);
+    for (name, value) in [("REMOTE_USER", "me"), ("OWN", "a\"b")] {
+        assert!(head.set_variable(name.as_bytes(), value.as_bytes()));
+    }
+    let names = "%(app) %(req) %(user) %(var.OWN) %(rerr)%(werr)%(ioerr)%(via)";
+    for (via, expected) in [
+        (Via::Application, "0 7 me a\\\"b 000 "),
+        (Via::ApplicationFile, "0 7 me a\\\"b 000 via sendfile() "),
+        (Via::File, "-1 -1 me a\\\"b 000 via sendfile() "),
+        (Via::Rule, "-1 -1 me a\\\"b 112 via route() "),
+    ] {
+        assert_eq!(line_of(names, Dialect::Uwsgi, &head, "127.0.0.1", via), expected);
+    }
+    let usual = line_of(
+        config::UWSGI_DEFAULT_FORMAT,
+        Dialect::Uwsgi,
+        &head,
+        "127.0.0.1",
+        Via::File,
+    );
+    assert!(usual.contains("|app: -1|req: -1/12] 127.0.0.1 (me) {"), "{usual}");
+    assert!(
+        usual.contains(" in 1002 msecs via sendfile() (HTTP/1.1 200) "),
+        "{usual}"
+    );
+    assert_eq!(line("%(user)", Dialect::Uwsgi, BARE, ""), "-");
+}
 
 #[test]
 fn gunicorn_formats_give_the_lines_gunicorn_gives() {
