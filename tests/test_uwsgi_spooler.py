@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import re
 import signal
 import time
@@ -220,3 +222,16 @@ uwsgi.spooler = slowly
     assert api.server.wait() == 0
     assert done(tmp_path) == ["slow "]
     assert files(tmp_path) == []
+
+
+def test_whatever_a_file_holds_it_is_a_task_or_said_to_be_none() -> None:
+    chance = random.Random(20261128)
+    whole = tasks.encode({b"name": b"value", b"": b"", b"x": b"y" * 300}, b"body")
+    for _ in range(20_000):
+        content = bytearray(whole[: chance.randrange(len(whole) + 1)])
+        for _ in range(chance.randrange(4)):
+            if content:
+                content[chance.randrange(len(content))] = chance.randrange(256)
+        with contextlib.suppress(tasks.NotATask):
+            task = tasks.decode(bytes(content))
+            assert sum(len(part) for pair in task.items() for part in pair) <= len(content) + len(b"body")

@@ -57,10 +57,15 @@ fn is_alive(pid: u32) -> bool {
 }
 
 fn create(path: &Path, pid: u32) -> io::Result<()> {
+    // One that a former process of this number has left, or a link that somebody else has put there, is not written to.
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
     let mut file: File = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o644)
         .open(path)?;
     file.set_permissions(fs::Permissions::from_mode(0o644))?; // whatever the umask says

@@ -1,8 +1,8 @@
 //! Requests that are answered from files, without the application: found here, answered in [`answer`].
 //!
 //! Rules: GET and HEAD only. A file is served when, with all links resolved, it lies in the mapped directory or in one that
-//! is declared safe; a path with `..` in it is never looked up, however it was escaped. Whatever is not found goes on to the
-//! application. What it leaves out: listings, redirects to a final slash, and compressing anything itself.
+//! is declared safe; a path with `..` in it is never looked up, however it was escaped, nor one with a hidden name. Whatever
+//! is not found goes on to the application. What it leaves out: listings, redirects to a final slash, and compressing anything itself.
 
 mod answer;
 mod conditions;
@@ -121,6 +121,9 @@ impl Files {
             return rest.is_empty().then(|| (root.clone(), root));
         }
         let below = if mapping.whole_path { path } else { rest };
+        if below.split(|byte| *byte == b'/').any(is_hidden) {
+            return None;
+        }
         let start = below.iter().position(|byte| *byte != b'/').unwrap_or(below.len());
         let candidate = root.join(OsStr::from_bytes(&below[start..]));
         let found = self.allowed(&candidate, &root)?;
@@ -204,6 +207,11 @@ impl Files {
             rule.seconds.min(100 * 365 * 86_400),
         ))
     }
+}
+
+/// Names that begin with a dot are not meant for the public (`.git`, `.env`, `.htpasswd`), but for the one that is (RFC 8615).
+fn is_hidden(name: &[u8]) -> bool {
+    name.starts_with(b".") && name != b"." && name != b".well-known"
 }
 
 /// What the system's list says of a file's media type.
@@ -296,6 +304,8 @@ mod tests {
             "site/w/x.js",
             "secret",
             "site/we ird/ü",
+            "site/.git/config",
+            "site/.well-known/token",
         ] {
             directory.write(name);
         }
@@ -346,6 +356,9 @@ mod tests {
             ("/s/inner", Some("site/a.css")),
             ("/s/linked/b.css", Some("other/b.css")),
             ("/s/leak", None),
+            ("/s/.git/config", None),
+            ("/w/.git/config", None),
+            ("/s/.well-known/token", Some("site/.well-known/token")),
             ("/s-secret/key", None),
             ("/s", None),
             ("/s/a.css/", None),

@@ -19,11 +19,22 @@ const SAFETY: Duration = Duration::from_secs(60);
 /// The server's patience where a test waits for its end; a client on a busy machine must keep within it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Answers every request with `ok`.
+/// More than the sockets of both sides take.
+const LARGE: usize = 32 << 20;
+
+/// Answers every request with `ok`, and one for `/large` with more than a client can leave unread.
 struct Fixed;
 
 impl Gateway for Fixed {
     fn serve(&self, mut exchange: Exchange) -> Exchange {
+        if exchange.head().path() == b"/large" {
+            exchange.response().set_status(b"200 OK").expect("a valid status");
+            exchange.response().set_content_length(LARGE as u64);
+            exchange.begin();
+            exchange.write(&vec![b'x'; LARGE]);
+            exchange.finish();
+            return exchange;
+        }
         exchange.response().set_status(b"200 OK").expect("a valid status");
         exchange.response().set_content_length(2);
         exchange.begin();
@@ -220,5 +231,31 @@ fn a_leaving_worker_answers_what_was_begun_and_says_that_it_closes() {
         assert!(answer.contains("Connection: close\r\n"), "{answer}");
         assert!(answer.ends_with("\r\n\r\nok"), "{answer}");
         assert_eq!(thread.join().expect("no panic"), Departure::MasterGone);
+    }
+}
+
+#[test]
+fn a_client_that_reads_nothing_is_let_go_after_its_time_and_holds_nobody_up() {
+    for threads in [1, 2] {
+        let running = Running::start(threads, PATIENCE);
+        let mut deaf = running.connect();
+        deaf.write_all(b"GET /large HTTP/1.1\r\nHost: t\r\n\r\n")
+            .expect("it is sent");
+        let mut good = running.connect();
+        for _ in 0..20 {
+            good.write_all(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n")
+                .expect("it is sent");
+            assert!(read_answer(&mut good).starts_with("HTTP/1.1 200 OK"));
+        }
+        // It leaves only when the answer has come to its end, one way or the other.
+        running.stop();
+        let mut rest = Vec::new();
+        // Whether it sees an end or a reset is the system's affair.
+        let _ = deaf.read_to_end(&mut rest);
+        assert!(
+            rest.starts_with(b"HTTP/1.1 200 OK") && rest.len() < LARGE,
+            "{} bytes came",
+            rest.len()
+        );
     }
 }

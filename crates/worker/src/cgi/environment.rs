@@ -15,6 +15,9 @@ use crate::exchange::Exchange;
 /// What scripts find their programs in when the server itself has no PATH.
 const STANDARD_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
+/// How a variable begins whose value a shell older than 2014 runs (CVE-2014-6271).
+const SHELL_FUNCTION: &[u8] = b"() {";
+
 /// Variables by name, in order.
 pub(super) struct Variables(Vec<(OsString, OsString)>);
 
@@ -104,7 +107,9 @@ pub(super) fn variables(
     if let Some(kind) = head.field("content-type") {
         variables.set("CONTENT_TYPE", kind);
     }
-    for (name, value) in head.fields().filter(|(name, _)| is_passed(name)) {
+    let fields = head.fields();
+    for (name, value) in fields.filter(|(name, value)| is_passed(name) && !value.starts_with(SHELL_FUNCTION))
+    {
         variables.add_header(name, value);
     }
     for (name, value) in &settings.env {

@@ -65,7 +65,8 @@ macro_rules! expiry {
 pub(super) const ENTRIES: &[Entry] = &[
     does_with_text(
         &["static-map"],
-        "PREFIX=DIRECTORY or PATH=FILE: answer GET and HEAD from files, before the application; may be repeated.",
+        "PREFIX=DIRECTORY or PATH=FILE: answer GET and HEAD from files, before the application; may be repeated. Hidden files \
+         (`.env`, `.git`) are left to the application, but for those in `.well-known`.",
         |d, v| map(d, v, false),
     ),
     does_with_text(
