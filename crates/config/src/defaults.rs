@@ -111,6 +111,7 @@ impl Settings {
             statistics: StatisticsSettings::default(),
             supervision: Supervision::default(),
             scaling: Scaling::default(),
+            emperor: None,
             harakiri: Harakiri::default(),
         }
     }

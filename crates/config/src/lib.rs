@@ -8,6 +8,7 @@
 mod address;
 mod commons;
 mod defaults;
+mod emperor;
 mod glob;
 mod gunicorn;
 mod harakiri;
@@ -29,6 +30,7 @@ mod uwsgi;
 mod worker_limits;
 
 pub use commons::*;
+pub use emperor::*;
 pub use gunicorn::{Evaluate, gunicorn, gunicorn_defaults, gunicorn_setting_names};
 pub use harakiri::*;
 pub use loading::*;

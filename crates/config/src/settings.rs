@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{
-    Commons, Harakiri, Loading, LogRotation, LogSelection, Loggers, Routes, Scaling, StaticFiles,
+    Commons, Emperor, Harakiri, Loading, LogRotation, LogSelection, Loggers, Routes, Scaling, StaticFiles,
     StatisticsSettings, Supervision, WorkerLimits,
 };
 
@@ -148,6 +148,8 @@ pub struct Settings {
     pub supervision: Supervision,
     /// When there are fewer workers than [`Settings::workers`].
     pub scaling: Scaling,
+    /// The server is an emperor: it has no sockets and no workers, and keeps other servers.
+    pub emperor: Option<Box<Emperor>>,
     /// What becomes of processes that take too long.
     pub harakiri: Harakiri,
 }

@@ -31,8 +31,8 @@ use table::{Draft, Text};
 
 use crate::option::{Origin, Status, suggestion};
 use crate::{
-    Application, Bind, Cheaper, ConfigError, Dialect, Environment, LogSelection, Outcome, Plan, RawValue,
-    Settings, Wire, address,
+    Application, Bind, Cheaper, ConfigError, Dialect, Emperor, Environment, LogSelection, Outcome, Plan,
+    RawValue, Settings, Wire, address,
 };
 
 #[cfg(test)]
@@ -240,6 +240,7 @@ fn new_draft(environment: &Environment) -> Draft<'_> {
         log_backup: None,
         log_micros: false,
         greenlets: None,
+        emperor: Emperor::default(),
         cheaper: Cheaper {
             least: 0,
             initial: 0,
@@ -355,7 +356,9 @@ fn finish(draft: &mut Draft<'_>, given: &[Given]) -> Result<(), ConfigError> {
             return Err(fault(&origin, one.map_or("protocol", |one| &one.name), &text));
         }
     };
-    if draft.listeners.is_empty() {
+    let is_emperor =
+        table::emperor::finish(draft).map_err(|reason| ConfigError::new(format!("emperor: {reason}")))?;
+    if draft.listeners.is_empty() && !is_emperor {
         return Err(ConfigError::new(
             "nothing to listen on: give socket, http-socket or http, for example --http-socket 127.0.0.1:8000",
         ));

@@ -234,13 +234,22 @@ impl Command {
         let variables = &self.environment.variables;
         let inheritance = Inheritance::read(std::process::id(), |name| variables.get(name).cloned());
         // Meant for this process; its children shall not take them for theirs.
-        forget_variables(py, &["GUNICORN_FD", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"])
-            .map_err(|error| ConfigError::new(error.to_string()))?;
+        forget_variables(
+            py,
+            &[
+                "GUNICORN_FD",
+                "LISTEN_PID",
+                "LISTEN_FDS",
+                "LISTEN_FDNAMES",
+                "PENSTOCK_EMPEROR",
+            ],
+        )
+        .map_err(|error| ConfigError::new(error.to_string()))?;
         // A new master is in the background already.
         if let Some(daemonize) = settings
             .daemonize
             .as_ref()
-            .filter(|_| inheritance.predecessor.is_none())
+            .filter(|_| inheritance.predecessor.is_none() && inheritance.emperor.is_none())
         {
             crate::fork::daemonize(py, daemonize, settings.dialect).map_err(|error| ConfigError {
                 message: error.message,
@@ -256,6 +265,10 @@ impl Command {
         }
         for remark in &plan.remarks {
             log.info(remark);
+        }
+        if settings.emperor.is_some() {
+            let program = vassal_program(py).map_err(|error| ConfigError::new(error.to_string()))?;
+            return Ok(py.detach(|| master::reign(settings, &program, &signals, &inheritance, &log)));
         }
         let hooks = Hooks::new(py, &plan, functions, &log, logger.as_ref(), None)
             .map_err(|error| ConfigError::new(error.to_string()))?;
@@ -297,6 +310,12 @@ fn end_by_term(py: Python<'_>) -> Result<(), ConfigError> {
 
 fn unusable_log(error: LogOpenError) -> ConfigError {
     ConfigError::new(format!("Error: {error}"))
+}
+
+/// What starts a vassal: this interpreter with this package, whatever name the emperor was called by.
+fn vassal_program(py: Python<'_>) -> PyResult<Vec<String>> {
+    let python: String = py.import("sys")?.getattr("executable")?.extract()?;
+    Ok([&*python, "-m", "penstock", "uwsgi"].map(str::to_owned).to_vec())
 }
 
 fn print(text: &str) {

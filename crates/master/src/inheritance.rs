@@ -11,6 +11,9 @@ use telemetry::ErrorLog;
 
 use crate::listener::{Listener, adopt_for};
 
+/// The variable that names the emperor of a vassal by its process id.
+pub(crate) const EMPEROR: &str = "PENSTOCK_EMPEROR";
+
 /// systemd's first descriptor.
 const FIRST_ACTIVATED: i32 = 3;
 
@@ -23,6 +26,8 @@ pub struct Inheritance {
     pub sockets: Vec<i32>,
     /// Listening sockets from systemd; they stand in the place of every configured address.
     pub activated: Vec<i32>,
+    /// The process that has started this server and that it does not outlive.
+    pub emperor: Option<u32>,
     /// Where systemd wants to hear how the server is (NOTIFY_SOCKET).
     pub notify_socket: Option<String>,
     /// How often it wants to hear that, in microseconds (WATCHDOG_USEC).
@@ -47,6 +52,7 @@ impl Inheritance {
                 .filter_map(|text| text.trim().parse().ok())
                 .collect(),
             activated,
+            emperor: number(EMPEROR).and_then(|pid| u32::try_from(pid).ok()),
             notify_socket: variable("NOTIFY_SOCKET").filter(|path| !path.is_empty()),
             watchdog_us: number("WATCHDOG_USEC").filter(|_| !for_somebody_else),
         }

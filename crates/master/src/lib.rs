@@ -9,6 +9,7 @@ mod cheaper;
 mod control;
 mod daemonize;
 mod daemons;
+mod emperor;
 mod fifo;
 mod hooks;
 mod host;
@@ -26,6 +27,7 @@ mod supervisor;
 mod touch;
 
 pub use daemonize::daemonize;
+pub use emperor::reign;
 pub use hooks::run_hooks_of_worker;
 pub use host::{HookFailed, Host, MasterView, WorkerView};
 pub use inheritance::Inheritance;

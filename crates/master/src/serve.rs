@@ -375,6 +375,7 @@ impl<'a> Master<'a> {
     /// Sleeps until a signal, a worker's word or the next deadline.
     fn sleep(&self) {
         let check = self.inheritance.predecessor.is_some()
+            || self.inheritance.emperor.is_some()
             || self.notifier.beat_ms.is_some()
             || (!self.processes.is_empty() && self.era.settings.timeouts.request_deadline.is_some())
             || self.watches_memory()

@@ -4,6 +4,7 @@
 mod cgi;
 mod commands;
 pub(super) mod commons;
+pub(super) mod emperor;
 pub(super) mod families;
 mod harakiri;
 mod hooks;
@@ -28,8 +29,8 @@ use crate::address::host_and_port;
 use crate::defaults::{count, size, unless_zero};
 use crate::option::Status;
 use crate::{
-    Address, CacheSettings, Cheaper, Daemonize, Environment, LogRotation, LogSelection, LogTarget, Settings,
-    StatisticsTarget, Wire, glob,
+    Address, CacheSettings, Cheaper, Daemonize, Emperor, Environment, LogRotation, LogSelection, LogTarget,
+    Settings, StatisticsTarget, Wire, glob,
 };
 
 /// What the options are being turned into.
@@ -63,6 +64,8 @@ pub(super) struct Draft<'a> {
     pub(super) mounts: Vec<(String, String)>,
     /// `async`: how many threads take the place of its cores.
     pub(super) greenlets: Option<u32>,
+    /// `emperor` and the like; there are no provinces until one is given.
+    pub(super) emperor: Emperor,
     /// `cheaper` and the like; `least` is 0 until it is given.
     pub(super) cheaper: Cheaper,
     /// `log-4xx` and the like
@@ -181,6 +184,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
         .chain(limits::ENTRIES)
         .chain(scaling::ENTRIES)
         .chain(harakiri::ENTRIES)
+        .chain(emperor::ENTRIES)
         .chain(logs::ENTRIES)
         .chain(loggers::ENTRIES)
         .chain(routes::ENTRIES.into_iter().flatten())

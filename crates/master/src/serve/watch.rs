@@ -3,6 +3,7 @@
 
 use std::os::fd::AsFd;
 
+use config::MasterCommand;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use shared::WorkerState;
 use sys::monotonic_ms;
@@ -33,6 +34,20 @@ impl Master<'_> {
                 WorkerState::Retiring => self.inbox.push_back(Input::Ending { age }),
                 WorkerState::Free | WorkerState::Booting => {}
             }
+        }
+    }
+
+    /// A vassal does not outlive its emperor.
+    fn look_for_emperor(&mut self) {
+        let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().cast_unsigned());
+        if self
+            .inheritance
+            .emperor
+            .is_some_and(|emperor| parent != Some(emperor))
+        {
+            self.inheritance.emperor = None;
+            self.log.error("lost connection with my emperor !!!");
+            self.inbox.push_back(Input::Command(MasterCommand::StopNow));
         }
     }
 
@@ -81,6 +96,7 @@ impl Master<'_> {
             self.notifier.alive();
         }
         self.take_over();
+        self.look_for_emperor();
         self.host.attend(self.era.generation);
         self.rotate_logs();
         if self.era.settings.logs.backlog_metric {

@@ -189,12 +189,16 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
     idle(
         "cgi-mode binary-path binsh allowed-modifiers remap-modifier ignore-script-name wsgi-strict \
          wsgi-accept-buffer* start_response-nodelay write-errors-* no-harakiri-* harakiri-no-arh \
-         force-gateway emperor-procname early-emperor propagate-touch prio whitelist blacklist end-whitelist \
+         force-gateway emperor-procname propagate-touch prio whitelist blacklist end-whitelist \
          end-blacklist response-headers-limit resolve post-pymodule-alias pymodule-alias",
         "Details that have no counterpart here.",
         "what it changes in uWSGI does not exist here",
     ),
-    coming("emperor* vassal* imperial*", "The emperor."),
+    idle(
+        "emperor-stats* vassal-sos-backlog imperial*",
+        "Details of the emperor.",
+        "each vassal has its own statistics (stats), and the emperor's log says what becomes of it",
+    ),
     coming(
         "reload-on-fd reload-on-exception* brutal-reload-on-fd exit-on-reload",
         "When workers are replaced.",
