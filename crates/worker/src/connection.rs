@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use config::Wire;
@@ -249,10 +249,6 @@ pub(crate) struct Bounds {
     pub(crate) leaving: AtomicBool,
     /// Set by the signals that say so, before the reactor has taken notice.
     pub(crate) told_to_leave: [Arc<AtomicBool>; 2],
-    /// Requests that wait for an application thread, where they have a limit.
-    pub(crate) waiting: AtomicU32,
-    /// They have: whoever takes one up counts it out.
-    pub(crate) counts_waiting: bool,
     /// Nothing may wait for the end of a turn: application calls have been slow lately, or have threads of their own.
     pub(crate) hurry: AtomicBool,
 }

@@ -61,7 +61,7 @@ impl Driven {
     /// When the system is out of descriptors or memory.
     pub fn new(conditions: Conditions) -> io::Result<Driven> {
         Ok(Driven {
-            reactor: Reactor::new(conditions, None)?,
+            reactor: Reactor::for_driver(conditions)?,
             events: Events::with_capacity(EVENTS),
         })
     }

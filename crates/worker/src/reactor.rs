@@ -1,15 +1,17 @@
 //! The reactor: one loop that turns readiness into requests and answers into writes.
 //!
-//! A turn is: wait; read and serve whatever is ready; take back what application threads have served; write what
-//! the turn has queued; look at the deadlines; accept. Readiness is edge-triggered: what a turn leaves unread it
-//! notes and comes back to. Answers of a turn are written together at its end, because alternating between the
-//! application and the kernel costs both their caches; but nothing ready waits for an application that is slow.
+//! A turn is: wait; read whatever is ready; take back what other threads have served; write what the turn has queued;
+//! look at the deadlines; accept. Whoever leads (`crew.rs`) then calls the application for the requests that are whole,
+//! or has others call it. Readiness is edge-triggered: what a turn leaves unread it notes and comes back to. Answers of a
+//! turn are written together at its end, because alternating between the application and the kernel costs both their
+//! caches; but nothing ready waits for an application that is slow.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use config::Settings;
@@ -24,6 +26,7 @@ use crate::acceptor::{Acceptor, Arrival};
 use crate::cgi::Scripts;
 use crate::clock::Clock;
 use crate::connection::{Bounds, Connection, Front, Workspace};
+use crate::crew::{self, Helm};
 use crate::deadlines::{Deadlines, Wait};
 use crate::driven::Happening;
 use crate::exchange::Exchange;
@@ -31,7 +34,6 @@ use crate::files::Files;
 use crate::gateway::Gateway;
 use crate::gather::Gatherer;
 use crate::origin::Origins;
-use crate::pool::Pool;
 use crate::routes::Router;
 use crate::signals::{Request, Signals};
 
@@ -50,6 +52,10 @@ const BUFFER_OF_A_TASK: u64 = 64 << 10;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Least time between two complaints about failing accepts.
 pub(crate) const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long a worker whose application threads are all busy leaves new clients to workers that are idle. An idle one needs
+/// microseconds to take them, so whoever is still there then has come to busy workers only.
+const COURTESY: Duration = Duration::from_millis(2);
 
 /// Connections accepted from one listener in a turn when other workers accept from it too.
 const ACCEPT_BURST: usize = 8;
@@ -102,8 +108,8 @@ pub struct Conditions {
     pub interrupted: Box<dyn FnMut() + Send>,
     /// Called once when requests are finished and the application has still to be ended.
     pub ending: Box<dyn FnMut() + Send>,
-    /// Called whenever one of these descriptors has become readable, between requests, on the reactor's own thread. It reads
-    /// all there is.
+    /// Called whenever one of these descriptors has become readable, between requests, on the only application thread. It
+    /// reads all there is. Where there are several threads nobody calls it.
     pub errand: Option<Errand>,
     /// The name sent in the Server header.
     pub server: &'static str,
@@ -133,30 +139,27 @@ pub enum Departure {
 /// # Errors
 /// When the reactor cannot be set up; nothing has been accepted then.
 pub fn serve(conditions: Conditions, gateway: &Arc<dyn Gateway>) -> io::Result<Departure> {
-    let mut reactor = Reactor::new(conditions, Some(gateway))?;
-    if let Answering::Here(_) = reactor.answering {
-        return reactor.run(None);
-    }
-    // With application threads this one runs none of the application itself, but its signal handlers.
-    let mut departure = Ok(Departure::Quick);
-    gateway.detached(&mut || departure = reactor.run(Some(&**gateway)));
-    departure
+    let (reactor, helm) = Reactor::for_crew(conditions)?;
+    crew::serve(Box::new(reactor), &helm, gateway)
 }
 
 /// Who answers requests.
 pub(crate) enum Answering {
-    /// This thread, in the middle of its turn.
-    Here(Arc<dyn Gateway>),
-    /// Application threads.
-    Threads(Pool),
+    /// The threads of the crew.
+    Crew {
+        /// Where they meet.
+        helm: Arc<Helm>,
+        /// The helper leads: requests go to application threads, and do not wait for the leader.
+        handed: bool,
+    },
     /// Whoever turns the reactor; what it has yet to be told.
     Driver(Vec<Happening>),
 }
 
 impl Answering {
-    /// Whether exchanges leave the reactor to be served.
+    /// Whether requests go to others than the one who has the reactor.
     pub(crate) fn elsewhere(&self) -> bool {
-        !matches!(self, Answering::Here(_))
+        !matches!(self, Answering::Crew { handed: false, .. })
     }
 }
 
@@ -202,9 +205,6 @@ impl Desk {
         );
         exchange.work.thread = self.thread;
         exchange.take_up();
-        if exchange.work.bounds.counts_waiting {
-            exchange.work.bounds.waiting.fetch_sub(1, Ordering::Relaxed);
-        }
         let mut exchange = gateway.serve(exchange);
         exchange.work.stop_gathering(); // the next exchange of this thread may gather
         self.row.end();
@@ -261,14 +261,17 @@ pub(crate) struct Reactor {
     pub(crate) dirty: Vec<usize>,
     /// When the first of them was queued.
     pub(crate) dirty_since: Instant,
-    /// Calls still to be made before answers are gathered again.
-    pub(crate) distrust: u32,
     pub(crate) desk: Desk,
     pub(crate) answering: Answering,
     /// What is answered from files, before the application.
     pub(crate) files: Option<Files>,
     pub(crate) scripts: Scripts,
+    /// Requests that whoever leads is to serve.
+    pub(crate) jobs: VecDeque<Exchange>,
+    /// What others have served.
     pub(crate) served: Vec<Exchange>,
+    /// Why the worker has left, or what made it stop.
+    pub(crate) departure: Option<io::Result<Departure>>,
     pub(crate) requests: u64,
     pub(crate) asked_to_retire: bool,
     pub(crate) leaving: Option<Leaving>,
@@ -289,9 +292,24 @@ pub(crate) struct Reactor {
 }
 
 impl Reactor {
-    /// Without a `gateway` it is a driver who answers.
-    pub(crate) fn new(mut conditions: Conditions, gateway: Option<&Arc<dyn Gateway>>) -> io::Result<Reactor> {
+    /// One that a driver turns and answers.
+    pub(crate) fn for_driver(conditions: Conditions) -> io::Result<Reactor> {
+        Reactor::new(conditions, Poll::new()?, Answering::Driver(Vec::new()))
+    }
+
+    /// One for threads, and where they meet.
+    fn for_crew(conditions: Conditions) -> io::Result<(Reactor, Arc<Helm>)> {
         let poll = Poll::new()?;
+        let threads = conditions.settings.threads.max(1) as usize;
+        let helm = Arc::new(Helm::new(threads, Waker::new(poll.registry(), SERVED)?)?);
+        let answering = Answering::Crew {
+            helm: Arc::clone(&helm),
+            handed: false,
+        };
+        Ok((Reactor::new(conditions, poll, answering)?, helm))
+    }
+
+    fn new(mut conditions: Conditions, poll: Poll, answering: Answering) -> io::Result<Reactor> {
         let registry = poll.registry();
         let mut signals = Signals::install(conditions.settings.dialect)?;
         (conditions.signals_installed)();
@@ -310,22 +328,12 @@ impl Reactor {
         }
         let settings = Arc::clone(&conditions.settings);
         let clock = Clock::new(conditions.server, &settings.added_headers);
-        let (scoreboard, slot) = (conditions.scoreboard, conditions.slot);
-        let desk = move |thread: usize| Desk {
-            row: scoreboard.thread(slot, thread),
-            thread: thread as u32,
-        };
         let threads = settings.threads as usize;
-        let answering = match gateway {
-            None => Answering::Driver(Vec::new()),
-            Some(gateway) if threads > 1 => Answering::Threads(Pool::start(
-                threads,
-                gateway,
-                Waker::new(registry, SERVED)?,
-                desk,
-            )?),
-            Some(gateway) => Answering::Here(Arc::clone(gateway)),
+        let desk = Desk {
+            row: conditions.scoreboard.thread(conditions.slot, 0),
+            thread: 0,
         };
+        let is_driven = matches!(answering, Answering::Driver(_));
         let router = Router::new(&settings.routes, conditions.number);
         let files = Files::new(&settings.static_files);
         let timeouts = settings.timeouts.clone();
@@ -346,10 +354,10 @@ impl Reactor {
             bounds: Arc::new(Bounds {
                 body_buffer: settings.limits.body_buffer,
                 // A script is told how long its body is.
-                await_body: gateway.is_some() || !settings.cgi.mounts.is_empty(),
-                response_buffer: match gateway {
-                    Some(_) => settings.limits.response_buffer as u64,
-                    None => (settings.limits.response_buffer as u64).min(BUFFER_OF_A_TASK),
+                await_body: !is_driven || !settings.cgi.mounts.is_empty(),
+                response_buffer: match settings.limits.response_buffer as u64 {
+                    most if is_driven => most.min(BUFFER_OF_A_TASK),
+                    most => most,
                 },
                 body_patience: settings.timeouts.body,
                 write_patience: settings.timeouts.write,
@@ -360,9 +368,7 @@ impl Reactor {
                 gatherer: Gatherer::new(threads.max(1)),
                 leaving: AtomicBool::new(false),
                 told_to_leave: signals.told_to_leave(),
-                hurry: AtomicBool::new(threads > 1 || settings.greenlets),
-                waiting: AtomicU32::new(0),
-                counts_waiting: settings.request_queue.is_some() && gateway.is_some() && threads > 1,
+                hurry: AtomicBool::new(settings.greenlets),
             }),
             limits: Limits {
                 request_line: settings.limits.request_line,
@@ -383,12 +389,13 @@ impl Reactor {
             clock,
             again: Vec::new(),
             dirty: Vec::new(),
-            distrust: 0,
-            desk: desk(0),
+            desk,
             answering,
             files,
             scripts: Scripts::default(),
+            jobs: VecDeque::new(),
             served: Vec::new(),
+            departure: None,
             requests: 0,
             asked_to_retire: false,
             leaving: None,
@@ -403,21 +410,21 @@ impl Reactor {
         })
     }
 
-    /// Turns until it has left. `interrupted` runs what the application has set for signals, after one has come.
-    fn run(&mut self, interrupted: Option<&dyn Gateway>) -> io::Result<Departure> {
-        let mut events = Events::with_capacity(EVENTS);
-        (self.conditions.ready)();
-        loop {
-            self.wait(&mut events)?;
-            if std::mem::take(&mut self.interrupted)
-                && let Some(gateway) = interrupted
-            {
-                gateway.detached(&mut || {});
-            }
-            if let Some(departure) = self.turn(&events) {
-                return Ok(departure);
-            }
+    /// The desk of an application thread.
+    pub(crate) fn desk_of(&self, thread: usize) -> Desk {
+        let Conditions { scoreboard, slot, .. } = &self.conditions;
+        Desk {
+            row: scoreboard.thread(*slot, thread),
+            thread: thread as u32,
         }
+    }
+
+    /// The same as [`Reactor::turn`] for threads that hand it on: what it comes to is noted.
+    pub(crate) fn turn_after(&mut self, polled: io::Result<()>, events: &Events) {
+        self.departure = match polled {
+            Ok(()) => self.turn(events).map(Ok),
+            Err(error) => Some(Err(error)),
+        };
     }
 
     /// What is to be done after a poll; says when the worker has left.
@@ -455,15 +462,20 @@ impl Reactor {
         self.take_back();
         self.look_after_scripts();
         self.flush_dirty();
-        if let Some(errand) = self.conditions.errand.as_mut().filter(|_| is_sent_for) {
-            (errand.run)();
+        if let Answering::Crew { helm, .. } = &self.answering
+            && is_sent_for
+        {
+            helm.errand_due.store(true, Ordering::Relaxed);
         }
         // What came while an application kept this thread is in time: only silence up to the poll counts, and
         // only when the poll had room to tell of everything.
         if events.iter().count() < EVENTS {
             self.end_waits(polled);
         }
-        self.accept();
+        // Served first, if there is something to serve: meanwhile idle workers have the first go at who is new.
+        if self.jobs.is_empty() {
+            self.accept();
+        }
         let departure = if signalled && self.obey_signals() {
             Some(Departure::Quick)
         } else {
@@ -474,18 +486,6 @@ impl Reactor {
             self.scripts = Scripts::default();
         }
         departure
-    }
-
-    /// Waits until something is ready or due.
-    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
-        let timeout = self.patience();
-        let gateway = match &self.answering {
-            Answering::Here(gateway) if timeout != Some(Duration::ZERO) => Arc::clone(gateway),
-            _ => return self.poll(events, timeout),
-        };
-        let mut result = Ok(());
-        gateway.detached(&mut || result = self.poll(events, timeout));
-        result
     }
 
     /// Writes the access lines that have gathered: before whatever comes next may take long.
@@ -544,7 +544,8 @@ impl Reactor {
         let pending = self.acceptors.iter().any(|acceptor| acceptor.pending)
             && self.accept_again.is_none()
             && self.has_room();
-        if pending || !self.again.is_empty() {
+        let has_left = self.leaving.is_some() && self.slots.is_empty();
+        if pending || has_left || !self.again.is_empty() || !self.jobs.is_empty() {
             return Some(Duration::ZERO);
         }
         let leaving = self.leaving.map(|leaving| {
@@ -566,20 +567,33 @@ impl Reactor {
 
     /// Accepts what is waiting, fairly: workers share the listeners, and one that takes everything at once would
     /// leave the others idle.
-    fn accept(&mut self) {
+    pub(crate) fn accept(&mut self) {
         if self.accept_again.is_some_and(|when| self.clock.now < when) {
             return;
         }
-        self.accept_again = None;
-        let burst = if self.conditions.settings.workers > 1 {
-            ACCEPT_BURST
-        } else {
-            ACCEPT_TURN
-        };
+        let has_waited = self.accept_again.take().is_some();
+        let is_alone = self.conditions.settings.workers <= 1;
+        if !is_alone
+            && !has_waited
+            && self.is_busy()
+            && self.acceptors.iter().any(|acceptor| acceptor.pending)
+        {
+            self.accept_again = Some(self.clock.now + COURTESY);
+            return;
+        }
+        let burst = if is_alone { ACCEPT_TURN } else { ACCEPT_BURST };
         for index in 0..self.acceptors.len() {
             self.accept_from(index, burst);
         }
         self.flush_dirty();
+    }
+
+    /// Whether a request that comes now has to wait for a call that may take long.
+    fn is_busy(&self) -> bool {
+        match &self.answering {
+            Answering::Crew { helm, handed: true } => helm.are_all_busy(),
+            Answering::Crew { handed: false, .. } | Answering::Driver(_) => false,
+        }
     }
 
     /// Whether one more connection may be accepted. One that is waiting when the worker leaves is answered all the same.
@@ -692,9 +706,6 @@ impl Reactor {
             self.close_idle(|_| true);
         }
         if self.slots.is_empty() {
-            if let Answering::Threads(pool) = &mut self.answering {
-                pool.stop();
-            }
             return Some(leaving.departure);
         }
         (self.clock.now >= leaving.limit).then_some(Departure::Quick)

@@ -4,6 +4,7 @@
 //! functions it calls; every path through this file ends with it in the table, with an application thread, or
 //! closed.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -28,10 +29,6 @@ const REQUESTS_A_TURN: u32 = 32;
 const READS_A_TURN: u32 = 16;
 /// A client that has this many bytes waiting for it gets nothing more done.
 const STALLED: u64 = 64 << 10;
-/// An application call that takes longer is slow: answers that are ready do not wait for the next one.
-const SLOW_CALL: Duration = Duration::from_millis(1);
-/// Calls after a slow one before answers are gathered again.
-const DISTRUST: u32 = 64;
 /// How long answers are gathered at the most.
 const GATHER: Duration = Duration::from_millis(1);
 /// Spare workspaces kept.
@@ -45,6 +42,15 @@ struct Verdict {
     unparsed: bool,
     /// A request can be served and leaves the reactor for that.
     submit: bool,
+}
+
+/// How often a leader goes through the requests that are ready before it turns again: a connection whose next request is
+/// there already gets its turn after all others.
+#[derive(Debug, Default)]
+pub(crate) struct Rounds {
+    begun: u32,
+    /// Requests left in this one.
+    left: usize,
 }
 
 impl Reactor {
@@ -214,27 +220,20 @@ impl Reactor {
                     *requests -= 1;
                     self.prepare(&mut exchange);
                     let without = self.answer_here(&mut exchange);
-                    let answered = without.is_some();
-                    let elsewhere =
-                        !answered && (self.answering.elsewhere() || self.is_for_script(&exchange));
-                    if elsewhere || exchange.body_arriving() {
+                    if without.is_none() || exchange.body_arriving() {
                         // Whoever serves it may want to read on from what has been received.
                         exchange.work.inbox.extend_from_slice(&input[used..]);
                         used = input.len();
                     }
-                    if elsewhere {
+                    let Some(tally) = without else {
                         return (exchange, done(used, true, true));
-                    }
-                    if let Some(tally) = without {
-                        exchange.work.via = match tally {
-                            Tally::Static => Via::File,
-                            _ => Via::Rule,
-                        };
-                        self.desk.add(tally);
-                        self.answered(&mut exchange);
-                    } else {
-                        exchange = self.serve_inline(exchange);
-                    }
+                    };
+                    exchange.work.via = match tally {
+                        Tally::Static => Via::File,
+                        _ => Via::Rule,
+                    };
+                    self.desk.add(tally);
+                    self.answered(&mut exchange);
                     if exchange.connection.ending == Ending::Flush && used < input.len() {
                         exchange.connection.ending = Ending::FlushAndLinger;
                     }
@@ -316,33 +315,56 @@ impl Reactor {
         }
     }
 
-    /// Has the application answer on this very thread.
-    fn serve_inline(&mut self, mut exchange: Exchange) -> Exchange {
-        if self.distrust > 0 {
-            self.distrust -= 1;
-            self.bounds.hurry.store(self.distrust > 0, Ordering::Relaxed);
+    /// The leader calls the application for what is ready, and for `jobs`, which have waited for that.
+    pub(crate) fn call_here(&mut self, jobs: VecDeque<Exchange>) {
+        if let Answering::Crew { handed, .. } = &mut self.answering {
+            *handed = false;
         }
-        // It may be slow, or wait for a slow client.
-        if self.distrust > 0 || exchange.body_arriving() {
-            self.flush_dirty();
-            // Its own earlier answers; if the client is gone, that shows when this one is written.
+        self.jobs.extend(jobs);
+    }
+
+    /// The leader calls nobody: application threads do, for what is ready as well.
+    pub(crate) fn hand_out(&mut self) {
+        if let Answering::Crew { handed, .. } = &mut self.answering {
+            *handed = true;
+        }
+        self.bounds.hurry.store(true, Ordering::Relaxed);
+        self.flush_dirty();
+        for mut exchange in std::mem::take(&mut self.jobs) {
+            // Earlier answers of its connection. If the client is gone, that shows when this one is written.
             exchange.flush();
+            self.pass_on(exchange);
         }
-        if let Answering::Here(gateway) = &self.answering {
-            exchange = self.desk.serve(&**gateway, exchange);
+        self.flush_dirty();
+    }
+
+    /// The next request for the leader to serve.
+    pub(crate) fn next_job(&mut self, rounds: &mut Rounds) -> Option<Exchange> {
+        if rounds.left == 0 {
+            rounds.begun += 1;
+            rounds.left = if rounds.begun > REQUESTS_A_TURN {
+                0
+            } else {
+                self.jobs.len()
+            };
         }
-        let now = Instant::now();
-        let took = now - self.clock.now;
+        rounds.left = rounds.left.checked_sub(1)?;
+        self.jobs.pop_front()
+    }
+
+    /// Whether answers had better not wait for the call of the application that comes next.
+    pub(crate) fn in_haste(&self) -> bool {
+        self.bounds.hurry.load(Ordering::Relaxed)
+    }
+
+    /// The leader has served a request, and it is `now`.
+    pub(crate) fn called(&mut self, exchange: Exchange, now: Instant, was_slow: bool, is_cautious: bool) {
         self.clock.now = now;
-        if took > SLOW_CALL {
-            self.distrust = DISTRUST;
-            self.bounds.hurry.store(true, Ordering::Relaxed);
-        }
-        self.answered(&mut exchange);
-        if took > SLOW_CALL || (!self.dirty.is_empty() && now - self.dirty_since > GATHER) {
+        self.bounds.hurry.store(is_cautious, Ordering::Relaxed);
+        self.welcome_back(exchange);
+        if was_slow || (!self.dirty.is_empty() && now - self.dirty_since > GATHER) {
             self.flush_dirty();
         }
-        exchange
     }
 
     /// Books an answer and makes the connection ready for the next request.
@@ -448,25 +470,30 @@ impl Reactor {
         connection.ending = Ending::FlushAndLinger;
     }
 
-    /// Serves a request that does not come from its connection's turn.
-    pub(crate) fn serve_anywhere(&mut self, exchange: Exchange) {
-        if self.answering.elsewhere() {
-            return self.submit(exchange);
+    /// Has a request served by whoever does that.
+    pub(crate) fn submit(&mut self, mut exchange: Exchange) {
+        let is_for_script = self.is_for_script(&exchange);
+        let is_watched = is_for_script || matches!(self.answering, Answering::Driver(_));
+        if is_watched && !exchange.connection.watch(self.poll.registry()) {
+            return self.close(exchange);
         }
-        let exchange = self.serve_inline(exchange);
-        self.drive(exchange);
+        match &mut self.answering {
+            _ if is_for_script => self.run_script(exchange),
+            Answering::Driver(happenings) => happenings.push(Happening::Request(exchange)),
+            Answering::Crew { handed: false, .. } => self.jobs.push_back(exchange),
+            Answering::Crew { handed: true, .. } => self.pass_on(exchange),
+        }
     }
 
-    /// Whether as many requests wait for an application thread as may; if not, one more does from now on.
-    fn is_overloaded(&mut self) -> bool {
-        let waiting = &self.bounds.waiting;
-        let Some(limit) = self.conditions.settings.request_queue else {
-            return false;
+    /// Hands a request to the application threads; one too many is answered here.
+    fn pass_on(&mut self, exchange: Exchange) {
+        let Answering::Crew { helm, .. } = &self.answering else {
+            return;
         };
-        if waiting.load(Ordering::Relaxed) < limit {
-            waiting.fetch_add(1, Ordering::Relaxed);
-            return false;
-        }
+        let limit = self.conditions.settings.request_queue.map(|limit| limit as usize);
+        let Err(mut exchange) = helm.submit(exchange, limit) else {
+            return;
+        };
         let now = self.clock.now;
         if self
             .overloaded
@@ -474,41 +501,19 @@ impl Reactor {
         {
             self.overloaded = Some(now);
             self.conditions.error_log.warning(format_args!(
-                "{limit} requests wait for a thread of the application, as many as --request-queue allows: further ones get \
-                 503 (said once a minute)"
+                "{} requests wait for a thread of the application, as many as --request-queue allows: further ones get \
+                 503 (said once a minute)",
+                limit.unwrap_or_default()
             ));
         }
-        true
+        exchange.close_after_answer();
+        exchange.fail(503);
+        self.welcome_back(exchange);
     }
 
-    /// Hands a request to those who answer it.
-    fn submit(&mut self, mut exchange: Exchange) {
-        if !exchange.connection.watch(self.poll.registry()) {
-            return self.close(exchange);
-        }
-        if self.is_for_script(&exchange) {
-            return self.run_script(exchange);
-        }
-        if !matches!(self.answering, Answering::Driver(_)) && self.is_overloaded() {
-            exchange.close_after_answer();
-            exchange.fail(503);
-            return self.welcome_back(exchange);
-        }
-        match &mut self.answering {
-            Answering::Threads(pool) => pool.submit(exchange),
-            Answering::Driver(happenings) => happenings.push(Happening::Request(exchange)),
-            // Never: those are answered where they were read.
-            Answering::Here(_) => {}
-        }
-    }
-
-    /// Takes back what application threads have served.
+    /// Takes back what other threads have served.
     pub(crate) fn take_back(&mut self) {
-        let Answering::Threads(pool) = &self.answering else {
-            return;
-        };
         let mut served = std::mem::take(&mut self.served);
-        pool.collect(&mut served);
         for exchange in served.drain(..) {
             self.welcome_back(exchange);
         }

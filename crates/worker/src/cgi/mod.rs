@@ -328,7 +328,7 @@ impl Reactor {
             return self.run_script(exchange);
         }
         self.scripts.redirects.remove(&exchange.token());
-        self.serve_anywhere(exchange);
+        self.submit(exchange);
     }
 
     /// Starts the next script, goes on with those that were interrupted, ends those that have been silent for too long, and
