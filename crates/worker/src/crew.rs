@@ -206,10 +206,14 @@ pub(crate) fn serve(
         .unwrap_or(Ok(Departure::Quick));
     // Otherwise they may be inside a request that never ends.
     if threads == 1 || matches!(departure, Ok(Departure::Graceful)) {
-        for thread in crew {
-            // A panic of the thread has been reported where it happened.
-            let _ = thread.join();
-        }
+        let mut crew = Some(crew);
+        // They need the interpreter to end.
+        gateway.detached(&mut || {
+            for thread in crew.take().into_iter().flatten() {
+                // A panic of the thread has been reported where it happened.
+                let _ = thread.join();
+            }
+        });
     }
     departure
 }

@@ -373,7 +373,7 @@ fn whatever_the_order_every_request_is_answered_once_and_every_thread_ends() {
 
 #[test]
 fn whatever_the_order_somebody_reads_while_calls_never_end() {
-    for (threads, requests) in [(1, 3), (2, 3), (3, 2)] {
+    for (threads, requests) in [(1, 3), (2, 2)] {
         let walk = Walk::through(Worker::new(threads, requests));
         assert_eq!(
             walk.stuck(false, |worker| worker.is_polled() || worker.has_left()),
