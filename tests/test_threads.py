@@ -14,7 +14,7 @@ StartServer = Callable[..., Server]
 
 SAFETY_SECONDS = 60.0
 
-APPLICATION = '''\
+APPLICATION = """\
 import itertools
 import signal
 import threading
@@ -48,7 +48,7 @@ def app(environ, start_response):
         body = " ".join(calls)
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body.encode()]
-'''
+"""
 
 
 @pytest.fixture
