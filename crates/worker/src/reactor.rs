@@ -543,8 +543,9 @@ impl Reactor {
     pub(crate) fn patience(&self) -> Option<Duration> {
         let pending = self.acceptors.iter().any(|acceptor| acceptor.pending)
             && self.accept_again.is_none()
-            && self.has_room();
-        let has_left = self.leaving.is_some() && self.slots.is_empty();
+            && self.has_room()
+            && !self.leaves_clients_waiting();
+        let has_left = self.leaving.is_some() && self.slots.is_empty() && self.acceptors.is_empty();
         if pending || has_left || !self.again.is_empty() || !self.jobs.is_empty() {
             return Some(Duration::ZERO);
         }
@@ -568,6 +569,12 @@ impl Reactor {
     /// Accepts what is waiting, fairly: workers share the listeners, and one that takes everything at once would
     /// leave the others idle.
     pub(crate) fn accept(&mut self) {
+        if self.leaves_clients_waiting() {
+            return;
+        }
+        if self.leaving.is_some() && !self.acceptors.is_empty() {
+            self.leave_listeners();
+        }
         if self.accept_again.is_some_and(|when| self.clock.now < when) {
             return;
         }
@@ -575,7 +582,7 @@ impl Reactor {
         let is_alone = self.conditions.settings.workers <= 1;
         if !is_alone
             && !has_waited
-            && self.is_busy()
+            && self.are_all_busy()
             && self.acceptors.iter().any(|acceptor| acceptor.pending)
         {
             self.accept_again = Some(self.clock.now + COURTESY);
@@ -588,8 +595,14 @@ impl Reactor {
         self.flush_dirty();
     }
 
-    /// Whether a request that comes now has to wait for a call that may take long.
-    fn is_busy(&self) -> bool {
+    /// The only application thread is in a call that may last: whoever comes is left to other workers, and to the next
+    /// generation, because once accepted it could not go there any more.
+    fn leaves_clients_waiting(&self) -> bool {
+        self.conditions.settings.threads <= 1 && self.are_all_busy()
+    }
+
+    /// Whether a request that comes now has to wait for a call that may last.
+    fn are_all_busy(&self) -> bool {
         match &self.answering {
             Answering::Crew { helm, handed: true } => helm.are_all_busy(),
             Answering::Crew { handed: false, .. } | Answering::Driver(_) => false,
@@ -705,7 +718,7 @@ impl Reactor {
         if self.clock.now >= leaving.farewell {
             self.close_idle(|_| true);
         }
-        if self.slots.is_empty() {
+        if self.slots.is_empty() && self.acceptors.is_empty() {
             return Some(leaving.departure);
         }
         (self.clock.now >= leaving.limit).then_some(Departure::Quick)
@@ -740,7 +753,15 @@ impl Reactor {
         });
         self.bounds.leaving.store(true, Ordering::Relaxed);
         self.accept_again = None;
-        // Other workers go on accepting, or the master has seen to it that nobody new comes.
+        if !self.leaves_clients_waiting() {
+            self.leave_listeners();
+        }
+        let mut lifeline = SourceFd(&self.conditions.lifeline.as_raw_fd());
+        let _ = self.poll.registry().deregister(&mut lifeline);
+    }
+
+    /// Accepts for the last time. Other workers go on accepting, or the master has seen to it that nobody new comes.
+    fn leave_listeners(&mut self) {
         for index in (0..self.acceptors.len()).rev() {
             self.acceptors[index].pending = true;
             self.accept_from(index, usize::MAX);
@@ -749,8 +770,6 @@ impl Reactor {
             let _ = acceptor.deregister(self.poll.registry());
         }
         self.flush_dirty();
-        let mut lifeline = SourceFd(&self.conditions.lifeline.as_raw_fd());
-        let _ = self.poll.registry().deregister(&mut lifeline);
     }
 
     /// Closes those of the connections that have sent nothing for which `may_go` is true.
