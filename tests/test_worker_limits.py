@@ -39,7 +39,7 @@ def is_replaced(server: Server, pid: bytes) -> bool:
 
 
 def test_an_old_worker_is_replaced_without_a_lost_request(start_server: StartServer, tmp_path: Path) -> None:
-    server = served(start_server, tmp_path, "--max-worker-lifetime", "1")
+    server = served(start_server, tmp_path, "--max-worker-lifetime", "1", "--min-worker-lifetime", "0")
     first = server.get("/").body
     assert wait_until(lambda: is_replaced(server, first), 60.0)
     server.wait_for_log("worker 1 lifetime reached, it was running for ")
