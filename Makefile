@@ -32,15 +32,16 @@ $(VENV)/uwsgi/.built: tests/requirements-uwsgi.txt $(VENV)/.tools
 	else echo "tests/test_beside_uwsgi.py is skipped: uWSGI could not be built, see $(VENV)/uwsgi/build.log"; fi
 	@touch $@
 
-# The tests behind real web servers need nginx and Apache: installed where that is allowed, named otherwise.
-WEB_SERVERS := nginx apache2 libapache2-mod-proxy-uwsgi libapache2-mod-fcgid spawn-fcgi
+# The tests with real servers in front and behind need nginx, Apache and Redis: installed where that is allowed, named otherwise.
+WEB_SERVERS := nginx apache2 libapache2-mod-proxy-uwsgi libapache2-mod-fcgid spawn-fcgi redis-server
 
 web-servers:
 	@if PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null && [ -e /usr/lib/apache2/modules/mod_proxy_uwsgi.so ] \
-  && [ -e /usr/lib/apache2/modules/mod_fcgid.so ] && command -v spawn-fcgi >/dev/null; then :; \
+  && [ -e /usr/lib/apache2/modules/mod_fcgid.so ] && command -v spawn-fcgi >/dev/null \
+  && command -v redis-server >/dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	  && { apt-get update -qq; DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq $(WEB_SERVERS); } >/dev/null 2>&1; then :; \
-	else echo "tests/test_gateways.py or tests/test_programs.py are skipped: install $(WEB_SERVERS)"; fi
+	else echo "tests/test_gateways.py, tests/test_programs.py or tests/test_uwsgi_redis.py are skipped: install $(WEB_SERVERS)"; fi
 
 # Where others keep the processors busy a wait may run out: a failure is tried once more, and the summary names it.
 test: check build web-servers $(VENV)/.test-tools $(VENV)/uwsgi/.built

@@ -206,6 +206,53 @@ pub struct CacheSettings {
     pub replace_store: bool,
     /// What a number that is not there is taken for.
     pub first_number: i64,
+    /// The server that it is on, in place of this one's memory. Its limits hold then.
+    pub server: Option<RedisServer>,
+}
+
+/// A Redis server, or Valkey.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RedisServer {
+    /// `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, or `redis+unix:///PATH?db=DATABASE`.
+    pub url: String,
+}
+
+impl RedisServer {
+    /// The server that a text means; `None` when it is something else, as a directory.
+    pub fn read(text: &str) -> Option<RedisServer> {
+        let (scheme, _) = text.split_once("://")?;
+        let known = [
+            "redis",
+            "valkey",
+            "redis+unix",
+            "valkey+unix",
+            "rediss",
+            "valkeys",
+        ];
+        known
+            .contains(&scheme)
+            .then(|| RedisServer { url: text.to_owned() })
+    }
+
+    /// Without user and password.
+    pub fn shown(&self) -> String {
+        match (self.url.split_once("://"), self.url.rsplit_once('@')) {
+            (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
+            _ => self.url.clone(),
+        }
+    }
+
+    /// Whether the connection would have to be encrypted, which is not offered.
+    pub fn wants_tls(&self) -> bool {
+        self.url.starts_with("rediss:") || self.url.starts_with("valkeys:")
+    }
+}
+
+/// No password in any log.
+impl std::fmt::Debug for RedisServer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.shown())
+    }
 }
 
 /// What happens when a cache has no room.

@@ -1,5 +1,6 @@
 //! The caches as Python uses them: bytes in, bytes out, and nothing raised where uWSGI returns None.
 
+use std::io;
 use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
@@ -8,7 +9,8 @@ use pyo3::types::PyBytes;
 use shared::{Existing, Refusal};
 use telemetry::ErrorLog;
 
-use super::commons::{NamedCache, now};
+use super::backing::{Backing, Calculation};
+use super::commons::NamedCache;
 
 /// All caches of the server.
 #[pyclass(frozen, module = "penstock")]
@@ -72,31 +74,45 @@ impl Caches {
         }
     }
 
+    /// Asks a cache, which may take a while where it is on another server; `None` where there is no such cache.
+    fn ask<T: Send>(
+        &self,
+        py: Python<'_>,
+        name: Option<&str>,
+        question: impl FnOnce(&NamedCache, &ErrorLog) -> io::Result<T> + Send,
+    ) -> PyResult<Option<T>> {
+        let Some(cache) = self.find(name)? else {
+            return Ok(None);
+        };
+        match &cache.cache {
+            // It is shorter than letting others have the interpreter.
+            Backing::Memory(_) => Ok(Some(question(cache, &self.log)?)),
+            Backing::Redis(_) => Ok(Some(py.detach(|| question(cache, &self.log))?)),
+        }
+    }
+
     fn store(
         &self,
+        py: Python<'_>,
         key: &Octets,
         value: &Octets,
         expires: u64,
         name: Option<&str>,
         existing: Existing,
     ) -> PyResult<bool> {
-        let Some(cache) = self.find(name)? else {
-            return Ok(false);
-        };
-        let end = end_of(cache, expires);
-        let stored = cache
-            .cache
-            .store(key.bytes(), value.bytes(), end, existing, now());
-        Ok(self.done(cache, stored)?.is_some())
+        let (key, value) = (key.bytes(), value.bytes());
+        let stored = self.ask(py, name, |cache, log| {
+            let expires = if cache.settings.no_expiry { 0 } else { expires };
+            Ok(cache.cache.store(log, key, value, expires, existing))
+        })?;
+        self.was_done(name, stored)
     }
-}
 
-/// When a value of `expires` seconds is over; 0 is never.
-fn end_of(cache: &NamedCache, expires: u64) -> u64 {
-    match expires {
-        _ if cache.settings.no_expiry => 0,
-        0 => 0,
-        seconds => now().saturating_add(seconds),
+    fn was_done(&self, name: Option<&str>, result: Option<Result<(), Refusal>>) -> PyResult<bool> {
+        match (self.find(name)?, result) {
+            (Some(cache), Some(result)) => Ok(self.done(cache, result)?.is_some()),
+            _ => Ok(false),
+        }
     }
 }
 
@@ -109,87 +125,86 @@ impl Caches {
         key: Octets,
         name: Option<&str>,
     ) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let Some(cache) = self.find(name)? else {
-            return Ok(None);
-        };
-        let value = cache.cache.value(key.bytes(), now())?;
-        Ok(value.map(|value| PyBytes::new(py, &value)))
+        let value = self.ask(py, name, |cache, log| cache.cache.value(log, key.bytes()))?;
+        Ok(value.flatten().map(|value| PyBytes::new(py, &value)))
     }
 
     #[pyo3(signature = (key, name=None))]
-    fn contains(&self, key: Octets, name: Option<&str>) -> PyResult<bool> {
-        let cache = self.find(name)?;
-        Ok(cache.map_or(Ok(false), |cache| cache.cache.contains(key.bytes(), now()))?)
+    fn contains(&self, py: Python<'_>, key: Octets, name: Option<&str>) -> PyResult<bool> {
+        let found = self.ask(py, name, |cache, log| cache.cache.contains(log, key.bytes()))?;
+        Ok(found.unwrap_or(false))
     }
 
     /// Stores what is not there yet.
-    fn add(&self, key: Octets, value: Octets, expires: u64, name: Option<&str>) -> PyResult<bool> {
-        self.store(&key, &value, expires, name, Existing::Keep)
+    fn add(
+        &self,
+        py: Python<'_>,
+        key: Octets,
+        value: Octets,
+        expires: u64,
+        name: Option<&str>,
+    ) -> PyResult<bool> {
+        self.store(py, &key, &value, expires, name, Existing::Keep)
     }
 
     /// Stores whatever is there.
-    fn replace(&self, key: Octets, value: Octets, expires: u64, name: Option<&str>) -> PyResult<bool> {
-        self.store(&key, &value, expires, name, Existing::Replace)
+    fn replace(
+        &self,
+        py: Python<'_>,
+        key: Octets,
+        value: Octets,
+        expires: u64,
+        name: Option<&str>,
+    ) -> PyResult<bool> {
+        self.store(py, &key, &value, expires, name, Existing::Replace)
     }
 
     #[pyo3(signature = (key, name=None))]
-    fn remove(&self, key: Octets, name: Option<&str>) -> PyResult<bool> {
-        let cache = self.find(name)?;
-        Ok(cache.map_or(Ok(false), |cache| cache.cache.remove(key.bytes(), now()))?)
+    fn remove(&self, py: Python<'_>, key: Octets, name: Option<&str>) -> PyResult<bool> {
+        let removed = self.ask(py, name, |cache, log| cache.cache.remove(log, key.bytes()))?;
+        Ok(removed.unwrap_or(false))
     }
 
     #[pyo3(signature = (name=None))]
-    fn clear(&self, name: Option<&str>) -> PyResult<bool> {
-        let Some(cache) = self.find(name)? else {
-            return Ok(false);
-        };
-        cache.cache.clear()?;
-        Ok(true)
+    fn clear(&self, py: Python<'_>, name: Option<&str>) -> PyResult<bool> {
+        let cleared = self.ask(py, name, |cache, log| cache.cache.clear(log))?;
+        Ok(cleared.unwrap_or(false))
     }
 
     /// A number, 0 where there is none.
     #[pyo3(signature = (key, name=None))]
-    fn number(&self, key: Octets, name: Option<&str>) -> PyResult<i64> {
-        let cache = self.find(name)?;
-        let number = cache.map_or(Ok(None), |cache| cache.cache.number(key.bytes(), now()))?;
-        Ok(number.unwrap_or(0))
+    fn number(&self, py: Python<'_>, key: Octets, name: Option<&str>) -> PyResult<i64> {
+        let number = self.ask(py, name, |cache, log| cache.cache.number(log, key.bytes()))?;
+        Ok(number.flatten().unwrap_or(0))
     }
 
-    /// `operation` is one of `+ - * /`. As in uWSGI, numbers have 64 bits and dividing by nothing gives nothing.
+    /// `operation` is one of `+ - * /`.
     fn calculate(
         &self,
+        py: Python<'_>,
         key: Octets,
         operation: char,
         amount: i64,
         expires: u64,
         name: Option<&str>,
     ) -> PyResult<bool> {
-        let Some(cache) = self.find(name)? else {
-            return Ok(false);
-        };
-        let result = |number: i64| match operation {
-            '+' => number.wrapping_add(amount),
-            '-' => number.wrapping_sub(amount),
-            '*' => number.wrapping_mul(amount),
-            _ => number.checked_div(amount).unwrap_or(0),
-        };
-        let (key, first) = (key.bytes(), cache.settings.first_number);
-        let is_new = first != 0 && cache.cache.number(key, now())?.is_none();
-        let calculated = cache
-            .cache
-            .calculate(key, end_of(cache, expires), now(), |number| {
-                result(if is_new { first } else { number })
-            });
-        Ok(self.done(cache, calculated)?.is_some())
+        let calculated = self.ask(py, name, |cache, log| {
+            let calculation = Calculation {
+                operation,
+                amount,
+                first: cache.settings.first_number,
+            };
+            let expires = if cache.settings.no_expiry { 0 } else { expires };
+            Ok(cache.cache.calculate(log, key.bytes(), calculation, expires))
+        })?;
+        self.was_done(name, calculated)
     }
 
     /// Every key.
     #[pyo3(signature = (name=None))]
     fn keys<'py>(&self, py: Python<'py>, name: Option<&str>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
-        let Some(cache) = self.find(name)? else {
-            return Err(PyValueError::new_err("no local uWSGI cache available"));
-        };
-        let keys = cache.cache.keys(now())?;
+        let keys = self.ask(py, name, |cache, log| cache.cache.keys(log))?;
+        let keys = keys.ok_or_else(|| PyValueError::new_err("no local uWSGI cache available"))?;
         Ok(keys.iter().map(|key| PyBytes::new(py, key)).collect())
     }
 }

@@ -12,6 +12,8 @@ use sys::SharedLock;
 use telemetry::ErrorLog;
 use telemetry::statistics::{CacheInfo, Kind, Metric, Statistics};
 
+use super::backing::{Backing, RemoteCache};
+use super::redis_link::Link;
 use super::stores::Stored;
 use super::{Bells, Caches, CurrentRequest, Lines, Locks, Place, Role, Server, Stores};
 use crate::python_config;
@@ -21,13 +23,17 @@ use crate::python_config::Functions;
 #[derive(Debug)]
 pub(crate) struct NamedCache {
     pub(super) settings: CacheSettings,
-    pub(super) cache: Cache,
+    pub(super) cache: Backing,
 }
 
 impl NamedCache {
-    fn describe(&self) -> CacheInfo {
-        let (settings, counted) = (&self.settings, self.cache.statistics());
-        CacheInfo {
+    /// `None` where it is on another server.
+    fn describe(&self) -> Option<CacheInfo> {
+        let Backing::Memory(cache) = &self.cache else {
+            return None;
+        };
+        let (settings, counted) = (&self.settings, cache.statistics());
+        Some(CacheInfo {
             name: settings.name.clone(),
             buckets: settings.buckets as u64,
             key_size: settings.key_size as u64,
@@ -38,7 +44,7 @@ impl NamedCache {
             hits: counted.hits,
             misses: counted.misses,
             full: counted.full,
-        }
+        })
     }
 }
 
@@ -114,14 +120,16 @@ impl Commons {
     pub(crate) fn attend(&self, generation: u32) {
         self.lines.raise_what_is_due(generation, this_minute());
         for cache in self.caches.iter().filter(|cache| !cache.settings.no_expiry) {
-            // A worker that is busy with it has it swept the next time.
-            let _ = cache.cache.sweep_if_free(now());
+            if let Backing::Memory(cache) = &cache.cache {
+                // A worker that is busy with it has it swept the next time.
+                let _ = cache.sweep_if_free(now());
+            }
         }
     }
 
     /// Adds caches, metrics, signals and tasks to the statistics.
     pub(crate) fn describe(&self, statistics: &mut Statistics) {
-        let caches = self.caches.iter().map(|cache| cache.describe());
+        let caches = self.caches.iter().filter_map(|cache| cache.describe());
         statistics.extras.caches = caches.collect();
         let metrics = self.stored.metrics().map(|(settings, value)| Metric {
             name: settings.name.clone(),
@@ -232,6 +240,13 @@ fn open_cache(settings: &CacheSettings) -> Result<NamedCache, String> {
         },
     };
     let name = &settings.name;
+    if let Some(server) = &settings.server {
+        let link = Link::new(server, &format!("the cache {name}"))?;
+        return Ok(NamedCache {
+            settings: settings.clone(),
+            cache: Backing::Redis(Box::new(RemoteCache::new(link, name))),
+        });
+    }
     let cache = match &settings.store {
         None => Cache::create(shape).map_err(|error| format!("the cache {name} cannot be made: {error}"))?,
         Some(path) => {
@@ -247,6 +262,6 @@ fn open_cache(settings: &CacheSettings) -> Result<NamedCache, String> {
     };
     Ok(NamedCache {
         settings: settings.clone(),
-        cache,
+        cache: Backing::Memory(cache),
     })
 }

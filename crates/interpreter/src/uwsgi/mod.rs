@@ -4,10 +4,12 @@
 //! [`Server`] and [`CurrentRequest`] are what Python sees of it. [`run_aide`] is the life of a mule or a spooler. The module itself, with uWSGI's names and manners, is `penstock._uwsgi`.
 
 mod aide;
+mod backing;
 mod bells;
 mod caches;
 mod commons;
 mod locks;
+mod redis_link;
 mod request;
 mod server;
 mod stores;

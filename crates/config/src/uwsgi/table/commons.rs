@@ -6,7 +6,8 @@ use super::{Draft, Entry, always, at_start, does, does_with_text, natural, secon
 use crate::defaults::{count, size, unless_zero};
 use crate::uwsgi::known::is_on;
 use crate::{
-    AreaSettings, CacheSettings, Farm, MetricKind, MetricSettings, QueueSettings, Spooler, WhenFull,
+    AreaSettings, CacheSettings, Farm, MetricKind, MetricSettings, QueueSettings, RedisServer, Spooler,
+    WhenFull,
 };
 
 /// uWSGI's sizes where none are given.
@@ -32,6 +33,7 @@ fn new_cache(name: &str, items: usize) -> CacheSettings {
         store: None,
         replace_store: false,
         first_number: 0,
+        server: None,
     }
 }
 
@@ -77,19 +79,33 @@ fn cache_key(draft: &mut Draft<'_>, cache: &mut CacheSettings, key: &str, value:
                 "{key}: caches of several servers are not kept alike: use Redis or memcached for what they share"
             ));
         }
-        "backend" => {
-            return Err(
-                "backend: caches lie in memory or in a file (store=PATH): use a client of Redis in the \
-                 application for what several machines share"
-                    .to_owned(),
-            );
-        }
+        "backend" => cache.server = Some(redis_server(value)?),
         _ => return Err(format!("a cache has no '{key}'")),
     }
     Ok(())
 }
 
+/// A server that is not this one.
+fn redis_server(value: &str) -> Result<RedisServer, String> {
+    let server = RedisServer::read(value)
+        .ok_or_else(|| format!("'{value}' has to be redis://HOST:PORT/DATABASE, or redis+unix:///PATH"))?;
+    if server.wants_tls() {
+        return Err(format!(
+            "{}: connections to Redis are not encrypted: use redis:// in a network of your own, or through a tunnel",
+            server.shown()
+        ));
+    }
+    Ok(server)
+}
+
 fn add_cache(draft: &mut Draft<'_>, mut cache: CacheSettings) -> Result<(), String> {
+    if cache.server.is_some() {
+        if cache.store.is_some() {
+            return Err("a cache is on a server or in a file: give backend or store".to_owned());
+        }
+        // Its size is the server's matter.
+        cache.items = cache.items.max(1);
+    }
     if cache.items == 0 {
         return Err("a cache has to have items: write name=NAME,items=NUMBER".to_owned());
     }
@@ -286,7 +302,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     does_with_text(
         &["cache2"],
         "A cache that all processes share: name=NAME,items=NUMBER and blocksize, blocks, keysize, hashsize, bitmap, \
-         store=FILE, store_delete, purge_lru, clear_on_full, ignore_full, no_expire, math_initial; may be repeated.",
+         store=FILE, store_delete, purge_lru, clear_on_full, ignore_full, no_expire, math_initial; with \
+         backend=redis://HOST:PORT/DATABASE it is on that server, whose limits hold; may be repeated.",
         cache,
     ),
     does(
