@@ -11,7 +11,6 @@ import json
 import os
 import re
 import signal
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import pytest
 from harness import Server
 from harness.command import run_command
 from harness.processes import wait_until
+from harness.wires import packet
 from projects import copy_of
 
 StartServer = Callable[..., Server]
@@ -86,14 +86,6 @@ def test_a_unix_socket_has_a_path_and_no_client(tmp_path: Path, start_server: St
     assert scope["client"] is None
 
 
-def uwsgi_packet(variables: dict[str, str]) -> bytes:
-    """A request of the uwsgi protocol."""
-    block = b"".join(
-        struct.pack("<H", len(text)) + text.encode() for pair in variables.items() for text in pair
-    )
-    return struct.pack("<BHB", 0, len(block), 0) + block
-
-
 def test_behind_a_web_server_the_scope_is_what_it_says(tmp_path: Path, start_server: StartServer) -> None:
     site = Site(tmp_path, start_server, "-b", "{tcp}", "-b", "uwsgi://unix:{unix}", "raw:app")
     variables = {
@@ -102,7 +94,7 @@ def test_behind_a_web_server_the_scope_is_what_it_says(tmp_path: Path, start_ser
         "CONTENT_TYPE": "text/plain", "CONTENT_LENGTH": "0", "REMOTE_ADDR": "9.8.7.6", "REMOTE_PORT": "1234", "HTTPS": "on",
     }  # fmt: skip
     with site.server.connect("unix") as client:
-        client.send(uwsgi_packet(variables))
+        client.send(packet(variables))
         scope = client.read_response().json()["scope"]
     assert (scope["method"], scope["scheme"], scope["client"]) == ("POST", "https", ["9.8.7.6", 1234])
     assert (scope["path"], scope["raw_path"], scope["query_string"]) == ("/scope/a b", "/scope/a%20b", "x=1")

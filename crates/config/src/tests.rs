@@ -4,6 +4,7 @@ mod dialects;
 mod pages;
 mod uvicorn;
 mod uwsgi_grammar;
+mod uwsgi_options;
 mod uwsgi_shapes;
 
 use std::collections::BTreeMap;

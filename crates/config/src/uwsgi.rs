@@ -108,8 +108,7 @@ fn expanded(mut reader: Reader<'_>, environment: &Environment) -> Result<Outcome
             exit_code: i32::try_from(code & 0xff).unwrap_or(1),
         }),
         Some(Command::Check) => {
-            let given = reader.given.clone();
-            let options = explain::options(&given);
+            let options = explain::options(&reader.given, &reader.referred);
             match plan(reader, environment) {
                 Ok(plan) => Ok(Outcome::Print {
                     text: options + &explain::outcome(&plan),
@@ -334,6 +333,15 @@ pub(crate) fn meant_names() -> impl Iterator<Item = &'static str> {
 pub(crate) fn names_without_a_status() -> impl Iterator<Item = &'static str> {
     let names = known::all().iter().map(|known| known.name);
     names.filter(|name| !reads(name) && table::find(name).is_none())
+}
+
+/// What becomes of an option, in the compatibility page's words; `None` when uWSGI has none of this name.
+#[cfg(test)]
+pub(crate) fn becomes(name: &str) -> Option<&'static str> {
+    known::find(name)?;
+    Some(table::find(name).map_or("acts while the configuration is read", |entry| {
+        page::words(entry.status).0
+    }))
 }
 
 /// Whether uWSGI has an option of this name.

@@ -198,7 +198,8 @@ fn questions_are_answered_without_a_server() {
     let text = printed(&directory, "--check a.ini").expect("the file is understood");
     for part in [
         "a.ini:3: processes = 2: Number of worker processes",
-        "a.ini:6: vaccum = true: no option",
+        "a.ini:6: vaccum = true: unknown option, ignored (did you mean vacuum?)",
+        "a.ini:7: base = .: no option: a variable of your own",
         "a.ini:6: unknown option vaccum is ignored (did you mean vacuum?)",
         "application: application of the module demo; workers: 3",
     ] {

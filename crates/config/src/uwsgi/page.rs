@@ -35,7 +35,8 @@ pub(crate) fn page() -> String {
     out
 }
 
-fn words(status: Status<table::Apply>) -> (&'static str, String) {
+/// A status, and its reason.
+pub(super) fn words(status: Status<table::Apply>) -> (&'static str, String) {
     match status {
         Status::Honoured(_) => ("honoured", String::new()),
         Status::NoEffect(reason) => ("accepted without effect", format!(" {reason}")),

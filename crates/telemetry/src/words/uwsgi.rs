@@ -289,7 +289,8 @@ fn bound(index: usize, address: &str, descriptor: i32) -> String {
     if let Some(path) = address.strip_prefix("unix:") {
         return format!("uwsgi socket {index} bound to UNIX address {path} fd {descriptor}");
     }
-    format!("uwsgi socket {index} bound to TCP address {address} fd {descriptor}")
+    let family = if address.starts_with('[') { "TCP6" } else { "TCP" };
+    format!("uwsgi socket {index} bound to {family} address {address} fd {descriptor}")
 }
 
 fn mode(workers: u32, threads: u32) -> &'static str {
