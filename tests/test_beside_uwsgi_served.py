@@ -20,7 +20,7 @@ from harness import RawClient, Server
 from harness.beside import Both, Request, ask, comparable, get, raw
 from harness.original_uwsgi import PENSTOCK, UWSGI, missing
 from harness.processes import wait_until
-from harness.wires import uwsgi_packet
+from harness.wires import packet
 from projects import copy_of
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "")
@@ -180,7 +180,7 @@ PACKETS = [
 def ask_by_uwsgi(server: Server, variables: dict[str, str], content: bytes = b"") -> tuple[bytes, Any]:
     """The status line and the body: an environ as a dictionary."""
     with server.connect("unix") as client:
-        client.send(uwsgi_packet(variables) + content)
+        client.send(packet(variables) + content)
         head, _, body = client.read_to_end().partition(b"\r\n\r\n")
     if body.startswith(b"{"):
         environ = json.loads(body)

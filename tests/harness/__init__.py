@@ -5,7 +5,7 @@
 * ``processes``: free ports, and which processes of a server are still there.
 * ``beside``: the same for an original server and ours, to compare them.
 * ``sandbox``: a configuration of another machine, made to run on this one.
-* ``wires``: what a web server would send to a gateway.
+* ``wires``: requests as a web server sends them to a gateway.
 * ``journal``: what the applications under test say happened inside them.
 
 Leaves out: any knowledge of what an answer should be. That is the tests' business.

@@ -29,7 +29,7 @@ def create_app():
     return application
 
 
-app = get_wsgi_application = application
+app, get_wsgi_application = application, create_app
 '''
 
 SOCKETS = {"socket", "uwsgi-socket", "http", "http-socket", "http11-socket"}

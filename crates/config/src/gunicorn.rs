@@ -376,15 +376,20 @@ fn apply(entry: &Entry, value: &RawValue, origin: &Origin, draft: &mut Draft<'_>
     }
 }
 
+/// The application that PasteDeploy describes, with NAME=VALUE pairs as its globals.
+pub(crate) fn pasted(specification: &str, globals: RawValue) -> crate::Application {
+    let arguments = [RawValue::Text(specification.to_owned()), globals];
+    crate::Application::Module {
+        module: "penstock._gunicorn.paste".to_owned(),
+        callable: format!("load({})", python::joined(&arguments)),
+        callable_given: true,
+    }
+}
+
 /// What depends on several settings.
 fn finish(draft: &mut Draft<'_>) {
     if let Some(spec) = draft.paste.take() {
-        let arguments = [RawValue::Text(spec), draft.paste_globals.clone()];
-        draft.settings.application = Some(crate::Application::Module {
-            module: "penstock._gunicorn.paste".to_owned(),
-            callable: format!("load({})", python::joined(&arguments)),
-            callable_given: true,
-        });
+        draft.settings.application = Some(pasted(&spec, draft.paste_globals.clone()));
     }
     if let Some(daemonize) = &mut draft.settings.daemonize {
         daemonize.keep_output = draft.keep_output;

@@ -4,6 +4,7 @@
 //! grow. So, low to high: variables < command line < files named as bare arguments, and `--ini` in its own place.
 
 mod command_line;
+mod doubles;
 mod expand;
 mod explain;
 mod formats;
@@ -132,6 +133,7 @@ fn plan(reader: Reader<'_>, environment: &Environment) -> Result<Plan, ConfigErr
     let strict = given
         .iter()
         .any(|given| given.name == "strict" && known::is_on(&given.value));
+    notices.extend(doubles::notices(&given));
     let mut draft = new_draft(environment);
     let mut said = BTreeSet::new();
     // All of them, so that a file is put right in one go.
@@ -231,6 +233,7 @@ fn new_draft(environment: &Environment) -> Draft<'_> {
         module: None,
         file: None,
         callable: None,
+        paste: None,
         log_file: None,
         log_selection: LogSelection::default(),
         log_date: None,
@@ -288,7 +291,7 @@ fn says_off(kind: known::Kind, value: &str) -> bool {
     match kind {
         known::Kind::Flag => !known::is_on(value),
         known::Kind::Number => value.trim() == "0",
-        known::Kind::Text => false,
+        known::Kind::Word | known::Kind::Text => false,
     }
 }
 
@@ -339,9 +342,11 @@ pub(crate) fn names_without_a_status() -> impl Iterator<Item = &'static str> {
 #[cfg(test)]
 pub(crate) fn becomes(name: &str) -> Option<&'static str> {
     known::find(name)?;
-    Some(table::find(name).map_or("acts while the configuration is read", |entry| {
-        page::words(entry.status).0
-    }))
+    Some(
+        table::find(name).map_or("acts while the configuration is read", |entry| {
+            page::words(entry.status).0
+        }),
+    )
 }
 
 /// Whether uWSGI has an option of this name.
@@ -400,8 +405,11 @@ fn finish(draft: &mut Draft<'_>, given: &[Given]) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// The module comes before the file, as in uWSGI.
+/// The module comes before the file, as in uWSGI, and PasteDeploy before both.
 fn application(draft: &Draft<'_>) -> Option<Application> {
+    if let Some(spec) = &draft.paste {
+        return Some(crate::gunicorn::pasted(spec, RawValue::List(Vec::new())));
+    }
     let callable = draft.callable.as_deref();
     if let Some(module) = &draft.module {
         let mut application = address::application(module, callable.unwrap_or("application"));

@@ -1,4 +1,4 @@
-"""Applications that PasteDeploy describes: gunicorn's ``--paste FILE.ini#SECTION``."""
+"""Applications that PasteDeploy describes: gunicorn's ``--paste FILE.ini#SECTION``, uWSGI's ``paste`` and ``ini-paste``."""
 
 from __future__ import annotations
 

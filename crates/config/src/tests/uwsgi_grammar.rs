@@ -278,3 +278,55 @@ fn what_is_no_configuration_is_refused_with_its_place() {
         assert!(error.message.contains(part), "{line}: {error}");
     }
 }
+
+#[test]
+fn of_two_values_the_one_that_does_not_count_is_named() {
+    let directory = Directory::with(&[
+        (
+            "x.ini",
+            "[uwsgi]\nhttp-socket = :80\nhttp-socket = :81\nprocesses = 2\nenv = A=1\nenv = B=2\nworkers = 3\nlogto = a\nini = y.ini\n\
+             for = 1 2\nthreads = %(_)\nendfor\nlogto = b\nvacuum = 1\nvacuum = 0\n",
+        ),
+        ("y.ini", "[uwsgi]\nprocesses = 4\n"),
+    ]);
+    let plan = read(&directory, "x.ini --processes 9").expect("x.ini");
+    let doubles: Vec<_> = plan
+        .notices
+        .iter()
+        .filter(|notice| notice.contains("does not count"))
+        .collect();
+    assert_eq!(
+        doubles,
+        [
+            "x.ini:4: processes does not count, because workers in line 7 follows: keep one of them",
+            "x.ini:8: logto does not count, because logto in line 13 follows: keep one of them",
+            "x.ini:14: vacuum does not count, because vacuum in line 15 follows: keep one of them",
+        ]
+    );
+}
+
+#[test]
+fn an_application_of_paste_deploy_is_taken_from_its_file() {
+    let directory = Directory::with(&[(
+        "p.ini",
+        "[uwsgi]\nhttp-socket = :80\nthreads = 2\n[app:main]\nuse = egg:x\n",
+    )]);
+    for (line, specification) in [
+        ("--ini-paste p.ini", "config:p.ini"),
+        ("--ini-paste-logged p.ini", "config:p.ini"),
+        (
+            "--ini p.ini --paste config:/srv/p.ini#two -w other",
+            "config:/srv/p.ini#two",
+        ),
+    ] {
+        let settings = read(&directory, line)
+            .unwrap_or_else(|error| panic!("{line}: {error}"))
+            .settings;
+        assert_eq!(settings.threads, 2, "{line}");
+        let Some(Application::Module { module, callable, .. }) = settings.application else {
+            panic!("{line}: {:?}", settings.application);
+        };
+        assert_eq!(module, "penstock._gunicorn.paste");
+        assert!(callable.contains(specification), "{line}: {callable}");
+    }
+}

@@ -4,7 +4,33 @@
 const FREQUENCY: &str = include_str!("uwsgi_frequency.tsv");
 
 /// Those that are not honoured (some say so, some need nothing here), and why that is right.
-const EXCEPTIONS: &[(&str, &str)] = &[];
+const EXCEPTIONS: &[(&str, &str)] = &[
+    (
+        "vhost",
+        "applications named by requests would be code named by requests",
+    ),
+    ("alarm", "alarms are the log's readers' business"),
+    ("alarm-backlog", "as alarm"),
+    ("alarm-log", "as alarm"),
+    ("alarm-segfault", "as alarm"),
+    ("honour-stdin", "standard input is left as it is"),
+    ("static-cache-paths", "the system caches what it looks up"),
+    ("static-cache-paths-name", "as static-cache-paths"),
+    ("optimize", "the interpreter runs already when the option is read"),
+    ("no-site", "as optimize"),
+    ("binary-path", "a reload starts the command that was started"),
+    (
+        "gevent-early-monkey-patch",
+        "patching always comes before the application",
+    ),
+    ("emperor", "said at start where it is not there yet"),
+    ("cpu-affinity", "as emperor"),
+    ("cap", "as emperor"),
+    ("abstract-socket", "as emperor"),
+    ("file-serve-mode", "as emperor"),
+    ("psgi", "Perl"),
+    ("pypy-wsgi", "another Python"),
+];
 
 #[test]
 fn every_option_of_public_files_is_honoured_or_an_exception_with_a_reason() {

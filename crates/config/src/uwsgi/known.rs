@@ -24,7 +24,9 @@ pub(super) enum Kind {
     Flag,
     /// Leading digits.
     Number,
-    /// Anything.
+    /// Anything; of several values the last counts.
+    Word,
+    /// Anything; several values may all count.
     Text,
 }
 
@@ -61,6 +63,7 @@ fn read(line: &'static str) -> Option<Known> {
     let kind = match fields.next()? {
         "flag" => Kind::Flag,
         "number" => Kind::Number,
+        "word" => Kind::Word,
         _ => Kind::Text,
     };
     Some(Known {

@@ -223,6 +223,10 @@ impl<'a> Reader<'a> {
                 self.push(name, value, origin, true);
                 return self.load(name, value, origin);
             }
+            "ini-paste" | "ini-paste-logged" => {
+                self.push(name, value, origin, false);
+                return self.load("ini", value, origin);
+            }
             "declare-option" | "declare-option2" => return self.declare(name, value, origin),
             "set" | "set-placeholder" | "set-ph" => return self.set(name, value, origin),
             "help" | "usage" => self.want(Command::Help),

@@ -48,6 +48,8 @@ pub(super) struct Draft<'a> {
     pub(super) file: Option<String>,
     /// `callable`
     pub(super) callable: Option<String>,
+    /// `paste`
+    pub(super) paste: Option<String>,
     /// `logto`
     pub(super) log_file: Option<LogTarget>,
     /// `log-date` in a notation of its own

@@ -257,7 +257,7 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "what has to be mounted first is known to the service manager (RequiresMountsFor in systemd)",
     ),
     coming(
-        "shared-* paste* ini-paste* force-cwd catch-exceptions exception-handler \
+        "shared-* paste-logger force-cwd catch-exceptions exception-handler \
          py-auto-reload-ignore py-tracebacker",
         "Loading the application.",
     ),

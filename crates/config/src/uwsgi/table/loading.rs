@@ -87,6 +87,22 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         },
     ),
+    does_with_text(
+        &["paste"],
+        "The application that PasteDeploy describes: config:FILE.ini[#SECTION].",
+        |d, v| {
+            d.paste = Some(v.to_owned());
+            Ok(())
+        },
+    ),
+    does_with_text(
+        &["ini-paste", "ini-paste-logged"],
+        "Read this file as ini does, and take the application that PasteDeploy finds in it.",
+        |d, v| {
+            d.paste = Some(format!("config:{v}"));
+            Ok(())
+        },
+    ),
     does_with_text(&["pyargv"], "Words of sys.argv, after its first.", |d, v| {
         let words = v.split(' ').filter(|word| !word.is_empty()).map(str::to_owned);
         d.settings.loading.arguments.get_or_insert_default().extend(words);
