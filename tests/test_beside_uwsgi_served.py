@@ -393,7 +393,7 @@ def effect_of(server: Server, cause: Cause, place: Path) -> Effect:
 
     def at_rest() -> bool:
         seen.append((server.process.poll() is None, frozenset(workers_of(server))))
-        return len(seen) > 30 and len(set(seen[-30:])) == 1 and (not seen[-1][0] or len(seen[-1][1]) == 2)
+        return len(seen) > 15 and len(set(seen[-15:])) == 1 and (not seen[-1][0] or len(seen[-1][1]) == 2)
 
     assert wait_until(at_rest, SAFETY_SECONDS, every=0.05), f"{seen[-1]}\n{server.log}"
     running, after = seen[-1]
