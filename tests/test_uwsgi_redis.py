@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import concurrent.futures
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,3 +112,73 @@ def test_what_is_no_address_is_refused(tmp_path: Path) -> None:
         words = ("uwsgi", "--http-socket", "127.0.0.1:0", "--cache2", f"name=c,backend={backend}")
         result = run_command(*words, cwd=tmp_path)
         assert result.exit_code != 0 and reason in result.text and "secret" not in result.text, result
+
+
+TASKS = """
+
+def work(task):
+    with open("%s", "a") as journal:
+        print(task[b"what"].decode(), task.get(b"body", b"").decode(), file=journal, flush=True)
+    if task[b"what"] == b"hang" and not os.path.exists("%s/go"):
+        open("%s/hanging", "w").write(str(os.getpid()))
+        import time
+        time.sleep(600)
+    if task[b"what"] == b"again" and not os.path.exists("%s/go"):
+        open("%s/go", "w").close()
+        return uwsgi.SPOOL_RETRY
+    return uwsgi.SPOOL_OK
+
+
+uwsgi.spooler = work
+"""
+
+
+def with_tasks(directory: Path) -> str:
+    return TASKS.replace("%s/", f"{directory}/").replace("%s", str(directory / "journal"))
+
+
+def journal(directory: Path) -> list[str]:
+    path = directory / "journal"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def test_a_task_that_one_machine_gives_another_does(start_server: StartServer, tmp_path: Path, redis: Redis) -> None:
+    url, more = f"{redis.url}?name=mails", with_tasks(tmp_path)
+    giver = served(start_server, machine(tmp_path, "giver"), "--spooler-external", url, more=more)
+    given = [giver.spool({"what": what, **how}) for what, how in (
+        ("last", {}), ("second", {"priority": "9"}), ("first", {"priority": "3", "body": "large"}), ("later", {"at": 1 << 32}),
+    )]  # fmt: skip
+    assert sorted(giver.spooler_jobs()) == sorted(given)
+    assert giver.spooler_get_task(given[2]) == {b"what": b"first", b"body": b"large"}
+    assert redis.command("HSET", "mails:tasks", "000000000-corrupt", "xx") == ":1"
+    assert redis.command("ZADD", "mails:due", "1", "000000000-corrupt") == ":1"
+    doer = served(start_server, machine(tmp_path, "doer"), "--spooler", url, "--spooler-frequency", "1", more=more)
+    assert wait_until(lambda: journal(tmp_path) == ["first large", "second ", "last "], 60.0), doer.server.log
+    assert wait_until(lambda: giver.spooler_jobs() == [given[3]], 60.0)
+    doer.server.wait_for_log("000000000-corrupt is no task: it does not begin like a task")
+    assert redis.command("HLEN", "mails:corrupt") == ":1"
+    giver.spool({"what": "again"})
+    assert wait_until(lambda: journal(tmp_path)[3:] == ["again ", "again "], 60.0)
+
+
+def test_a_task_whose_doer_is_killed_is_done_by_another(
+    start_server: StartServer, tmp_path: Path, redis: Redis
+) -> None:
+    api = served(start_server, tmp_path, "--spooler", redis.url, more=with_tasks(tmp_path))
+    assert api.spool({"what": "hang"})
+    assert wait_until(lambda: (tmp_path / "hanging").exists() and (tmp_path / "hanging").read_text() != "", 60.0)
+    (tmp_path / "go").touch()
+    os.kill(int((tmp_path / "hanging").read_text()), signal.SIGKILL)
+    assert wait_until(lambda: api.spooler_jobs() == [], 90.0)
+    assert journal(tmp_path) == ["hang ", "hang "]
+
+
+def test_no_task_is_acknowledged_that_the_server_does_not_have(
+    start_server: StartServer, tmp_path: Path, redis: Redis
+) -> None:
+    api = served(start_server, tmp_path, "--spooler", redis.url, more=with_tasks(tmp_path))
+    redis.kill()
+    assert "OSError: the spooler spooler (redis://127.0.0.1:" in api.spool({"what": "lost"})
+    redis.start()
+    assert wait_until(lambda: "OSError" not in str(api.spool({"what": "kept"})), 60.0)
+    assert wait_until(lambda: journal(tmp_path) == ["kept "], 60.0)

@@ -36,11 +36,13 @@ pub struct Farm {
     pub mules: Vec<u32>,
 }
 
-/// A directory of tasks.
+/// A directory of tasks, or a server that has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spooler {
-    /// The directory.
+    /// The directory; or the server as it is shown.
     pub directory: PathBuf,
+    /// The server.
+    pub server: Option<RedisServer>,
     /// Another server does its tasks.
     pub external: bool,
 }

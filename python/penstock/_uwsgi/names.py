@@ -63,12 +63,19 @@ class Process:
 
 
 def offer(
-    server: Any, request: Any, caches: Any, stores: Any, locks: Any, bells: Any, options: dict[str, Any]
+    server: Any,
+    request: Any,
+    caches: Any,
+    stores: Any,
+    locks: Any,
+    bells: Any,
+    remotes: list[Any],
+    options: dict[str, Any],
 ) -> None:
     """Offer the names in this process."""
     Process.signals = Signals(bells)
     Process.mules = Mules(server, bells, Process.signals)
-    Process.spooler = Spooler(server, bells, Process.signals)
+    Process.spooler = Spooler(server, bells, remotes, Process.signals)
     process = Process.signals, Process.mules, Process.spooler
     offered = module.names(server, request, caches, stores, locks, *process, options)
     sys.meta_path.insert(0, Finder(offered, request))

@@ -3,10 +3,14 @@
 A task is on disk before ``spool()`` returns, under a name that nobody looks at until it is whole; it goes when it is
 done. Whoever does it holds a lock on its file, which its death releases: a task is done at least once, whatever is
 killed. A file that is no task is set aside into ``corrupt/`` and named.
+
+In place of a directory there may be a Redis server: tasks are whole once it has them, and a lease that has to be
+renewed takes the place of the lock.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import itertools
 import os
@@ -14,6 +18,7 @@ import secrets
 import signal
 import socket
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -33,9 +38,11 @@ _numbers = itertools.count()
 class Spooler:
     """The directories of tasks, for whoever gives tasks and whoever does them."""
 
-    def __init__(self, server: Any, bells: Any, signals: Signals) -> None:
+    def __init__(self, server: Any, bells: Any, remotes: list[Any], signals: Signals) -> None:
         self.server = server
         self.bells = bells
+        #: For each directory, what stands in its place.
+        self.remotes = remotes
         self.signals = signals
         self.directories: list[str] = [os.fspath(path) for path in bells.task_directories()]
         self.frequency = 30.0
@@ -50,7 +57,7 @@ class Spooler:
         names["i_am_the_spooler"] = lambda: self.server.is_spooler
         if self.directories:
             names["spool"] = names["send_to_spooler"] = self.give
-            names["spooler_jobs"] = lambda: [os.fsencode(path) for each in self.directories for path in _files(each)]
+            names["spooler_jobs"] = self.jobs
             names["spooler_get_task"] = self.task
             names["set_spooler_frequency"] = self.set_frequency
         return names
@@ -70,6 +77,13 @@ class Spooler:
         at = variables.pop(b"at", None)
         body = _bytes(variables.pop(b"body", b""))
         content = tasks.encode({name: _bytes(value) for name, value in variables.items()}, body)
+        remote = self.remotes[directory]
+        if remote is not None:
+            given, due = time.time(), None if at is None else float(_plain(at))
+            rank = None if priority is None else int(priority)
+            task_name = remote.put(content, rank, int((due or given) * 1000), int(given * 1_000_000))
+            self.bells.announce_task(directory)
+            return os.fsencode(task_name)
         place = os.path.join(self.directories[directory], str(int(priority))) if priority is not None else ""
         path = _write(place or self.directories[directory], content, None if at is None else float(_plain(at)))
         self.bells.announce_task(directory)
@@ -84,8 +98,19 @@ class Spooler:
                 return index
         raise ValueError(f"{path} is no directory of tasks (option spooler): {', '.join(self.directories)} are")
 
+    def jobs(self) -> list[bytes]:
+        """The names of all tasks."""
+        found: list[bytes] = []
+        for directory, remote in zip(self.directories, self.remotes, strict=True):
+            found += map(os.fsencode, _files(directory) if remote is None else remote.names())
+        return found
+
     def task(self, path: str | bytes) -> tasks.Task | None:
-        """The task in a file."""
+        """The task in a file, or of a name on a server."""
+        for remote in self.remotes:
+            content = remote.content(os.fsdecode(path)) if remote is not None else None
+            if content is not None:
+                return tasks.decode(content)
         try:
             with open(path, "rb") as file:
                 return tasks.decode(file.read())
@@ -96,7 +121,8 @@ class Spooler:
 
     def run(self, index: int, frequency: float, chdir: str | None, max_tasks: int | None, quiet: bool) -> None:
         """The life of a process that does the tasks of a directory."""
-        directory = os.path.abspath(self.directories[index])
+        remote = self.remotes[index]
+        directory = os.path.abspath(self.directories[index]) if remote is None else self.directories[index]
         self.frequency = frequency
         if chdir is not None:
             os.chdir(chdir)
@@ -107,12 +133,16 @@ class Spooler:
         self.bells.count_tasks(False, 0)
         done = 0
         while not self.is_leaving and (max_tasks is None or done < max_tasks):
-            for path in _files(directory):
-                done += self._attempt(path, quiet)
+            for path in _files(directory) if remote is None else _due(remote):
+                if remote is None:
+                    done += self._attempt(path, quiet)
+                else:
+                    done += self._attempt_there(remote, directory, path, quiet)
                 self.signals.hear()
                 if self.is_leaving or (max_tasks is not None and done >= max_tasks):
                     return
-            readable([bell, *self.signals.descriptors], self.frequency)
+            # Other machines do not ring.
+            readable([bell, *self.signals.descriptors], self.frequency if remote is None else 1.0)
             # One for each task, so that others wake for the others.
             read_bytes(bell, 1)
             self.signals.hear()
@@ -141,7 +171,33 @@ class Spooler:
             except tasks.NotATask as error:
                 _set_aside(path, error)
                 return 0
-            return self._do(path, task, quiet)
+            done = self._do(path, task, quiet)
+            if done:
+                os.unlink(path)
+            return done
+
+    def _attempt_there(self, remote: Any, server: str, name: str, quiet: bool) -> int:
+        """Do a task that is on a server; how many were done."""
+        try:
+            content = remote.claim(name, _milliseconds())
+            if content is None:
+                return 0
+            try:
+                task = tasks.decode(content)
+            except tasks.NotATask as error:
+                remote.finish(name, content)
+                print(f"*** {name} is no task: {error}; it is set aside in corrupt ***", flush=True)
+                return 0
+            with _renewed(remote, name):
+                done = self._do(f"{server}/{name}", task, quiet)
+            if done:
+                remote.finish(name, None)
+            else:
+                remote.put_off(name, _milliseconds(self.frequency))
+            return done
+        except OSError:
+            # The log has been told. What was begun is done again, by whomever.
+            return 0
 
     def _do(self, path: str, task: tasks.Task, quiet: bool) -> int:
         function = getattr(sys.modules.get("uwsgi"), "spooler", None)
@@ -166,7 +222,6 @@ class Spooler:
             self.bells.count_tasks(False, 0)
         if result != OK:
             return 0
-        os.unlink(path)
         self.bells.count_tasks(False, 1)
         if not quiet:
             seconds = int(time.monotonic() - begun)
@@ -175,6 +230,37 @@ class Spooler:
                 flush=True,
             )
         return 1
+
+
+def _milliseconds(from_now: float = 0) -> int:
+    return int((time.time() + from_now) * 1000)
+
+
+def _due(remote: Any) -> list[str]:
+    try:
+        return list(remote.due(_milliseconds()))
+    except OSError:
+        # The log has been told.
+        return []
+
+
+@contextlib.contextmanager
+def _renewed(remote: Any, name: str) -> Iterator[None]:
+    """Says again and again that a task is still being done."""
+    ended = threading.Event()
+
+    def renew() -> None:
+        while not ended.wait(remote.LEASE / 4):
+            with contextlib.suppress(OSError):
+                remote.renew(name)
+
+    renewing = threading.Thread(target=renew, name="uwsgi-spooler-lease", daemon=True)
+    renewing.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        renewing.join()
 
 
 def _write(directory: str, content: bytes, at: float | None) -> str:

@@ -14,6 +14,7 @@ use telemetry::statistics::{CacheInfo, Kind, Metric, Statistics};
 
 use super::backing::{Backing, RemoteCache};
 use super::redis_link::Link;
+use super::remote_tasks::RemoteTasks;
 use super::stores::Stored;
 use super::{Bells, Caches, CurrentRequest, Lines, Locks, Place, Role, Server, Stores};
 use crate::python_config;
@@ -98,7 +99,8 @@ impl Commons {
         if self.locks.len() < locks {
             self.locks = sys::shared_locks(locks).map_err(|error| format!("locks: {error}"))?;
         }
-        for spooler in &settings.commons.spoolers {
+        let spoolers = settings.commons.spoolers.iter();
+        for spooler in spoolers.filter(|spooler| spooler.server.is_none()) {
             let directory = &spooler.directory;
             std::fs::create_dir_all(directory).map_err(|error| {
                 format!(
@@ -161,6 +163,16 @@ impl Commons {
     /// What Python says.
     pub(crate) fn offer(&self, py: Python<'_>, place: Place, role: Role) -> PyResult<()> {
         let caches = Caches::new(self.caches.clone(), place.log.clone());
+        let spoolers = place.settings.commons.spoolers.iter();
+        let remote = spoolers.map(|spooler| {
+            let server = spooler.server.as_ref();
+            server
+                .map(|server| RemoteTasks::new(server, place.log.clone()))
+                .transpose()
+        });
+        let remote = remote
+            .collect::<Result<Vec<_>, String>>()
+            .map_err(pyo3::exceptions::PyValueError::new_err)?;
         let bells = Bells::new(self.lines.clone(), role, place.generation);
         let options: Bound<'_, PyDict> = python_config::dictionary(py, &self.options, &Functions::new())?;
         let request = CurrentRequest::new(Arc::clone(&place.settings));
@@ -171,6 +183,7 @@ impl Commons {
             Stores::new(self.stored.clone()),
             Locks::new(self.locks),
             bells,
+            remote,
             options,
         );
         py.import("penstock._uwsgi.names")?

@@ -10,6 +10,7 @@ mod caches;
 mod commons;
 mod locks;
 mod redis_link;
+mod remote_tasks;
 mod request;
 mod server;
 mod stores;

@@ -1,5 +1,6 @@
 //! uWSGI's options about what processes have in common, and about those beside the workers.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Draft, Entry, always, at_start, does, does_with_text, natural, seconds};
@@ -276,16 +277,23 @@ fn farm(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
 }
 
 fn spooler(draft: &mut Draft<'_>, value: &str, external: bool) -> Result<(), String> {
-    let directory = at_start(draft, value);
-    if !directory.is_dir() {
+    let server = match value.contains("://") {
+        true => Some(redis_server(value)?),
+        false => None,
+    };
+    let directory = match &server {
+        Some(server) => PathBuf::from(server.shown()),
+        None => at_start(draft, value),
+    };
+    if server.is_none() && !directory.is_dir() {
         std::fs::create_dir_all(&directory)
             .map_err(|error| format!("the directory {} cannot be made: {error}", directory.display()))?;
     }
-    draft
-        .settings
-        .commons
-        .spoolers
-        .push(Spooler { directory, external });
+    draft.settings.commons.spoolers.push(Spooler {
+        directory,
+        server,
+        external,
+    });
     Ok(())
 }
 
@@ -353,7 +361,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
     does(
         &["spooler"],
-        "Directory of tasks, and a process that does them; made if it is not there; may be repeated.",
+        "Directory of tasks, and a process that does them; made if it is not there; may be repeated. With \
+         redis://HOST:PORT/DATABASE?name=NAME the tasks are on that server, and whichever machine is first does them.",
         |d, v| spooler(d, v, false),
     ),
     does(
