@@ -112,6 +112,15 @@ pub enum RouteAction {
     AddHeader(String, String),
     /// Take the fields of this name out of the answer.
     RemoveHeader(String),
+    /// Give a variable of the request the value of the answer's field.
+    Collect {
+        /// The field's name.
+        field: String,
+        /// The variable's.
+        variable: String,
+        /// The field is not sent.
+        pull: bool,
+    },
     /// An Expires field, so many seconds from now.
     Expires(u64),
     /// Add to the body of an answer of the rules' own: without them, none of it comes from the application.
@@ -212,6 +221,20 @@ pub enum RouteProtocol {
         /// The application it is for.
         application: Option<String>,
     },
+}
+
+impl RouteChain {
+    /// Puts rules in front of all others, to be followed always.
+    pub(crate) fn put_first(&mut self, actions: Vec<RouteAction>) {
+        for place in self.labels.values_mut() {
+            *place += actions.len();
+        }
+        let rules = actions.into_iter().map(|action| Route {
+            condition: RouteCondition::Always,
+            action,
+        });
+        self.rules.splice(..0, rules);
+    }
 }
 
 impl Routes {

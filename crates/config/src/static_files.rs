@@ -19,6 +19,10 @@ pub struct StaticFiles {
     pub expiry: Vec<Expiry>,
     /// Where a compressed neighbour (`FILE.br`, `FILE.gz`) is sent to clients that take it.
     pub compressed: Vec<Compressed>,
+    /// Also below the directory that the web server names in DOCUMENT_ROOT.
+    pub below_document_root: bool,
+    /// The web server sends the files: they are named in this field of the answer, which has no body.
+    pub named_in: Option<&'static str>,
     /// Files in the format of `/etc/mime.types`, read on top of that one; the last word counts.
     pub mime_types: Vec<PathBuf>,
 }

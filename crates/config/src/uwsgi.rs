@@ -219,6 +219,9 @@ fn new_draft(environment: &Environment) -> Draft<'_> {
     // uWSGI lets everybody in; that a socket can be reached from elsewhere is said at start.
     settings.gateways.allow_from = vec!["*".to_owned()];
     settings.proxy_protocol.allow_from = vec!["*".to_owned()];
+    if let Some(peers) = environment.variables.get("FORWARDED_ALLOW_IPS") {
+        settings.forwarded_allow_ips = peers.split(',').map(|peer| peer.trim().to_owned()).collect();
+    }
     settings.timeouts.graceful = Duration::from_secs(60);
     settings.need_application = false;
     settings.remove_files_at_exit = false;
@@ -255,6 +258,7 @@ fn new_draft(environment: &Environment) -> Draft<'_> {
         metrics_without_cores: false,
         without_metrics: false,
         memory_report: false,
+        web: table::web::Web::default(),
         no_request_log: false,
         default_cache: None,
         show: false,
@@ -376,6 +380,7 @@ fn finish(draft: &mut Draft<'_>, given: &[Given]) -> Result<(), ConfigError> {
             "nothing to listen on: give socket, http-socket or http, for example --http-socket 127.0.0.1:8000",
         ));
     }
+    table::web::finish(draft).map_err(|reason| ConfigError::new(format!("Error: {reason}")))?;
     draft.settings.binds = draft
         .listeners
         .drain(..)

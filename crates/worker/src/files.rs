@@ -39,6 +39,8 @@ pub(crate) struct Files {
 /// A file to answer with.
 #[derive(Debug)]
 pub(crate) struct Found {
+    /// Without links, and without the ending of a coding.
+    path: PathBuf,
     file: File,
     metadata: Metadata,
     media_type: Option<String>,
@@ -52,7 +54,8 @@ pub(crate) struct Found {
 impl Files {
     /// What the settings ask for; `None` when that is nothing.
     pub(crate) fn new(rules: &StaticFiles) -> Option<Files> {
-        (!rules.mappings.is_empty()).then(|| Files {
+        let any = !rules.mappings.is_empty() || rules.below_document_root;
+        any.then(|| Files {
             rules: rules.clone(),
             // Without it, relative directories lead nowhere.
             directory: std::env::current_dir().unwrap_or_default(),
@@ -69,7 +72,10 @@ impl Files {
         let Some(found) = self.find(exchange.head()) else {
             return false;
         };
-        answer::send(exchange, found);
+        match self.rules.named_in {
+            Some(field) => answer::hand_over(exchange, &found, field),
+            None => answer::send(exchange, found),
+        }
         true
     }
 
@@ -89,22 +95,36 @@ impl Files {
         {
             return None;
         }
-        let (mapped, root) = self
-            .rules
-            .mappings
+        let document_root = self.document_root(head);
+        let (mapped, root) = document_root
             .iter()
+            .chain(&self.rules.mappings)
             .find_map(|mapping| self.locate(mapping, &path))?;
         let accepted = head.field("accept-encoding").unwrap_or_default();
         let (file, metadata, coding, varies) = self.open(&mapped, &root, accepted)?;
         let media_type = self.media_types.of(&mapped).map(str::to_owned);
         let expires = self.expires(head, &path, &mapped, media_type.as_deref(), &metadata);
         Some(Found {
+            path: mapped,
             file,
             metadata,
             media_type,
             coding,
             varies,
             expires,
+        })
+    }
+
+    /// What the web server names as the directory of all files, if that counts.
+    fn document_root(&self, head: &RequestHead) -> Option<StaticMapping> {
+        let root = head
+            .given_variable("DOCUMENT_ROOT")
+            .or_else(|| head.variable("DOCUMENT_ROOT"))
+            .filter(|root| self.rules.below_document_root && !root.is_empty())?;
+        Some(StaticMapping {
+            prefix: String::new(),
+            target: PathBuf::from(OsStr::from_bytes(root)),
+            whole_path: true,
         })
     }
 
@@ -227,6 +247,7 @@ pub(crate) fn answer_with(exchange: &mut Exchange, path: &Path, rule: &RouteFile
     };
     let media_type = rule.media_type.clone().or_else(|| media_type(path));
     let found = Found {
+        path: path.to_owned(),
         file,
         metadata,
         media_type,

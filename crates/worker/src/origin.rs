@@ -3,8 +3,9 @@
 //!
 //! A trusted peer is an address, a network, or anybody (`*`); who comes by a unix socket is on this machine and always
 //! trusted. Behind a web server that speaks a gateway protocol, headers are those of the web server's own client, so it is
-//! REMOTE_ADDR that has to be trusted; only uWSGI believes everybody there, and so does its dialect. From a list of hops the
-//! last one that is not itself a trusted proxy counts: what stands before it was written by somebody nobody vouches for.
+//! REMOTE_ADDR that has to be trusted; uWSGI believes everybody there, and its dialect every web server that is trusted or in a
+//! private network. From a list of hops the last one that is not itself a trusted proxy counts: what stands before it was
+//! written by somebody nobody vouches for.
 //!
 //! What contradicts itself or is malformed is ignored, with the reason for the log; gunicorn refuses requests whose scheme
 //! headers contradict each other, and so does its dialect.
@@ -103,7 +104,9 @@ impl Origins {
             return self.trusts_peer(connection);
         }
         match head.client_address() {
-            _ if self.dialect == Dialect::Uwsgi => true,
+            _ if self.dialect == Dialect::Uwsgi => {
+                self.trusts_peer(connection) || is_near(&connection.client_address)
+            }
             // nginx's word for a client of its unix sockets.
             Some(client) => client == "unix:" || self.trusts(client),
             None => self.trusts_peer(connection),
@@ -252,6 +255,15 @@ fn scheme_in_uwsgi(head: &RequestHead) -> Option<bool> {
     match head.field("x-forwarded-proto").filter(|value| !value.is_empty()) {
         Some(scheme) => Some(scheme.eq_ignore_ascii_case(b"https")),
         None => head.field("x-forwarded-ssl").is_some_and(is_on).then_some(true),
+    }
+}
+
+/// Whether an address is in a private network (RFC 1918, RFC 4193) or on this link: where web servers beside containers are.
+fn is_near(address: &str) -> bool {
+    match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(IpAddr::V4(address)) => address.is_private() || address.is_link_local(),
+        Ok(IpAddr::V6(address)) => address.is_unique_local() || address.is_unicast_link_local(),
+        Err(_) => false,
     }
 }
 

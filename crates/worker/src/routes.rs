@@ -80,6 +80,8 @@ trait Subject {
     fn set(&mut self, name: &str, value: &str) -> bool;
     /// The answer's status; 0 while there is none.
     fn status(&self) -> u16;
+    /// A field of the answer; empty where there is none.
+    fn answer_field(&self, name: &str) -> String;
     /// What is known of the server and this request under uWSGI's short names; empty where nothing is.
     fn own(&self, key: &str) -> String;
     /// The media type of a path.

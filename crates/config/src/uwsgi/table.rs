@@ -18,7 +18,7 @@ mod routes;
 pub(super) mod scaling;
 mod static_files;
 pub(super) mod statistics;
-mod web;
+pub(super) mod web;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -86,6 +86,8 @@ pub(super) struct Draft<'a> {
     pub(super) without_metrics: bool,
     /// `memory-report`
     pub(super) memory_report: bool,
+    /// `http-timeout` and its kin
+    pub(super) web: web::Web,
     /// `show-config`
     pub(super) show: bool,
     /// What the options of old say of a cache.
@@ -107,6 +109,8 @@ pub(super) struct Listener {
     pub(super) allow_from: Option<Vec<String>>,
     /// Answers begin with a status line.
     pub(super) status_line: bool,
+    /// uWSGI would have its router there.
+    pub(super) is_router: bool,
 }
 
 /// Acts on a value; the error is a sentence.
@@ -239,6 +243,7 @@ fn listener(draft: &mut Draft<'_>, text: &str, wire: Option<Wire>) -> Result<(),
         wire,
         allow_from,
         status_line: false,
+        is_router: false,
     });
     Ok(())
 }
@@ -377,20 +382,18 @@ fn needed_plugins(_: &mut Draft<'_>, value: &str) -> Result<(), String> {
     }
 }
 
-fn patience(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
-    let time = seconds(value)?;
-    let timeouts = &mut draft.settings.timeouts;
-    timeouts.body = timeouts.body.max(time);
-    timeouts.write = timeouts.write.max(time);
-    Ok(())
-}
-
 /// The ideas that have a meaning here, in the order of the compatibility page.
 const ENTRIES: &[Entry] = &[
     does(
         &["http"],
         "Listen here and speak HTTP: HOST:PORT, :PORT (all IPv4 addresses), a path, fd://N.",
-        |d, v| listener(d, v, Some(Wire::Http1)),
+        |d, v| {
+            listener(d, v, Some(Wire::Http1))?;
+            if let Some(listener) = d.listeners.last_mut() {
+                listener.is_router = true;
+            }
+            Ok(())
+        },
     ),
     does(
         &["http-socket"],
@@ -496,22 +499,6 @@ const ENTRIES: &[Entry] = &[
         "Largest request body in bytes; over it the answer is 413.",
         |d, v| {
             d.settings.limits.body = unless_zero(natural(v)?);
-            Ok(())
-        },
-    ),
-    does(
-        &["socket-timeout", "http-timeout"],
-        "Seconds without progress of a body; never less than 60.",
-        patience,
-    ),
-    does(
-        &["http-keepalive"],
-        "Seconds an idle connection stays open; alone or 1, 60; 0 closes.",
-        |d, v| {
-            d.settings.timeouts.keep_alive = match v {
-                "" | "true" | "1" => Duration::from_secs(60),
-                _ => seconds(v)?,
-            };
             Ok(())
         },
     ),
@@ -764,7 +751,6 @@ const ENTRIES: &[Entry] = &[
         &["http-auto-chunked", "http-chunked-input", "http-raw-body"],
         "Done whenever it is needed.",
     ),
-    always(&["http-manage-expect"], "100-continue is always answered."),
     always(
         &["post-buffering"],
         "Bodies are read before the application is called.",

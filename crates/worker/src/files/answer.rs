@@ -1,6 +1,7 @@
 //! The answer to a request for a file: which one is decided in [`conditions`](super::conditions), its fields are here.
 
 use std::fs::Metadata;
+use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use httpdate::fmt_http_date;
@@ -61,6 +62,37 @@ pub(super) fn send(exchange: &mut Exchange, found: Found) {
         };
         exchange.write_file(found.file.into(), first, length);
     }
+    exchange.finish();
+}
+
+/// Has the web server send the file, which it finds named in `field`.
+pub(super) fn hand_over(exchange: &mut Exchange, found: &Found, field: &str) {
+    let modified = fmt_http_date(whole_seconds(&found.metadata));
+    let mut path = found.path.as_os_str().as_bytes().to_vec();
+    path.extend_from_slice(match found.coding {
+        Some("br") => b".br",
+        Some(_) => b".gz",
+        None => b"",
+    });
+    let response = exchange.response();
+    response.clear();
+    // A fixed status, and values without control characters.
+    let _ = response.set_status_code(200);
+    if response.push(field.as_bytes(), &path).is_err() {
+        return exchange.fail(404);
+    }
+    let _ = response.push(b"Last-Modified", modified.as_bytes());
+    let fields = [
+        ("Content-Type", &found.media_type),
+        ("Content-Encoding", &found.coding.map(str::to_owned)),
+    ];
+    for (name, value) in fields {
+        if let Some(value) = value {
+            let _ = response.push(name.as_bytes(), value.as_bytes());
+        }
+    }
+    response.set_content_length(0);
+    exchange.begin();
     exchange.finish();
 }
 

@@ -29,6 +29,20 @@ pub(super) fn act(
         RouteAction::Note(name, value) => routed.noted.push((name.clone(), text(value))),
         RouteAction::AddHeader(name, value) => routed.added.push((name.clone(), text(value))),
         RouteAction::RemoveHeader(name) => routed.removed.push(text(name)),
+        RouteAction::Collect {
+            field,
+            variable,
+            pull,
+        } => {
+            let value = subject.answer_field(field);
+            // Where the answer has no such field there is nothing to collect.
+            if !value.is_empty() && !subject.set(variable, &value) {
+                return impossible(routed, variable, &value);
+            }
+            if *pull {
+                routed.removed.push(field.clone());
+            }
+        }
         RouteAction::Expires(seconds) => {
             let later =
                 SystemTime::now().checked_add(Duration::from_secs((*seconds).min(100 * 365 * 86_400)));

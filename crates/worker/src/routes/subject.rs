@@ -64,6 +64,12 @@ impl Subject for Request<'_> {
         self.exchange.work.response.status()
     }
 
+    fn answer_field(&self, name: &str) -> String {
+        let mut fields = self.exchange.work.response.fields();
+        let found = fields.find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()));
+        found.map(|(_, value)| text(value)).unwrap_or_default()
+    }
+
     fn own(&self, key: &str) -> String {
         let work = &self.exchange.work;
         match key {

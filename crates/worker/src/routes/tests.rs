@@ -27,6 +27,10 @@ impl Subject for Plain {
         self.status
     }
 
+    fn answer_field(&self, name: &str) -> String {
+        format!("{name} of the answer")
+    }
+
     fn own(&self, key: &str) -> String {
         format!("own {key}")
     }

@@ -154,8 +154,8 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "one application answers for every host: give each its own server, or route by host in the application",
     ),
     idle(
-        "http-gid http-uid http-stats http-stats-server http-ss http-harakiri http-gracetime http-modifier* \
-         http-socket-modifier* fastcgi-modifier* scgi-modifier* http-var http-to http-use-socket httprouter \
+        "http-gid http-uid http-stats http-stats-server http-ss http-harakiri http-gracetime \
+         http-socket-modifier* fastcgi-modifier* scgi-modifier* http-use-socket httprouter \
          plugin:http",
         "Details of the HTTP router.",
         "there is no router process in front of the workers",
@@ -175,7 +175,7 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
     idle(
         "post-buffering-bufsize body-read-warning chunked-input-* upload-progress thread-stack* \
          threads-stack* lock-engine use-abort ksm never-swap persistent-ipcsem backtrace-depth clock \
-         check-interval mem-collector-freq profiler static-cache-paths* rpc-max signal-bufsize \
+         check-interval mem-collector-freq profiler rpc-max signal-bufsize \
          signals-bufsize max-apps no-initgroups skip-zero skip-atexit* fd-safe safe-fd \
          http-auto-gzip daemons-honour-stdin log-master-req-stream metrics-no-cores stats-no-* disable-*",
         "Tuning of machinery that works otherwise here.",
@@ -245,12 +245,16 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "Logs over ZeroMQ.",
         "there is no ZeroMQ here: give logger = socket:HOST:PORT, syslog or rsyslog:HOST:PORT",
     ),
-    coming(
-        "del-header rem-header collect-header response-header-collect pull-header inject-* file-serve-mode \
-         fileserve-mode",
-        "What answers are made to be.",
+    refused(
+        "inject-*",
+        "Files around a configuration.",
+        "what stands before and after a configuration belongs into it: use ini = FILE or include = FILE",
     ),
-    coming("check-static-docroot", "Static files."),
+    idle(
+        "static-cache-paths*",
+        "Caches of the paths of files.",
+        "paths are looked up anew for each request, so that a file that changes is seen at once",
+    ),
     idle(
         "mount-check mountpoint-check check-mount*",
         "Checks of mount points.",

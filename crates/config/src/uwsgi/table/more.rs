@@ -214,10 +214,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["http-buffer-size"],
         "Buffers grow as far as the limits of a request allow.",
     ),
-    always(
-        &["http-connect-timeout", "http-headers-timeout"],
-        "There is nothing to connect to; a request's head has 30 seconds.",
-    ),
+    always(&["http-connect-timeout"], "There is nothing to connect to."),
     always(
         &["max-fd"],
         "Tables grow on demand, whatever the limit of descriptors is.",

@@ -87,6 +87,30 @@ pub(super) const ENTRIES: &[Entry] = &[
         },
     ),
     does(
+        &["check-static-docroot"],
+        "Look for every path in the directory first that the web server names in DOCUMENT_ROOT.",
+        |d, v| {
+            d.settings.static_files.below_document_root = is_on(v);
+            Ok(())
+        },
+    ),
+    does(
+        &["file-serve-mode", "fileserve-mode"],
+        "x-accel-redirect (nginx) or x-sendfile (Apache): the web server sends the files that are found.",
+        |d, v| {
+            d.settings.static_files.named_in = Some(match v.to_lowercase().as_str() {
+                "x-accel-redirect" | "xaccelredirect" | "nginx" => "X-Accel-Redirect",
+                "x-sendfile" | "xsendfile" => "X-Sendfile",
+                _ => {
+                    return Err(format!(
+                        "'{v}' is no way to send files: take x-accel-redirect or x-sendfile"
+                    ));
+                }
+            });
+            Ok(())
+        },
+    ),
+    does(
         &["static-index"],
         "Name of a file that answers for its directory; may be repeated.",
         |d, v| {
