@@ -100,6 +100,7 @@ def test_a_new_master_takes_over_without_a_lost_request(plain: Path, tmp_path: P
             assert wait_until(lambda: "Master has been promoted." in upgrade.log, 60.0), upgrade.log
             assert wait_until(lambda: pid_in(upgrade.pidfile) == upgrade.new, 60.0)
             load.wait_for_answers(100)
+        print(load)
         assert load.failures == [], str(load)
         assert not upgrade.second.exists()
         assert wait_until(lambda: upgrade.only(upgrade.new), 60.0), processes_of(-1, ended.mark)
