@@ -424,16 +424,39 @@ def test_what_would_have_uwsgi_load_code_is_only_shown(penstock: Server, sockets
     penstock.wait_for_log("uWSGI would load or set something at its word")
 
 
-def test_script_name_chooses_among_configured_mounts_and_nothing_else_does() -> None:
+def test_each_request_has_its_own_variables_whatever_the_one_before_said() -> None:
+    with Server("--bind", "{tcp}", "--bind", "uwsgi://{tcp2}", "gateways:application") as server:
+        for value in ("one", "one", "two", None, "", "v" * 5000, "two", "\u00e9", "two"):
+            sent = {} if value is None else {"MINE": value, "HTTP_MINE": value}
+            with server.connect("tcp2") as client:
+                client.send(packet({**GET, **sent}))
+                environ = client.read_response().json()
+            shown = None if value is None else value.encode().decode("latin-1")
+            assert (environ.get("MINE"), environ.get("HTTP_MINE")) == (shown, shown)
+
+
+def test_only_configured_mounts_are_chosen_among_by_script_name_or_appid(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text(
+            "def application(environ, start_response):\n"
+            "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
+            f"    return [f'{name}|{{environ[\"SCRIPT_NAME\"]}}|{{environ[\"PATH_INFO\"]}}'.encode()]\n"
+        )
     with Server(
         *("uwsgi", "--http-socket", "{tcp}", "--socket", "{tcp2}"),
-        *("--mount", "/one=gateways.py", "--mount", "/two=gateways.py"),
+        *("--mount", "/one=one.py", "--mount", "/two=two.py"),
+        cwd=tmp_path,
     ) as server:
-        for script, more in [("/two", {}), ("/none", {}), ("/one", {"UWSGI_APPID": "/two", "UWSGI_MODULE": "os"})]:
+        for script, more, chosen in [
+            ("/two", {}, "two"),
+            ("/none", {}, "one"),
+            ("/one", {"UWSGI_APPID": "/two"}, "two"),
+            ("/two", {"UWSGI_APPID": "/none"}, "two"),
+            ("/two", {"UWSGI_APPID": "one.py", "UWSGI_MODULE": "one", "UWSGI_FILE": "one.py"}, "two"),
+        ]:
             with server.connect("tcp2") as client:
                 client.send(packet({**GET, "SCRIPT_NAME": script, **more}))
-                environ = client.read_response().json()
-            assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == (script, "/environ")
+                assert client.read_response().body.decode() == f"{chosen}|{script}|/environ"
 
 
 def test_a_block_that_is_too_large_is_refused_with_the_remedy() -> None:
