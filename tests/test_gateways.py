@@ -561,6 +561,29 @@ def test_a_proxy_header_names_the_client(header: bytes) -> None:
         assert environ["REMOTE_ADDR"] == "127.0.0.1" and "PROXY_ADDR" not in environ
 
 
+@pytest.mark.parametrize("header", [V1, V2], ids=["v1", "v2"])
+@pytest.mark.parametrize("wire", ["uwsgi", "fastcgi", "scgi"])
+def test_a_proxy_header_may_stand_before_every_wire(wire: str, header: bytes) -> None:
+    variables = {**GET, "PATH_INFO": "/status/201"}
+    message = {
+        "uwsgi": packet(variables),
+        "scgi": netstring(variables),
+        "fastcgi": begin(1, "/status/201") + record(STDIN, 1),
+    }[wire]
+    options = ("--bind", "{tcp}", "--bind", wire + "://{tcp2}", "--proxy-protocol", "auto", "--access-log", "-")
+    with Server(*options, "gateways:application") as server:
+        with server.connect("tcp2") as client:
+            client.send(header + message)
+            client.read_until(b"201 Said So\r\n")
+        server.wait_for_log('192.0.2.1 - - [')
+        # What the web server says of its client counts for more.
+        if wire == "uwsgi":
+            with server.connect("tcp2") as client:
+                client.send(header + packet({**GET, "REMOTE_ADDR": "203.0.113.9"}))
+                assert client.read_response().json()["REMOTE_ADDR"] == "203.0.113.9"
+            server.wait_for_log("203.0.113.9 - - [")
+
+
 def test_a_proxy_header_is_refused_where_it_does_not_belong() -> None:
     for options, status in [
         ((), 400),

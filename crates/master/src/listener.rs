@@ -82,25 +82,27 @@ pub(crate) fn bind_all(
 
 /// A gateway socket is for web servers: whoever reaches it says who the client is, and by which path it came.
 fn warn_of_exposure(listener: &Listener, settings: &Settings, log: &ErrorLog) {
-    let reachable = listener
-        .local_address
-        .is_some_and(|address| !address.ip().is_loopback());
-    if !reachable || !listener.bind.wire.is_gateway() {
-        return;
-    }
-    let (text, wire) = (&listener.text, listener.bind.wire.name());
     let peers = listener.bind.peers(&settings.gateways);
-    if peers.iter().any(|peer| peer == "*") {
-        log.warning(format_args!(
-            "{text} can be reached from other machines, and whoever speaks {wire} is believed what a web server would \
-             be: bind it to 127.0.0.1 or a unix socket, or keep others away from it"
-        ));
-    } else {
-        log.warning(format_args!(
-            "{text} can be reached from other machines; those that may speak {wire}: {}",
-            peers.join(", ")
-        ));
+    if let Some(warning) = exposure(&listener.text, listener.local_address, listener.bind.wire, &peers) {
+        log.warning(warning);
     }
+}
+
+/// What is to be said of a socket, shown as `text`, that others than this machine can reach.
+fn exposure(text: &str, address: Option<SocketAddr>, wire: Wire, peers: &[String]) -> Option<String> {
+    if address?.ip().is_loopback() || !wire.is_gateway() {
+        return None;
+    }
+    let wire = wire.name();
+    Some(if peers.iter().any(|peer| peer == "*") {
+        format!(
+            "{text} can be reached from other machines, and whoever speaks {wire} is believed what a web server would be: bind \
+             it to 127.0.0.1 or a unix socket, or keep others away from it"
+        )
+    } else {
+        let peers = peers.join(", ");
+        format!("{text} can be reached from other machines; those that may speak {wire}: {peers}")
+    })
 }
 
 impl Listener {
@@ -438,4 +440,47 @@ fn clamp_backlog(wanted: u32, log: &ErrorLog) -> i32 {
         ));
     }
     i32::try_from(wanted.min(most)).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateway_socket_that_others_can_reach_is_warned_of() {
+        let (everybody, listed) = (
+            ["*".to_owned()],
+            ["127.0.0.1".to_owned(), "10.0.0.0/8".to_owned()],
+        );
+        for (address, wire, peers, said) in [
+            (
+                "0.0.0.0:3031",
+                Wire::Uwsgi,
+                &everybody[..],
+                "whoever speaks uwsgi is believed",
+            ),
+            (
+                "[::]:9000",
+                Wire::Fastcgi,
+                &everybody[..],
+                "bind it to 127.0.0.1 or a unix socket",
+            ),
+            (
+                "192.0.2.5:4000",
+                Wire::Scgi,
+                &listed[..],
+                "those that may speak scgi: 127.0.0.1, 10.0.0.0/8",
+            ),
+            ("127.0.0.1:3031", Wire::Uwsgi, &everybody[..], ""),
+            ("[::1]:3031", Wire::Uwsgi, &everybody[..], ""),
+            ("0.0.0.0:80", Wire::Http1, &everybody[..], ""),
+            ("", Wire::Uwsgi, &everybody[..], ""),
+        ] {
+            let warning = exposure("the socket", address.parse().ok(), wire, peers);
+            match said {
+                "" => assert_eq!(warning, None, "{address}"),
+                _ => assert!(warning.is_some_and(|warning| warning.contains(said)), "{address}"),
+            }
+        }
+    }
 }
