@@ -159,7 +159,8 @@ def test_a_corrupt_file_is_set_aside_and_named(start_server: StartServer, tmp_pa
     api.spool({"name": "good"})
     assert wait_until(lambda: done(tmp_path) == ["good "], 60.0)
     assert f"{name} is no task: it has 11 of 65535 bytes of variables; it is set aside as" in api.server.log
-    assert [path.name for path in files(tmp_path)] == [name]
+    # Its file goes after its function has returned.
+    assert wait_until(lambda: [path.name for path in files(tmp_path)] == [name], 60.0)
     assert (tmp_path / "tasks" / "corrupt" / name).exists()
 
 

@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from penstock._uwsgi import tasks
@@ -171,10 +171,7 @@ class Spooler:
             except tasks.NotATask as error:
                 _set_aside(path, error)
                 return 0
-            done = self._do(path, task, quiet)
-            if done:
-                os.unlink(path)
-            return done
+            return self._do(path, task, quiet, lambda: os.unlink(path))
 
     def _attempt_there(self, remote: Any, server: str, name: str, quiet: bool) -> int:
         """Do a task that is on a server; how many were done."""
@@ -189,17 +186,16 @@ class Spooler:
                 print(f"*** {name} is no task: {error}; it is set aside in corrupt ***", flush=True)
                 return 0
             with _renewed(remote, name):
-                done = self._do(f"{server}/{name}", task, quiet)
-            if done:
-                remote.finish(name, None)
-            else:
+                done = self._do(f"{server}/{name}", task, quiet, lambda: remote.finish(name, None))
+            if not done:
                 remote.put_off(name, _milliseconds(self.frequency))
             return done
         except OSError:
             # The log has been told. What was begun is done again, by whomever.
             return 0
 
-    def _do(self, path: str, task: tasks.Task, quiet: bool) -> int:
+    def _do(self, path: str, task: tasks.Task, quiet: bool, finish: Callable[[], Any]) -> int:
+        """Call the function, and take the task away by `finish` when it is done."""
         function = getattr(sys.modules.get("uwsgi"), "spooler", None)
         name = os.path.basename(path)
         if not callable(function):
@@ -222,6 +218,7 @@ class Spooler:
             self.bells.count_tasks(False, 0)
         if result != OK:
             return 0
+        finish()
         self.bells.count_tasks(False, 1)
         if not quiet:
             seconds = int(time.monotonic() - begun)
