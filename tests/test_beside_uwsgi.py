@@ -16,6 +16,7 @@ import pytest
 from harness.beside import run_with
 from harness.command import Ended
 from harness.original_uwsgi import PENSTOCK, UWSGI, missing, options
+from harness.processes import free_port
 
 run_both = partial(run_with, [[UWSGI], PENSTOCK])
 
@@ -358,7 +359,13 @@ ENDINGS = [
     file("socket = :99999999", code=1, ours="x.ini:2: socket: '99999999' is not a valid port", why="uWSGI takes another port"),
     file("socket = 300.1.1.1:1", code=1, ours="300.1.1.1", why="uWSGI listens on another address"),
     file("logger = nothing:x", says="logger", code=22, why="a log that cannot be written does not stop the service"),
+    file("processes = many", code=1, ours="x.ini:2: processes: 'many' is no number", why="a server without workers answers nobody"),
+    file("processes = %(none)", code=1, ours="the placeholder in '%(none)' is not defined", why="the same"),
+    file("processes = $(NONE)", code=1, ours="the environment variable in '$(NONE)' is not set", why="the same"),
+    file("harakiri = many", says=GONE),
     # Things that are not there, or may not be used.
+    start("--socket x.ini/u.sock", text="a = 1", says="Not a directory", ours="x.ini/u.sock: the socket cannot be"),
+    start("--pidfile x.ini/m.pid", text="a = 1", says="Not a directory", ours="x.ini/m.pid"),
     start("--chdir missing", says="chdir()", ours="chdir: chdir(): there is no directory"),
     start("--chdir x.ini", text="a = 1", says="chdir()", ours="there is no directory"),
     start(f"--uid {NO_SUCH}", says=f"user {NO_SUCH} not found."),
@@ -404,3 +411,25 @@ def test_a_command_ends_as_uwsgis_does(place: Path, row: Ending) -> None:
     for ended in (theirs, ours):
         assert row.says in ended.text, f"{row.says!r}\n{ended}"
     assert row.ours in ours.text, f"{row.ours!r}\n{ours}"
+
+
+def test_two_sockets_on_one_port_are_refused_where_uwsgi_takes_one_of_them(place: Path) -> None:
+    port = free_port()
+    theirs, ours = start(f"--http-socket 127.0.0.1:{port} --socket 127.0.0.1:{port} -w none").run(place)
+    assert (theirs.exit_code, ours.exit_code) == (22, 1), f"{theirs}\n{ours}"
+    assert "Address already in use" in ours.text and str(port) in ours.text, str(ours)
+
+
+def test_files_that_include_each_other_are_refused_where_uwsgi_ends_in_a_crash(place: Path) -> None:
+    files = {"x.ini": "[uwsgi]\nini = y.ini\n", "y.ini": "[uwsgi]\nini = x.ini\n"}
+    _, ours = Row(files=files).run(place)
+    assert ours.exit_code == 1
+    assert re.search(r"[xy].ini:2: ini: files include each other without end: take out", ours.text), str(ours)
+
+
+def test_every_option_that_uwsgi_lists_is_listed(place: Path) -> None:
+    ours = Row(line="--help").run(place)[1]
+    listed = {word.rpartition("--")[2] for word in re.findall(r"^    (-\S+)", ours.stdout, re.MULTILINE)}
+    listed = {name.partition("[")[0] for name in listed}
+    assert len(options()) > 700
+    assert options() - listed == set()

@@ -340,7 +340,11 @@ impl<'a> Reader<'a> {
                 fault(origin, option, &reason)
             })?;
         if self.depth == DEEPEST {
-            return Err(fault(origin, option, "files include each other without end"));
+            return Err(fault(
+                origin,
+                option,
+                "files include each other without end: take out the line that leads back to one of them",
+            ));
         }
         let directory = &self.environment.directory;
         let text = source::read(&file, directory).map_err(|reason| fault(origin, option, &reason))?;
@@ -400,7 +404,7 @@ impl<'a> Reader<'a> {
                     return Err(fault(
                         &one.origin,
                         "inherit",
-                        "files inherit from each other without end",
+                        "files inherit from each other without end: take out the line that leads back to one of them",
                     ));
                 }
                 self.load("inherit", &one.value, &one.origin)?;
