@@ -6,6 +6,7 @@ differences. A row without a reason must come out the same.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness import Server
@@ -153,6 +155,12 @@ ENDINGS = [
     Ending("-p /nowhere/x.pid -b 127.0.0.1:0 app:app", says="/nowhere"),
     Ending("--log-config nowhere.ini -b 127.0.0.1:0 app:app", says="log config 'nowhere.ini' not found"),
     Ending("-b unix:app.py app:app", says="app.py"),
+    Ending("--check-config --paste site.ini"),
+    Ending("--check-config --paste site.ini#loud"),
+    Ending("--check-config --paste site.ini#missing", says="missing"),
+    Ending("--paste nowhere.ini", says="nowhere.ini' not found"),
+    Ending("--paste nowhere.ini app:app", says="nowhere.ini' not found"),
+    Ending("-b 127.0.0.1:0 --paste site.ini#missing", says="Worker failed to boot."),
     Ending("--check-config app:app", environment={"WEB_CONCURRENCY": "abc"}),
     Ending("--check-config app:app", environment={"WEB_CONCURRENCY": "3"}),
     Ending("app:app", environment={"GUNICORN_CMD_ARGS": "--check-config"}),
@@ -198,6 +206,9 @@ PRINTED = [
     "--no-sendfile --reuse-port --preload app:app",
     "--reload --reload-engine poll --reload-extra-file app.py --reload-extra-file *.py app:app",
     "-n name --pythonpath a,b --chdir /tmp app:app",
+    "--paste site.ini#other --paste-global a=b",
+    "--paste logged.ini",
+    "--paste logged.ini --log-config other.ini",
     "--log-syslog --log-syslog-to tcp://x:1 --log-syslog-prefix p --log-syslog-facility local1 app:app",
     "-u 0 -g 0 --initgroups app:app",
     "--limit-request-line 0 --limit-request-fields 5 --limit-request-field_size 6 app:app",
@@ -353,8 +364,50 @@ def test_a_request_is_answered_as_gunicorn_answers_it(served: Both, request_row:
         assert comparable(served.ours, ours.body) == comparable(served.theirs, theirs.body)
 
 
+# Applications that PasteDeploy describes.
+
+PASTED = [
+    "--paste site.ini",
+    "--paster site.ini#other",
+    "--paste site.ini#loud --paste-global mark=x --paste-global other=y",
+    "--paste ../beside/site.ini --preload",
+    "--paste site.ini app:app",
+    "--paste site.ini -k gevent",
+]
+
+
+@pytest.mark.parametrize("line", PASTED)
+def test_a_pasted_application_answers_as_under_gunicorn(beside: Path, line: str) -> None:
+    with serve_both(beside, "-b", "{tcp}", "--no-control-socket", *line.split()) as both:
+        theirs, ours = both.each(lambda server: ask(server, get("/")))
+    assert (ours.status, ours.body) == (theirs.status, theirs.body) and b"LUE" in ours.body.upper()
+
+
+def test_the_logging_of_a_pasted_file_is_that_of_the_server(beside: Path) -> None:
+    said = []
+    for command in (GUNICORN, PENSTOCK):
+        server = Server("--paste", "logged.ini", "-b", "{tcp}", "--no-control-socket", cwd=beside)
+        server.command = [*command, *server.command[1:]]
+        with server:
+            pass
+        written = beside / "from-ini.log"
+        said.append([line for line in written.read_text().splitlines() if "Starting" in line or "Using" in line])
+        written.unlink()
+    assert said[0] == said[1] == ["ini|Starting gunicorn 27.0.1", "ini|Using worker: sync"]
+
+
 # Settings that change how requests are read.
 
+# What a proxy says of its client before anything else.
+V1 = b"PROXY TCP4 192.0.2.1 198.51.100.7 4711 443\r\n"
+V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([192, 0, 2, 1, 198, 51, 100, 7, 18, 103, 1, 187])
+
+
+def proxied(header: bytes, target: str, **options: Any) -> Request:
+    return Request(header + get(target).sent, **options)
+
+
+UNKNOWN = "the PROXY protocol's 2.1: a receiver must accept it, and take the client for the connection's"
 OUTSIDE = "a path outside of SCRIPT_NAME is the application's to judge"
 
 RULES = [
@@ -374,6 +427,17 @@ RULES = [
     ("limit_request_line = 30", [get("/short-enough"), get("/" + "x" * 40, fields=(), body=False)]),
     ("limit_request_field_size = 40", [get("/", "A: " + "b" * 20), get("/", "A: " + "b" * 60, fields=(), body=False)]),
     ("raw_env = ['SCRIPT_NAME=/environ']", [get("/environ/environ", body=False)]),
+    ("forwarded_allow_ips = '127.0.0.0/8'", [get("/environ", "X-Forwarded-Proto: https", "SCRIPT_NAME: /environ")]),
+    ("forwarded_allow_ips = '*'", [get("/environ", "X-Forwarded-Ssl: on", "X-Forwarded-For: 192.0.2.1")]),
+    ("forwarder_headers = 'remote_user'", [get("/environ", "Remote_User: me", "Remote-User: other")]),
+    ("forwarder_headers = '*'", [get("/environ", "Remote_User: me", "any_thing: x", "SCRIPT_NAME: /environ")]),
+    ("forwarder_headers = '*'\nforwarded_allow_ips = '10.0.0.1'", [get("/environ", "Remote_User: me")]),
+    ("proxy_protocol = True", [proxied(V1, "/environ"), proxied(V2, "/environ"), get("/environ")]),
+    ("proxy_protocol = 'v1'", [proxied(V1, "/environ"), proxied(b"PROXY UNKNOWN\r\n", "/environ", ours=200, why=UNKNOWN)]),
+    ("proxy_protocol = True", [proxied(b"PROXY nonsense\r\n", "/", fields=(), body=False)]),
+    ("proxy_protocol = True\nproxy_allow_ips = '10.0.0.1'", [proxied(V1, "/", fields=(), body=False), get("/environ")]),
+    ("proxy_protocol = True\nproxy_allow_ips = '10.0.0.1,127.0.0.0/24'", [proxied(V1, "/environ")]),
+    ("pass", [proxied(V1, "/", fields=(), body=False)]),
     ("threads = 2", [get("/environ")]),
     ("workers = 2", [get("/environ")]),
 ]
@@ -391,6 +455,42 @@ def test_a_setting_changes_requests_as_it_does_in_gunicorn(beside: Path, text: s
             assert ours.status == theirs.status, f"{row}\n{theirs}\n{ours}"
             if row.body:
                 assert comparable(both.ours, ours.body) == comparable(both.theirs, theirs.body), str(row)
+
+
+# The uwsgi protocol.
+
+UWSGI = {
+    "REQUEST_METHOD": "GET",
+    "REQUEST_URI": "/environ?a=b",
+    "PATH_INFO": "/environ",
+    "QUERY_STRING": "a=b",
+    "SERVER_PROTOCOL": "HTTP/1.1",
+    "REMOTE_ADDR": "192.0.2.1",
+    "HTTP_HOST": "site.example",
+}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "status"),
+    # gunicorn answers whoever is not let in with 500, networks included: it does not know them here. Here a network is one,
+    # and who is not let in gets no answer.
+    [("", (200, 200)), ("*", (200, 200)), ("127.0.0.0/8", (500, 200)), ("10.0.0.1", (500, "closed"))],
+)
+def test_peers_that_speak_uwsgi_are_let_in_or_not(beside: Path, allowed: str, status: tuple[Any, Any]) -> None:
+    block = b"".join(
+        len(text).to_bytes(2, "little") + text for pair in UWSGI.items() for text in (part.encode() for part in pair)
+    )
+    packet = Request(bytes([0, *len(block).to_bytes(2, "little"), 0]) + block)
+    options = ["--uwsgi-allow-from", allowed] if allowed else []
+    arguments = ("-b", "{tcp}", "--no-control-socket", "--protocol", "uwsgi", *options, "app:app")
+    with serve_both(beside, *arguments, wait="accept") as both:
+        theirs, ours = both.each(lambda server: ask(server, packet))
+    assert (theirs.status, ours.status) == status
+    if ours.status == theirs.status:
+        # Here the client is whom the web server names, and the target stands there under its name too.
+        own = ("REMOTE_ADDR", "REMOTE_PORT", "REQUEST_URI", "SERVER_PORT")
+        seen = [{k: v for k, v in json.loads(answer.body).items() if k not in own} for answer in (theirs, ours)]
+        assert seen[0] == seen[1]
 
 
 # Access lines.

@@ -111,7 +111,9 @@ def test_statsd_is_told_by_the_new_configuration(start_server: StartServer, tmp_
         assert any(statsd.recv(4096) == b"late.gunicorn.request.status.500:1|c|@1.0" for _ in range(100))
 
 
-@pytest.mark.parametrize("text", ["errorlog = 'nowhere/x.err'", "accesslog = 'nowhere/x.acc'", "logconfig = 'none.ini'"])
+@pytest.mark.parametrize(
+    "text", ["errorlog = 'nowhere/x.err'", "accesslog = 'nowhere/x.acc'", "logconfig = 'none.ini'"]
+)
 def test_a_log_that_cannot_be_had_leaves_the_old_one(start_server: StartServer, tmp_path: Path, text: str) -> None:
     site = Site(start_server, tmp_path, "errorlog = 'one.err'")
     site.write(f"errorlog = 'one.err'\n{text}")

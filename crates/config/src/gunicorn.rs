@@ -8,6 +8,7 @@ mod arguments;
 mod kind;
 #[cfg(test)]
 mod page;
+mod paste;
 mod python;
 mod report;
 mod table;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use arguments::{Given, Information, Line};
+use paste::Pasted;
 use table::{Draft, Entry};
 
 use crate::address::application;
@@ -237,11 +239,11 @@ impl<'a> Values<'a> {
         let checks_only = ["check_config", "print_config"]
             .iter()
             .any(|name| self.set.get(name).is_some_and(|(value, _)| value.is_on()));
-        let pasted = self
-            .set
-            .get("paste")
-            .is_some_and(|(value, _)| value.text().is_some());
-        if specification.is_none() && !pasted && !checks_only {
+        let pasted = self.set.get("paste").and_then(|(value, _)| value.text());
+        let pasted = pasted
+            .map(|spec| Pasted::find(&spec, &self.environment.directory))
+            .transpose()?;
+        if specification.is_none() && pasted.is_none() && !checks_only {
             return Err(ConfigError::new(
                 "Error: No application module specified. Name it: MODULE:CALLABLE, for example app:app",
             ));
@@ -251,6 +253,15 @@ impl<'a> Values<'a> {
             self.set.insert("default_proc_name", value);
         }
         let mut draft = self.draft(specification.as_deref())?;
+        if let Some(pasted) = pasted {
+            let file = || (RawValue::Text(pasted.file.clone()), Origin::Default);
+            self.set.insert("default_proc_name", file());
+            if pasted.configures_logging {
+                self.set.entry("logconfig").or_insert_with(file);
+            }
+            draft.settings.process_name = Some(pasted.file.clone());
+            draft.paste = Some(pasted.uri);
+        }
         for entry in table::entries() {
             let Some((value, origin)) = self.set.get(entry.name) else {
                 continue;

@@ -339,6 +339,14 @@ pub struct HeaderRules {
     pub uppercase_methods: bool,
 }
 
+impl HeaderRules {
+    /// Whether a trusted peer may send a header of this name, which is in capitals and has an underscore. `*` among
+    /// the names means each of them.
+    pub fn lets_forward(&self, name: &str) -> bool {
+        self.forwarder.iter().any(|known| known == name || known == "*")
+    }
+}
+
 impl Default for HeaderRules {
     fn default() -> Self {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());

@@ -19,10 +19,7 @@ pub(crate) fn apply(rules: &HeaderRules, head: &mut RequestHead) -> Result<(), R
         head.uppercase_method();
     }
     if rules.underscores == Underscores::Refuse {
-        let forwarder = |name: &[u8]| {
-            let mut known = rules.forwarder.iter();
-            known.any(|known| known.as_bytes().eq_ignore_ascii_case(name))
-        };
+        let forwarder = |name: &[u8]| rules.lets_forward(&String::from_utf8_lossy(name).to_ascii_uppercase());
         if head
             .fields()
             .any(|(name, _)| name.contains(&b'_') && !forwarder(name))

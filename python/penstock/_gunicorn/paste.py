@@ -1,4 +1,4 @@
-"""Applications that PasteDeploy describes: gunicorn's ``--paste FILE.ini#SECTION``, uWSGI's ``paste`` and ``ini-paste``."""
+"""Applications that PasteDeploy describes: gunicorn's ``--paste FILE.ini#SECTION``, uWSGI's ``paste`` and the like."""
 
 from __future__ import annotations
 

@@ -85,5 +85,17 @@ def factory(word="plain", *, mark="."):
     return made
 
 
+def pasted(global_config, **settings):
+    given = {key: value for key, value in global_config.items() if key not in ("here", "__file__")}
+    return factory(json.dumps([given, settings], sort_keys=True))
+
+
+def shouting(global_config):
+    def wrap(inner):
+        return lambda environ, start_response: [block.upper() for block in inner(environ, start_response)]
+
+    return wrap
+
+
 def failing_factory():
     raise ValueError("the factory fails")

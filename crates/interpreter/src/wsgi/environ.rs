@@ -359,10 +359,7 @@ impl Name {
 
 fn meaning(py: Python<'_>, name: &[u8], rules: &HeaderRules) -> Name {
     let capitals = String::from_utf8_lossy(name).to_ascii_uppercase();
-    if capitals.contains('_')
-        && !rules.forwarder.contains(&capitals)
-        && rules.underscores != Underscores::Keep
-    {
+    if capitals.contains('_') && !rules.lets_forward(&capitals) && rules.underscores != Underscores::Keep {
         return Name::Dropped;
     }
     let upper: String = name
@@ -376,7 +373,7 @@ fn meaning(py: Python<'_>, name: &[u8], rules: &HeaderRules) -> Name {
         })
         .collect();
     let key = |text: &str| PyString::intern(py, text).unbind();
-    if capitals.contains('_') && rules.forwarder.contains(&capitals) {
+    if capitals.contains('_') && rules.lets_forward(&capitals) {
         let key = key(&format!("HTTP_{upper}"));
         return match upper.as_str() {
             "SCRIPT_NAME" => Name::Mount(key),

@@ -307,10 +307,9 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::None,
         "Load a PasteDeploy application.",
     )
-    .honoured(|draft, value| {
-        draft.paste = value.text();
-        Ok(())
-    }),
+    .note("Needs the package PasteDeploy. A section loggers in the file is the logconfig, where none is set.")
+    // It is looked at before all others: it may be the logconfig.
+    .honoured(|_, _| Ok(())),
     mechanics(
         "proxy_protocol",
         &["--proxy-protocol"],
@@ -432,13 +431,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Header names with _ that a trusted peer may send.",
     )
     .note(
-        "From a trusted peer SCRIPT_NAME is the prefix of the application, as in gunicorn. FORWARDED, X-FORWARDED-FOR and \
+        "Names are in capitals, and * is each of them, as in gunicorn. From a trusted peer SCRIPT_NAME is the prefix of the application, as in gunicorn. FORWARDED, X-FORWARDED-FOR and \
          X-FORWARDED-HOST in the list are Penstock's own: such a header then decides about the client, the scheme and the \
          host that the application sees.",
     )
     .honoured(|draft, value| {
-        let mut names: Vec<String> = value.texts();
-        names.iter_mut().for_each(|name| name.make_ascii_uppercase());
+        let names: Vec<String> = value.texts();
         let lists = |wanted: &str| names.iter().any(|name| name == wanted);
         let believed = &mut draft.settings.believed;
         believed.client |= lists("X-FORWARDED-FOR");
