@@ -7,7 +7,7 @@ use crate::{
     AddedHeaders, Asgi, Believed, Cgi, Commons, Control, Dialect, Gateways, Harakiri, HeaderRules, Interface,
     Level, Limits, Loading, LogTarget, Loggers, Logs, ProcessAffixes, ProxyProtocol, ReloadWatch, Routes,
     Scaling, Settings, StaticFiles, StatisticsSettings, Supervision, Timeouts, UnixSocketRights,
-    WorkerLimits,
+    WorkerBounds, WorkerLimits,
 };
 
 /// The access log format of Apache's "combined" log, in gunicorn's notation: gunicorn's default, and the native one.
@@ -106,6 +106,7 @@ impl Settings {
             routes: Routes::default(),
             error_pages: BTreeMap::new(),
             worker_limits: WorkerLimits::default(),
+            worker_bounds: WorkerBounds::default(),
             cgi: Cgi::default(),
             commons: Commons::default(),
             statistics: StatisticsSettings::default(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::{
     Commons, Emperor, Harakiri, Loading, LogRotation, LogSelection, Loggers, Routes, Scaling, StaticFiles,
-    StatisticsSettings, Supervision, WorkerLimits,
+    StatisticsSettings, Supervision, WorkerBounds, WorkerLimits,
 };
 
 /// Which server the user thinks they are talking to: decides log wording, exit codes and the meaning of signals.
@@ -132,6 +132,8 @@ pub struct Settings {
     pub static_files: StaticFiles,
     /// When a worker is replaced for its age or its memory.
     pub worker_limits: WorkerLimits,
+    /// What the system holds a worker to.
+    pub worker_bounds: WorkerBounds,
     /// Rules that look at a request before anything answers it.
     pub routes: Routes,
     /// Files that are sent in the place of the server's own error pages, by status: the first that can be read counts.

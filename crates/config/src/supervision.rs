@@ -13,6 +13,8 @@ pub struct Supervision {
     pub touches: Vec<Touch>,
     /// Signals, by number, that are commands of another kind than the dialect's.
     pub signals: Vec<(i32, MasterCommand)>,
+    /// A reload stops the server, for somebody else to start it anew.
+    pub exit_on_reload: bool,
     /// What is done at moments of the server's life, in this order.
     pub hooks: Vec<Hook>,
     /// Programs that run beside the workers.

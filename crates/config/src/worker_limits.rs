@@ -17,6 +17,17 @@ pub struct WorkerLimits {
     pub brutal: Memory<Option<u64>>,
 }
 
+/// What the system holds a worker to. By default nothing that was not inherited.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkerBounds {
+    /// How many processors each worker is tied to: the first to the first so many, the second to the next.
+    pub processors: Option<u32>,
+    /// Bytes it may map.
+    pub address_space: Option<u64>,
+    /// Processes that its user may have.
+    pub processes: Option<u64>,
+}
+
 /// The two ways to measure a process, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory<Bytes> {

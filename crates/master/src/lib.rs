@@ -5,6 +5,7 @@
 //! only as the `Host` it is given.
 
 mod aides;
+mod bounds;
 mod cheaper;
 mod control;
 mod daemonize;

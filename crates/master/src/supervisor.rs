@@ -63,6 +63,8 @@ pub(crate) struct Plan {
     pub(crate) graceful_ms: u64,
     /// TERM reloads.
     pub(crate) term_reloads: bool,
+    /// A reload stops the server.
+    pub(crate) exit_on_reload: bool,
     /// WINCH sends the workers home.
     pub(crate) daemonized: bool,
     /// When workers are replaced for their age or memory.
@@ -89,6 +91,7 @@ impl Plan {
             harakiri: settings.harakiri.clone(),
             graceful_ms: u64::try_from(settings.timeouts.graceful.as_millis()).unwrap_or(u64::MAX / 2),
             term_reloads: settings.term_reloads,
+            exit_on_reload: settings.supervision.exit_on_reload,
             daemonized: settings.daemonize.is_some(),
             limits: settings.worker_limits.clone(),
             signals: settings.supervision.signals.clone(),
@@ -370,7 +373,7 @@ impl Supervisor {
             Input::Exited { age, status } => self.on_exited(now_ms, age, status),
             Input::Touched(path) => {
                 self.log(Event::Touched { path });
-                self.begin_reload();
+                self.ask_to_reload(now_ms);
             }
             Input::Load(load) if self.phase == Phase::Running => self.on_load(now_ms, load),
             Input::Knock => self.on_knock(),
@@ -426,8 +429,8 @@ impl Supervisor {
         }
         match signal {
             Tstp => self.pause_or_resume(),
-            Hup => self.begin_reload(),
-            Term if self.plan.term_reloads => self.begin_reload(),
+            Hup => self.ask_to_reload(now_ms),
+            Term if self.plan.term_reloads => self.ask_to_reload(now_ms),
             Term => self.stop(now_ms, StopKind::Graceful, Some(self.plan.code_after_term)),
             // uvicorn is in no hurry before the second one.
             Int if self.plan.dialect == Dialect::Uvicorn => self.stop(now_ms, StopKind::Graceful, Some(0)),

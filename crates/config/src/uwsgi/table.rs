@@ -672,11 +672,11 @@ const ENTRIES: &[Entry] = &[
             Ok(())
         },
     ),
-    does(&["uid"], "User that workers run as.", |d, v| {
+    does(&["uid", "immediate-uid"], "User that workers run as.", |d, v| {
         d.settings.user = Some(v.to_owned());
         Ok(())
     }),
-    does(&["gid"], "Group that workers run as.", |d, v| {
+    does(&["gid", "immediate-gid"], "Group that workers run as.", |d, v| {
         d.settings.group = Some(v.to_owned());
         Ok(())
     }),

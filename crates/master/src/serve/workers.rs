@@ -11,6 +11,7 @@ use telemetry::ExitStatus;
 use super::title::set_title;
 use super::{Master, Process};
 use crate::aides::AideInput;
+use crate::bounds;
 use crate::host::WorkerView;
 use crate::seat::{ReadyPipe, WorkerSeat};
 use crate::signals::ChildSignals;
@@ -76,6 +77,7 @@ impl Master<'_> {
                 let code = match self.seat(slot, view, generation, child_signals) {
                     Ok(seat) => {
                         set_title(&seat.settings, Some(seat.number), suffix);
+                        bounds::apply(&seat.settings.worker_bounds, seat.number, &seat.log);
                         // A panic must not unwind into the master's own end.
                         catch_unwind(AssertUnwindSafe(|| self.host.run_worker(seat))).unwrap_or(1)
                     }

@@ -19,9 +19,9 @@ impl Supervisor {
             MasterCommand::ReloadMules => self.actions.push(Action::RenewAides(Kind::Mules)),
             MasterCommand::ReloadSpoolers => self.actions.push(Action::RenewAides(Kind::Spoolers)),
             _ if self.phase != Phase::Running => {}
-            MasterCommand::Reload => self.begin_reload(),
+            MasterCommand::Reload => self.ask_to_reload(now_ms),
             MasterCommand::BrutalReload => {
-                self.begin_reload();
+                self.ask_to_reload(now_ms);
                 self.reload_kind = StopKind::Quick;
             }
             MasterCommand::ReloadWorkers => self.renew(StopKind::Graceful),

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use telemetry::{Event, StopKind};
 
-use super::{Action, MARGIN_MS, Plan, Stage, Supervisor, Worker};
+use super::{Action, MARGIN_MS, Phase, Plan, Stage, Supervisor, Worker};
 
 /// A new configuration and the generation of workers that tries it.
 #[derive(Debug)]
@@ -13,6 +13,14 @@ pub(super) struct Reload {
 }
 
 impl Supervisor {
+    /// Reloads, unless the configuration would rather have the server stop.
+    pub(super) fn ask_to_reload(&mut self, now_ms: u64) {
+        match self.plan.exit_on_reload {
+            true if self.phase == Phase::Running => self.stop(now_ms, StopKind::Graceful, Some(0)),
+            _ => self.begin_reload(),
+        }
+    }
+
     pub(super) fn begin_reload(&mut self) {
         if self.reload.is_some() {
             self.reload_again = true;

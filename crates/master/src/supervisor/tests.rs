@@ -27,6 +27,7 @@ impl World {
             harakiri: Harakiri::default(),
             graceful_ms: 30_000,
             term_reloads: false,
+            exit_on_reload: false,
             daemonized: false,
             limits: WorkerLimits::default(),
             code_after_term: 0,
@@ -566,6 +567,17 @@ fn a_request_past_its_deadline_costs_its_worker() {
     assert!(world.did().is_empty(), "said once");
     assert_eq!(world.pass(), Some(1000));
     assert_eq!(world.did(), ["KILL 1"]);
+}
+
+#[test]
+fn a_reload_may_be_a_stop() {
+    let mut world = World::new(Dialect::Uwsgi, 1);
+    world.plan.exit_on_reload = true;
+    let mut world = World::with_workers_ready(World::with(world.plan));
+    world.signal(Hup);
+    assert_eq!(world.did(), ["close", "TERM 1"]);
+    world.exited(1, 0);
+    assert_eq!(world.did(), ["exit 0"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Draft, Entry, at_start, does, does_with_text};
+use crate::uwsgi::known::is_on;
 use crate::{MasterCommand, Touch, Touched};
 
 fn touch(draft: &mut Draft<'_>, path: &str, command: MasterCommand) -> Result<(), String> {
@@ -48,6 +49,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["touch-logreopen"],
         "Open the log files again when this file is touched.",
         |d, v| touch(d, v, MasterCommand::ReopenLogs),
+    ),
+    does(
+        &["exit-on-reload"],
+        "A reload stops the server with code 0, once its requests are done.",
+        |d, v| {
+            d.settings.supervision.exit_on_reload = is_on(v);
+            Ok(())
+        },
     ),
     does(
         &["touch-logrotate"],

@@ -200,7 +200,7 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "each vassal has its own statistics (stats), and the emperor's log says what becomes of it",
     ),
     coming(
-        "reload-on-fd reload-on-exception* brutal-reload-on-fd exit-on-reload",
+        "reload-on-fd reload-on-exception* brutal-reload-on-fd",
         "When workers are replaced.",
     ),
     refused(
@@ -208,7 +208,17 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "Hooks of processes that are not there, and calls of functions in uWSGI's binary.",
         "use the hooks of the master and of workers: hook-asap, hook-pre-app, hook-post-fork, hook-master-start",
     ),
-    coming("after-request-* wait-* fallback-config", "Hooks."),
+    idle(
+        "wait-for-fs-timeout wait-for-socket-timeout",
+        "How long a start waits.",
+        "it waits for 60 seconds",
+    ),
+    refused(
+        "wait-*",
+        "Waiting for interfaces and mounts.",
+        "the service manager knows them: order the service after its network and its mounts (systemd After=, RequiresMountsFor=)",
+    ),
+    coming("after-request-* fallback-config", "Hooks."),
     coming(
         "cron* unique-cron timer rbtimer signal-timer signal-rbtimer",
         "Timers.",
@@ -275,8 +285,13 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "Where systemd is told.",
         "its own variable NOTIFY_SOCKET says where, and is followed",
     ),
+    idle(
+        "cap",
+        "Capabilities.",
+        "workers keep none when they drop to their user: have the service manager give them (systemd AmbientCapabilities=)",
+    ),
     coming(
-        "add-gid cap limit-* cpu-affinity immediate-* unenv env* flock* mode",
+        "add-gid unenv env* flock* mode",
         "Rights, limits and names of processes.",
     ),
 ];

@@ -135,6 +135,16 @@ fn remedy(name: &str) -> &'static str {
     }
 }
 
+/// `wait-for-*`: a hook of the first moment.
+fn wait_for(draft: &mut Draft<'_>, what: Awaited, path: &str) -> Result<(), String> {
+    draft.settings.supervision.hooks.push(Hook {
+        moment: Moment::Asap,
+        action: HookAction::WaitFor(what, PathBuf::from(path)),
+        text: format!("wait for {path}"),
+    });
+    Ok(())
+}
+
 /// The entries, in the order of the compatibility page.
 pub(super) const ENTRIES: &[Entry] = &[
     does_with_text(
@@ -252,5 +262,21 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["exec-as-user-atexit"],
         "Command for the shell at hook-as-user-atexit's moment.",
         |d, v| run(d, Moment::AtExit, v),
+    ),
+    does_with_text(
+        &["wait-for-fs"],
+        "Start when there is something of this name; after 60 seconds the start fails.",
+        |d, v| wait_for(d, Awaited::Anything, v),
+    ),
+    does_with_text(&["wait-for-file"], "As wait-for-fs, for a file.", |d, v| {
+        wait_for(d, Awaited::File, v)
+    }),
+    does_with_text(&["wait-for-dir"], "As wait-for-fs, for a directory.", |d, v| {
+        wait_for(d, Awaited::Directory, v)
+    }),
+    does_with_text(
+        &["wait-for-socket"],
+        "As wait-for-fs, for a unix socket that accepts.",
+        |d, v| wait_for(d, Awaited::Socket, v),
     ),
 ];

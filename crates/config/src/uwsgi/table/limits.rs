@@ -1,7 +1,7 @@
 //! What uWSGI's options about the age and the memory of workers mean here.
 
 use super::{Draft, Entry, does, natural, seconds};
-use crate::defaults::unless_zero;
+use crate::defaults::{count, unless_zero};
 
 /// A number of megabytes in bytes; 0 is no limit.
 fn megabytes(value: &str) -> Result<Option<u64>, String> {
@@ -64,6 +64,30 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Mapped megabytes at which a worker is killed, requests and all.",
         |d, v| {
             d.settings.worker_limits.brutal.address_space = megabytes(v)?;
+            Ok(())
+        },
+    ),
+    does(
+        &["limit-as"],
+        "Megabytes that each worker may map (RLIMIT_AS).",
+        |d, v| {
+            d.settings.worker_bounds.address_space = megabytes(v)?;
+            Ok(())
+        },
+    ),
+    does(
+        &["limit-nproc"],
+        "Processes that the user of the workers may have (RLIMIT_NPROC).",
+        |d, v| {
+            d.settings.worker_bounds.processes = unless_zero(natural(v)?);
+            Ok(())
+        },
+    ),
+    does(
+        &["cpu-affinity"],
+        "Processors that each worker is tied to: the first to the first so many, the second to the next.",
+        |d, v| {
+            d.settings.worker_bounds.processors = unless_zero(natural(v)?).map(count);
             Ok(())
         },
     ),
