@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Server
+from harness import Server, StartServer
+from projects import copy_of
 
 
-class StartServer:
+class Starter:
     """Starts servers for one test; all are stopped, and checked for leftovers, when it ends."""
 
     def __init__(self) -> None:
@@ -34,11 +36,19 @@ class StartServer:
 
 
 @pytest.fixture
-def start_server() -> Iterator[Callable[..., Server]]:
+def start_server() -> Iterator[StartServer]:
     """Start servers of one's own: ``start_server("gunicorn", "-b", "{tcp}", "conformance")``."""
-    starter = StartServer()
+    starter = Starter()
     yield starter
     starter.stop_all()
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    """A project with one application, ``demo:app``, and without a configuration file that would be read unasked."""
+    directory = copy_of("plain", tmp_path)
+    (directory / "gunicorn.conf.py").unlink()
+    return directory
 
 
 @pytest.hookimpl(wrapper=True)
@@ -46,7 +56,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = yield
     if report.failed:
         for name, value in getattr(item, "funcargs", {}).items():
-            servers = value.servers if isinstance(value, StartServer) else [value]
+            servers = value.servers if isinstance(value, Starter) else [value]
             for server in servers:
                 if isinstance(server, Server):
                     report.sections.append((f"output of {name}: {' '.join(server.command)}", server.log[-4000:]))

@@ -11,19 +11,16 @@ import json
 import os
 import re
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import Server
+from harness import SAFETY_SECONDS, Server, StartServer
 from harness.command import run_command
 from harness.processes import wait_until
 from harness.wires import packet
 from projects import copy_of
 
-StartServer = Callable[..., Server]
 LOOPS = ("asyncio", "uvloop")
-SAFETY_SECONDS = 60.0
 
 
 class Site:

@@ -7,20 +7,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from harness import Server
+from harness import SAFETY_SECONDS, Server, StartServer
 from harness.processes import wait_until
 from projects import copy_of
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
-
-StartServer = Callable[..., Server]
-SAFETY_SECONDS = 60.0
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])

@@ -10,28 +10,19 @@ import re
 import socket
 import ssl
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import RawClient, Server
+from harness import RawClient, Server, StartServer
 from harness.command import Ended, kill_all, run_command
 from harness.processes import free_port, port_is_free
 from projects import copy_of
-
-StartServer = Callable[..., Server]
 
 # Signs that the server itself broke, or shows its own insides.
 OUR_INSIDES = re.compile(
     r"panicked at|RUST_BACKTRACE|\.rs:\d+|thread '[^']*' panicked|penstock/_\w+\.py|PanicException"
 )
-
-
-@pytest.fixture
-def plain(tmp_path: Path) -> Path:
-    directory = copy_of("plain", tmp_path)
-    (directory / "gunicorn.conf.py").unlink()
-    return directory
 
 
 def refused(directory: Path, *arguments: str, code: int, saying: tuple[str, ...], port: int | None = None) -> Ended:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import RawClient, Server
+from harness import SAFETY_SECONDS, RawClient, Server
 from harness.beside import Both, Request, ask, comparable, get, raw
 from harness.original_uwsgi import PENSTOCK, UWSGI, missing
 from harness.processes import wait_until
@@ -26,7 +26,6 @@ from projects import copy_of
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "")
 
 serve_both = partial(Both, [[UWSGI], PENSTOCK])
-SAFETY_SECONDS = 60.0
 
 
 @pytest.fixture

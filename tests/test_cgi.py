@@ -11,17 +11,14 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import Server
+from harness import SAFETY_SECONDS, Server, StartServer
 from harness.command import run_command
 from harness.processes import wait_until
 from projects import copy_of
-
-StartServer = Callable[..., Server]
-SAFETY_SECONDS = 60.0
 
 SCRIPTS = {
     "env.py": "print('Content-Type: text/plain\\n'); [print(f'{k}={v}') for k, v in sorted(os.environ.items())]",

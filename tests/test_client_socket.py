@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import RawClient, Server
+from harness import RawClient, StartServer
 from harness.processes import wait_until
 from websockets.sync.client import connect
-
-StartServer = Callable[..., Server]
 
 APPLICATION = r"""
 import socket

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
-from harness import RawClient, Server
+from harness import SAFETY_SECONDS, RawClient, Server, StartServer
 from harness.faults import SystemFaults
 from harness.processes import wait_until
 from load import Load
 
-StartServer = Callable[..., Server]
-
-SAFETY_SECONDS = 60.0
 DAY = 86_400
 
 APPLICATION = """\

@@ -9,19 +9,15 @@ import os
 import re
 import shlex
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import ConnectionEnded, RawClient, Server
+from harness import SAFETY_SECONDS, ConnectionEnded, RawClient, Server, StartServer
 from harness.command import daemon, run_command
 from harness.processes import free_port, port_is_free, wait_until
 from projects import copy_of
 
-StartServer = Callable[..., Server]
 DEFAULT_PORT = 8000
-# Wide: nothing here waits that long unless something is broken.
-SAFETY_SECONDS = 60.0
 
 
 def literally(line: str, cwd: Path) -> Server:

@@ -7,15 +7,12 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Server
+from harness import Server, StartServer
 from harness.processes import wait_until
-
-StartServer = Callable[..., Server]
 
 APPLICATION = "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'here']\n"
 

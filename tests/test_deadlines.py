@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import ConnectionEnded, Server
+from harness import SAFETY_SECONDS, ConnectionEnded, Server, StartServer
 from harness.processes import wait_until
 from load import Load
-
-StartServer = Callable[..., Server]
-
-SAFETY_SECONDS = 60.0
 
 # In `hold` a thread holds the interpreter's lock: a loop in C, which no signal ends.
 APPLICATION = """\

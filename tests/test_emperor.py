@@ -5,18 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import RawClient, Server
+from harness import SAFETY_SECONDS, RawClient, Server, StartServer
 from harness.client import ConnectionEnded
 from harness.command import run_command
 from harness.processes import free_port, wait_until
 from projects import copy_of
-
-StartServer = Callable[..., Server]
-SAFETY_SECONDS = 60.0
 
 
 @pytest.fixture

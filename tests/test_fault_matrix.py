@@ -11,18 +11,14 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import ConnectionEnded, RawClient, Server
+from harness import SAFETY_SECONDS, ConnectionEnded, RawClient, Server, StartServer
 from harness.processes import wait_until
 from load import Load
 from projects import copy_of
-
-StartServer = Callable[..., Server]
-
-SAFETY_SECONDS = 60.0
 
 # Faults of an application; `app` is demo's with these added.
 APPLICATION = """\

@@ -10,29 +10,16 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from harness import ConnectionEnded, Server
+from harness import SAFETY_SECONDS, ConnectionEnded, Server, StartServer
 from harness.processes import wait_until
 from load import Failure, Load
-from projects import copy_of
-
-StartServer = Callable[..., Server]
 
 RELOAD_SECONDS = 20.0
 KILLS = 25
-# Wide: nothing here waits that long unless something is broken.
-SAFETY_SECONDS = 60.0
-
-
-@pytest.fixture
-def plain(tmp_path: Path) -> Path:
-    directory = copy_of("plain", tmp_path)
-    (directory / "gunicorn.conf.py").unlink()
-    return directory
 
 
 def children_of(server: Server) -> list[int]:

@@ -6,15 +6,13 @@ The same table holds for the environ, the scope, and the access log: it is decid
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import RawClient, Server
+from harness import RawClient, Server, StartServer
 from projects import copy_of
-
-StartServer = Callable[..., Server]
 
 # Fields, and what the application sees: client, port, scheme, host, server's name and port. None: as without them.
 NOTHING = (None, None, "http", "test", None, None)

@@ -7,15 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import RawClient, Server
+from harness import RawClient, Server, StartServer
 from harness.processes import wait_until
 from http1_cases import request
-
-StartServer = Callable[..., Server]
 
 
 def started(start_server: StartServer, *options: str) -> Server:

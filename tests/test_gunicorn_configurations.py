@@ -7,14 +7,11 @@ kind, loggers, uvicorn workers, names that mean nothing.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import Server
+from harness import StartServer
 from projects import PROJECTS, copy_of
-
-StartServer = Callable[..., Server]
 
 CONFIGURATIONS = sorted(path.stem for path in (PROJECTS / "configured" / "conf").glob("*.py"))
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Server
+from harness import StartServer
 from harness.processes import wait_until
 from projects import copy_of
-
-StartServer = Callable[..., Server]
 
 
 class Hooked:

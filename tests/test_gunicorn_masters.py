@@ -7,18 +7,15 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from harness import RawClient, Server
+from harness import RawClient, Server, StartServer
 from harness.command import Ended, daemon
 from harness.processes import free_port, processes_of, wait_until
 from load import Load
 from projects import copy_of
-
-StartServer = Callable[..., Server]
 
 
 @pytest.fixture

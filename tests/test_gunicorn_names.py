@@ -7,16 +7,13 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import Server
+from harness import Server, StartServer
 from harness.command import run_command
 from harness.processes import free_port, wait_until
 from projects import copy_of
-
-StartServer = Callable[..., Server]
 
 # Whether or not gunicorn is installed, these tests do without.
 HIDDEN = {"PYTHONPATH": str(Path(__file__).parent / "hidden")}

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import RawClient, Server
+from harness import RawClient, StartServer
 from harness.processes import free_port, wait_until
 from projects import copy_of
-
-StartServer = Callable[..., Server]
 
 
 class Site:

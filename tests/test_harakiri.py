@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import RawClient, Server
+from harness import SAFETY_SECONDS, RawClient, Server, StartServer
 from harness.client import ConnectionEnded
 from harness.command import run_command
 from harness.processes import wait_until
-from projects import copy_of
-
-StartServer = Callable[..., Server]
-SAFETY_SECONDS = 60.0
-
-
-@pytest.fixture
-def plain(tmp_path: Path) -> Path:
-    directory = copy_of("plain", tmp_path)
-    (directory / "gunicorn.conf.py").unlink()
-    return directory
 
 
 def start(start_server: StartServer, plain: Path, *words: str, module: str = "demo:app") -> Server:

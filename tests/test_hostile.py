@@ -11,17 +11,12 @@ import select
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import Server
+from harness import SAFETY_SECONDS, Server, StartServer
 from harness.processes import free_port
 from projects import copy_of
-
-StartServer = Callable[..., Server]
-
-SAFETY_SECONDS = 60.0
 
 WSGI = """\
 def application(environ, start_response):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import Server
-
-StartServer = Callable[..., Server]
+from harness import StartServer
 
 APPLICATION = """\
 import os

@@ -9,26 +9,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import Server
+from harness import SAFETY_SECONDS, StartServer
 from harness.processes import wait_until
-from projects import copy_of
 
-StartServer = Callable[..., Server]
-
-SAFETY_SECONDS = 60.0
 STAMP = r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}\]"
-
-
-@pytest.fixture
-def plain(tmp_path: Path) -> Path:
-    """The project, without a configuration file that would be read unasked."""
-    directory = copy_of("plain", tmp_path)
-    (directory / "gunicorn.conf.py").unlink()
-    return directory
 
 
 def line_with(path: Path, text: str) -> str:

@@ -11,26 +11,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import Server
+from harness import SAFETY_SECONDS, StartServer
 from harness.faults import SystemFaults
 from harness.processes import free_port, port_is_free, wait_until
 from load import Load
-from projects import copy_of
-
-StartServer = Callable[..., Server]
-
-SAFETY_SECONDS = 60.0
-
-
-@pytest.fixture
-def plain(tmp_path: Path) -> Path:
-    directory = copy_of("plain", tmp_path)
-    (directory / "gunicorn.conf.py").unlink()
-    return directory
 
 
 def test_requests_beyond_the_queue_get_503_with_retry_after(plain: Path, start_server: StartServer) -> None:

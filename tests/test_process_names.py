@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import Server
+from harness import Server, StartServer
 from harness.processes import wait_until
-
-StartServer = Callable[..., Server]
 
 
 def titles(server: Server) -> list[str]:

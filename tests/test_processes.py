@@ -9,17 +9,13 @@ import signal
 import stat
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import ConnectionEnded, RawClient, Server
+from harness import SAFETY_SECONDS, ConnectionEnded, RawClient, Server, StartServer
 from harness.command import daemon
 from harness.processes import free_port, port_is_free, wait_until
 from load import Load
-from projects import copy_of
-
-StartServer = Callable[..., Server]
 
 GUNICORN = ("gunicorn", "-b", "{tcp}")
 UWSGI = ("uwsgi", "--http-socket", "{tcp}", "--master")
@@ -29,16 +25,6 @@ DIALECTS = {
     "uwsgi": (*UWSGI, "--module", "demo:app"),
     "native": (*NATIVE, "demo:app"),
 }
-# Wide: nothing here waits that long unless something is broken.
-SAFETY_SECONDS = 60.0
-
-
-@pytest.fixture
-def plain(tmp_path: Path) -> Path:
-    """The project, without a configuration file that would be read unasked."""
-    directory = copy_of("plain", tmp_path)
-    (directory / "gunicorn.conf.py").unlink()
-    return directory
 
 
 def workers_of(server: Server) -> set[int]:

@@ -14,12 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from harness import RawClient, Response
+from harness import SAFETY_SECONDS, RawClient, Response
 from harness.processes import wait_until
 from harness.webservers import SEARCH, ApacheWithPrograms, Nginx, Programs, Site, missing_for_programs
 from projects import copy_of
-
-SAFETY_SECONDS = 60.0
 
 if absent := missing_for_programs():
     pytest.skip(absent, allow_module_level=True)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import ConnectionEnded, Server
+from harness import ConnectionEnded, Server, StartServer
 from harness.command import run_command
 from harness.processes import free_port
-
-StartServer = Callable[..., Server]
 
 APPLICATION = """\
 def application(environ, start_response):

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Callable
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
 
 import pytest
-from harness import RawClient, Server
-
-StartServer = Callable[..., Server]
+from harness import RawClient, StartServer
 
 APPLICATION = """\
 def application(environ, start_response):

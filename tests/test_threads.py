@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import Server
+from harness import SAFETY_SECONDS, Server, StartServer
 from harness.processes import wait_until
-
-StartServer = Callable[..., Server]
-
-SAFETY_SECONDS = 60.0
 
 APPLICATION = """\
 import itertools

@@ -13,21 +13,19 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import RawClient, Server
+from harness import SAFETY_SECONDS, RawClient, StartServer
 from harness.command import run_command
 from harness.processes import free_port, wait_until
 from projects import copy_of
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-StartServer = Callable[..., Server]
-SAFETY_SECONDS = 60.0
 REAL = [sys.executable, "-m", "uvicorn"]
 OURS = [str(Path(sys.executable).parent / "penstock"), "uvicorn"]
 

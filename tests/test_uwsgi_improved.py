@@ -5,16 +5,12 @@ from __future__ import annotations
 import signal
 import socket
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import RawClient, Server
+from harness import SAFETY_SECONDS, RawClient, Server, StartServer
 from harness.processes import wait_until
 from harness.wires import packet
-
-StartServer = Callable[..., Server]
-SAFETY_SECONDS = 60.0
 
 APPLICATION = '''\
 def application(environ, start_response):

@@ -6,15 +6,12 @@ import json
 import re
 import socket
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from harness import Server
+from harness import Server, StartServer
 from harness.processes import wait_until
-
-StartServer = Callable[..., Server]
 
 APPLICATION = """\
 def application(environ, start_response):

@@ -9,19 +9,15 @@ import ast
 import os
 import signal
 import socket
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Server
+from harness import SAFETY_SECONDS, Server, StartServer
 from harness.processes import wait_until
 from http1_cases import request
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
-
-StartServer = Callable[..., Server]
-SAFETY_SECONDS = 60.0
 
 #: One thread, which is the reactor's; several; a greenlet for each request.
 WAYS = {"one thread": (), "threads": ("--threads", "4"), "greenlets": ("--gevent", "20")}

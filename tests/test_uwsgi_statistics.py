@@ -10,16 +10,14 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Server
+from harness import Server, StartServer
 from harness.processes import free_port, wait_until
-
-StartServer = Callable[..., Server]
 
 APPLICATION = """\
 import time

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import Server
+from harness import Server, StartServer
 from harness.command import run_command
 from harness.processes import free_port
-from projects import copy_of
-
-StartServer = Callable[..., Server]
-
-
-@pytest.fixture
-def plain(tmp_path: Path) -> Path:
-    directory = copy_of("plain", tmp_path)
-    (directory / "gunicorn.conf.py").unlink()
-    return directory
 
 
 def start(start_server: StartServer, plain: Path) -> Server:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import Server
+from harness import Server, StartServer
 from harness.command import run_command
-
-StartServer = Callable[..., Server]
 
 APPLICATION = """\
 import json

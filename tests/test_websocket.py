@@ -12,22 +12,19 @@ import signal
 import socket
 import struct
 import zlib
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Server
+from harness import SAFETY_SECONDS, Server, StartServer
 from harness.client import RawClient
 from harness.processes import wait_until
 from projects import copy_of
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-StartServer = Callable[..., Server]
 LOOPS = ("asyncio", "uvloop")
-SAFETY_SECONDS = 60.0
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x81, 0x82, 0x88, 0x89, 0x8A
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from harness import Server
+from harness import Server, StartServer
 from harness.client import ConnectionEnded
 from harness.processes import wait_until
-
-StartServer = Callable[..., Server]
 
 APPLICATION = """\
 import os

@@ -11,12 +11,20 @@
 Leaves out: any knowledge of what an answer should be. That is the tests' business.
 """
 
+from collections.abc import Callable
+
 from harness.client import Address, ConnectionEnded, MalformedResponse, RawClient, Response
 from harness.journal import Journal
 from harness.server import APPLICATIONS, Server, ServerFault, command_for
 
+#: What the fixture ``start_server`` is: it takes what `Server` takes, and returns one that serves.
+StartServer = Callable[..., Server]
+#: Wide: nothing waits that long unless something is broken.
+SAFETY_SECONDS = 60.0
+
 __all__ = [
     "APPLICATIONS",
+    "SAFETY_SECONDS",
     "Address",
     "ConnectionEnded",
     "Journal",
@@ -25,5 +33,6 @@ __all__ = [
     "Response",
     "Server",
     "ServerFault",
+    "StartServer",
     "command_for",
 ]
