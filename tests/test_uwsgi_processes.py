@@ -5,24 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import Server
+from harness import SAFETY_SECONDS, Server, StartServer
 from harness.command import run_command
 from harness.processes import free_port, wait_until
-from projects import copy_of
-
-StartServer = Callable[..., Server]
-SAFETY_SECONDS = 60.0
-
-
-@pytest.fixture
-def plain(tmp_path: Path) -> Path:
-    directory = copy_of("plain", tmp_path)
-    (directory / "gunicorn.conf.py").unlink()
-    return directory
 
 
 def start(start_server: StartServer, plain: Path, *words: str) -> Server:
