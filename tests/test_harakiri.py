@@ -38,8 +38,8 @@ def test_the_log_says_what_the_worker_waits_for_in_the_kernel(start_server: Star
     ]
     found = [re.search(line, server.log, re.MULTILINE) for line in lines]
     assert all(found), (found, server.log)
+    server.wait_for_log("DAMN ! worker 1")
     assert server.get("/").status == 200
-    assert "DAMN ! worker 1" in server.log
 
 
 def test_a_request_that_ends_within_the_grace_is_answered(start_server: StartServer, plain: Path) -> None:
