@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from harness.processes import wait_until
 
 APPLICATION = """\
 import itertools
+import signal
 import signal
 import threading
 import time
@@ -146,3 +148,16 @@ def test_a_worker_told_to_leave_in_a_long_call_answers_it_and_what_has_come_mean
         assert late.read_response().status == 200
         stopping.join(SAFETY_SECONDS)
         assert not stopping.is_alive()
+
+
+def test_a_signal_goes_to_the_thread_it_is_about_and_to_none_that_only_watches(start: StartServer) -> None:
+    """A second signal while the first waits went to the helper, and the call that both were about slept on."""
+    server = start("--threads", "1", "--harakiri", "60")
+    assert server.get("/once").status == 200
+    (worker,) = (pid for pid in server.processes() if pid != server.pid)
+    blocked = {}
+    for task in Path(f"/proc/{worker}/task").iterdir():
+        status = dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines() if ":\t" in line)
+        blocked[status["Name"]] = bool(int(status["SigBlk"], 16) & 1 << (signal.SIGABRT - 1))
+    assert blocked.pop("penstock-helper"), blocked
+    assert not any(blocked.values()), blocked

@@ -17,7 +17,7 @@ pub use mapping::{file_words, shared_words, write_back};
 pub use memory::{ProcessMemory, process_memory};
 pub use process::{
     BlockedSignals, Fork, adopt_descriptor, block_signals, close_descriptor, default_signal, exit_now, fork,
-    keep_on_exec, monotonic_ms,
+    keep_on_exec, monotonic_ms, spawn_watcher,
 };
 pub use title::set_process_title;
 pub use transfer::sendfile;

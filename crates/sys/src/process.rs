@@ -3,6 +3,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
+use std::thread::JoinHandle;
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -70,6 +71,19 @@ impl Drop for BlockedSignals {
         // SAFETY: `before` is a mask that the kernel gave us; a null third argument means that we do not want the old.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, std::ptr::null_mut()) };
     }
+}
+
+/// Starts a thread that no signal is delivered to, for what watches over others. A signal to the process interrupts the system
+/// call of the thread that takes it; if that were this one, the thread that the signal is about would go on sleeping.
+///
+/// Not for threads that start processes: those would inherit the mask.
+///
+/// # Errors
+/// There is no memory, or no room, for another thread.
+pub fn spawn_watcher(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    // A thread begins with the mask of the one that starts it.
+    let _blocked = block_signals();
+    std::thread::Builder::new().name(name.to_owned()).spawn(body)
 }
 
 /// Gives `signal` its default action back, whatever handler was installed.

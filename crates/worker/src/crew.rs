@@ -166,7 +166,7 @@ pub(crate) fn serve(
         .collect::<Vec<_>>();
     let crew = if threads == 1 {
         let helm = Arc::clone(helm);
-        vec![spawn("penstock-helper", move || help(&helm, None))?]
+        vec![sys::spawn_watcher("penstock-helper", move || help(&helm, None))?]
     } else {
         let start = |(index, desk): (usize, Desk)| {
             let (helm, gateway) = (Arc::clone(helm), Arc::clone(gateway));

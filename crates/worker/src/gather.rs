@@ -120,8 +120,8 @@ impl Gatherer {
 
     fn start(&self) -> Option<Thread> {
         let shared = Arc::clone(&self.shared);
-        let watcher = std::thread::Builder::new().name(String::from("penstock-gather"));
-        Some(watcher.spawn(move || shared.watch()).ok()?.thread().clone())
+        let watcher = sys::spawn_watcher("penstock-gather", move || shared.watch());
+        Some(watcher.ok()?.thread().clone())
     }
 }
 

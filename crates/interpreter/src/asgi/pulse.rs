@@ -83,9 +83,9 @@ impl Pulse {
         self.shared.beat();
         let watcher = self.watcher.get_or_init(|| {
             let shared = Arc::clone(&self.shared);
-            let builder = std::thread::Builder::new().name(String::from("penstock-pulse"));
+            let watcher = sys::spawn_watcher("penstock-pulse", move || shared.watch());
             // Without the thread nobody is told where a loop is stuck; it is served all the same.
-            Some(builder.spawn(move || shared.watch()).ok()?.thread().clone())
+            Some(watcher.ok()?.thread().clone())
         });
         if let Some(watcher) = watcher {
             watcher.unpark();

@@ -83,10 +83,5 @@ fn end_with_the_master(lifeline: OwnedFd) -> std::io::Result<()> {
             }
         }
     };
-    let blocked = sys::block_signals();
-    let started = std::thread::Builder::new()
-        .name("lifeline".to_owned())
-        .spawn(wait);
-    drop(blocked);
-    started.map(drop)
+    sys::spawn_watcher("lifeline", wait).map(drop)
 }

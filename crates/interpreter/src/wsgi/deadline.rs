@@ -70,9 +70,7 @@ impl Deadline {
             exception: exception.clone().unbind(),
             signal: module.getattr("SIGNAL")?.extract()?,
         };
-        std::thread::Builder::new()
-            .name("penstock-deadline".to_owned())
-            .spawn(move || watcher.watch())?;
+        sys::spawn_watcher("penstock-deadline", move || watcher.watch())?;
         Ok(Deadline {
             shared,
             exception: exception.unbind(),
