@@ -144,15 +144,17 @@ listening.bind(("127.0.0.1", int(sys.argv[1])))
 listening.listen()
 os.dup2(listening.fileno(), 3)
 os.set_inheritable(3, True)
-os.environ["LISTEN_PID"], os.environ["LISTEN_FDS"] = str(os.getpid()), "1"
+if "fd://3" not in sys.argv:
+    os.environ["LISTEN_PID"], os.environ["LISTEN_FDS"] = str(os.getpid()), "1"
 os.execv(sys.argv[2], sys.argv[2:])
 """
 
 
-def test_activated_sockets_stand_in_the_place_of_every_address(plain: Path) -> None:
+@pytest.mark.parametrize("bind", ["127.0.0.1:1", "fd://3"])
+def test_an_inherited_socket_is_served_by_its_number_or_in_the_place_of_every_address(plain: Path, bind: str) -> None:
     (plain / "activate.py").write_text(ACTIVATION)
     port = free_port()
-    server = Server("gunicorn", "-b", "127.0.0.1:1", "demo:app", cwd=plain)
+    server = Server("gunicorn", "-b", bind, "demo:app", cwd=plain)
     server.command = [sys.executable, "activate.py", str(port), *server.command]
     server.addresses["tcp"] = ("127.0.0.1", port)
     with server:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import random
 import re
 import signal
@@ -506,6 +508,19 @@ def test_workers_run_as_the_user_and_group_given(plain: Path, start_server: Star
     facts = server.get("/facts").json()
     assert (facts["uid"], facts["gid"]) == ((65534, 65534) if os.getuid() == 0 else (os.getuid(), os.getgid()))
     assert os.getuid() != 0 or 0 not in facts["groups"]
+
+
+def test_a_unix_socket_belongs_to_the_user_and_initgroups_gives_that_users_groups(
+    plain: Path, start_server: StartServer
+) -> None:
+    person = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
+    group = grp.getgrgid(person.pw_gid).gr_name
+    words = ("--preload", "-u", person.pw_name, "-g", group, "--initgroups")
+    server = start_server("gunicorn", "-b", "unix:{unix}", *words, "demo:app", cwd=plain)
+    about = Path(str(server.address)).stat()
+    assert (about.st_uid, about.st_gid) == (person.pw_uid, person.pw_gid)
+    groups = server.get("/facts").json()["groups"]
+    assert os.getuid() != 0 or set(groups) == set(os.getgrouplist(person.pw_name, person.pw_gid))
 
 
 def test_gunicorn_goes_into_the_background(plain: Path, tmp_path: Path) -> None:
