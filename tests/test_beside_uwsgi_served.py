@@ -404,7 +404,8 @@ def effect_of(server: Server, cause: Cause, place: Path) -> Effect:
 
 @pytest.mark.parametrize("cause", CAUSES, ids=str)
 def test_signals_and_letters_have_the_effect_they_have_on_uwsgi(beside: Path, cause: Cause) -> None:
-    options = ("--master", "--processes", "2", "--module", "app:app", *cause.options)
+    # A worker of uWSGI that is told to leave in its first moments does not hear it; the default is to wait 60 s for it.
+    options = ("--master", "--processes", "2", "--worker-reload-mercy", "5", "--module", "app:app", *cause.options)
     effects = []
     for name, command in (("theirs", [UWSGI]), ("ours", PENSTOCK)):
         place = beside / name
