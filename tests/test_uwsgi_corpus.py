@@ -17,7 +17,7 @@ import pytest
 from harness import Address, RawClient, Server
 from harness.command import Ended, daemon, run_command
 from harness.processes import free_port, wait_until
-from harness.sandbox import Sandbox
+from harness.sandbox import APPLICATION, Sandbox
 from harness.wires import packet
 
 CORPUS = Path(os.environ.get("PENSTOCK_UWSGI_CORPUS", Path(__file__).parent / "data" / "uwsgi-corpus"))
@@ -80,12 +80,21 @@ def test_a_public_file_is_understood_and_starts_and_answers(sandbox: Sandbox, na
     if int(options.get("cheaper", 1)) > 1:
         arguments += ["--cheaper", "1"]
     listeners = sandbox.listeners(pairs)
-    if not listeners:
+    if "emperor" in options:
+        # It serves nothing itself: its vassal does.
+        arguments = ["uwsgi", "--include", name]
+        port = free_port()
+        listeners = [("http-socket", ("127.0.0.1", port))]
+        vassals = Path(options["emperor"]).parent
+        vassals.mkdir(parents=True)
+        (vassals / "given.py").write_text(APPLICATION)
+        (vassals / "app.ini").write_text(f"[uwsgi]\nhttp-socket = 127.0.0.1:{port}\nwsgi-file = given.py\n")
+    elif not listeners:
         # As its project gives it on the command line.
         port = free_port()
         arguments += ["--http-socket", f"127.0.0.1:{port}"]
         listeners.append(("http-socket", ("127.0.0.1", port)))
-    if not {"module", "wsgi-file", "wsgi", "file", "mount"} & options.keys():
+    if not {"module", "wsgi-file", "wsgi", "file", "mount", "emperor"} & options.keys():
         sandbox.furnish([("wsgi-file", "given.py")])
         arguments += ["--wsgi-file", "given.py"]
     if options.get("protocol") == "http":
