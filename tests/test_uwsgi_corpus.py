@@ -88,7 +88,7 @@ def test_a_public_file_is_understood_and_starts_and_answers(sandbox: Sandbox, na
         vassals = Path(options["emperor"]).parent
         vassals.mkdir(parents=True)
         (vassals / "given.py").write_text(APPLICATION)
-        (vassals / "app.ini").write_text(f"[uwsgi]\nhttp-socket = 127.0.0.1:{port}\nwsgi-file = given.py\n")
+        (vassals / "app.ini").write_text(f"[uwsgi]\nhttp-socket = 127.0.0.1:{port}\nwsgi-file = {vassals}/given.py\n")
     elif not listeners:
         # As its project gives it on the command line.
         port = free_port()
