@@ -23,8 +23,9 @@ Commands = Sequence[list[str]]
 def run_with(
     commands: Commands, cwd: Path, arguments: list[str], environment: Mapping[str, str] | None = None
 ) -> tuple[Ended, Ended]:
-    """The same arguments for both, to their end."""
-    with ThreadPoolExecutor(2) as both:
+    """The same arguments for both, to their end: one after the other where they listen on a socket of the same name."""
+    is_shared = any(".sock" in argument for argument in arguments)
+    with ThreadPoolExecutor(1 if is_shared else 2) as both:
         runs = [
             both.submit(run_command, *arguments, cwd=cwd, environment=environment, command=command, timeout=90)
             for command in commands
