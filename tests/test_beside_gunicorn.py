@@ -256,7 +256,7 @@ def test_the_printed_settings_of_a_file_are_gunicorns(beside: Path, text: str) -
 
 @pytest.mark.parametrize(
     "environment",
-    [{"PORT": "5000"}, {"WEB_CONCURRENCY": "3"}, {"FORWARDED_ALLOW_IPS": "*"}, {"GUNICORN_CMD_ARGS": "-w 5 -t 6 other:app"}],
+    [{"PORT": "5000"}, {"WEB_CONCURRENCY": "3"}, {"FORWARDED_ALLOW_IPS": "*"}, {"SENDFILE": "0"}, {"GUNICORN_CMD_ARGS": "-w 5 -t 6 other:app"}],
     ids=str,
 )
 def test_variables_change_the_settings_as_gunicorns(beside: Path, environment: dict[str, str]) -> None:
