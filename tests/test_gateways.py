@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import random
 import socket
 import threading
 import uuid
@@ -433,6 +434,29 @@ def test_each_request_has_its_own_variables_whatever_the_one_before_said() -> No
                 environ = client.read_response().json()
             shown = None if value is None else value.encode().decode("latin-1")
             assert (environ.get("MINE"), environ.get("HTTP_MINE")) == (shown, shown)
+
+
+def test_each_request_has_its_own_variables_whatever_their_order_and_number() -> None:
+    """The lists of more locations than are kept, in turn, each with another value for all that may differ."""
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    known = ("SCRIPT_NAME", "PATH_INFO", "MINE", "HTTP_MINE", "HTTPS", "REMOTE_ADDR")
+    names = [*known, *(f"V{number}" for number in range(70))]
+    lists = [chance.choices(names, k=chance.choice((0, 3, 12, 80))) for _ in range(12)]
+    with Server("--bind", "{tcp}", "--bind", "uwsgi://{tcp2}", "gateways:application") as server:
+        for _ in range(200):
+            pairs = [(name, chance.choice(("", "/a", "/b"))) for name in chance.choice(lists)]
+            sent = [*GET.items(), *pairs]
+            with server.connect("tcp2") as client:
+                client.send(packet(sent))
+                environ = client.read_response().json()
+            expected = dict(sent)
+            joined = [value for name, value in pairs if name == "HTTP_MINE"]
+            if joined:
+                expected["HTTP_MINE"] = ",".join(joined)
+            assert {name: environ.get(name) for name in expected} == expected
+            assert not {name for name in names if name in environ} - set(expected) - {"SCRIPT_NAME"}
 
 
 def test_only_configured_mounts_are_chosen_among_by_script_name_or_appid(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ Made to be right; what is wrong with them is for the tests to do. Lengths are th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from harness.client import RawClient
 
@@ -57,9 +57,11 @@ def read_answers(client: RawClient, count: int) -> dict[int, dict[int, bytes]]:
 # uwsgi and SCGI.
 
 
-def packet(variables: Mapping[str, str], modifier: int = 0) -> bytes:
+def packet(variables: Mapping[str, str] | Sequence[tuple[str, str]], modifier: int = 0) -> bytes:
+    """A request of these variables; as a sequence where a name comes twice."""
+    pairs = variables.items() if isinstance(variables, Mapping) else variables
     block = b""
-    for text in (part.encode() for pair in variables.items() for part in pair):
+    for text in (part.encode() for pair in pairs for part in pair):
         block += len(text).to_bytes(2, "little") + text
     return bytes([modifier, *len(block).to_bytes(2, "little"), 0]) + block
 

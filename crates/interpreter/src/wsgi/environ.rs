@@ -92,6 +92,7 @@ keys! {
     server_port = "SERVER_PORT",
     scheme = "wsgi.url_scheme",
     input = "wsgi.input",
+    errors = "wsgi.errors",
     early_hints = "wsgi.early_hints",
     client_socket = "gunicorn.socket",
 }
@@ -111,7 +112,7 @@ impl Environs {
             templates,
             keys: Keys::new(py),
             names: Mutex::default(),
-            variables: Variables::new(),
+            variables: Variables::default(),
             errors_to_web_server: settings.gateways.fastcgi_stderr,
             script_name: settings.script_name.clone(),
             rules: settings.header_rules.clone(),
@@ -128,25 +129,17 @@ impl Environs {
         exchange: &Exchange,
         spare: &Spare,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let input = spare.transaction.bind(py);
         let (head, front, keys) = (exchange.head(), exchange.front(), &self.keys);
         let template = &self.templates[front.index];
+        if head.has_variables() {
+            return self.of_variables(py, exchange, spare);
+        }
         let environ = template.environ.bind(py).copy()?;
         if exchange.is_secure() {
             environ.set_item(&keys.scheme, "https")?;
         }
         if template.has_client_socket {
             environ.set_item(&keys.client_socket, &spare.client_socket)?;
-        }
-        if head.has_variables() {
-            environ.set_item(&keys.input, input)?;
-            if self.errors_to_web_server && front.wire == Wire::Fastcgi {
-                let errors = ErrorStream::to_web_server(self.log.clone(), input.clone().unbind());
-                environ.set_item(intern!(py, "wsgi.errors"), Bound::new(py, errors)?)?;
-            }
-            self.set_variables(py, &environ, exchange)?;
-            set_given(py, &environ, head)?;
-            return Ok(environ);
         }
         // What the template says is what most requests say.
         if head.method() != b"GET" {
@@ -180,7 +173,7 @@ impl Environs {
         if let Some(proxied) = exchange.proxied() {
             self.set_proxied(py, &environ, proxied)?;
         }
-        environ.set_item(&keys.input, input)?;
+        environ.set_item(&keys.input, &spare.transaction)?;
         if self.dialect == Dialect::Gunicorn {
             environ.set_item(&keys.early_hints, &spare.early_hints)?;
         }
@@ -189,26 +182,43 @@ impl Environs {
         Ok(environ)
     }
 
-    fn set_variables(
+    /// The environ of a request that came by a gateway.
+    fn of_variables<'py>(
         &self,
-        py: Python<'_>,
-        environ: &Bound<'_, PyDict>,
+        py: Python<'py>,
         exchange: &Exchange,
-    ) -> PyResult<()> {
-        if self.variables.fill(py, environ, exchange.head())? {
+        spare: &Spare,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let (head, front, keys) = (exchange.head(), exchange.front(), &self.keys);
+        let template = &self.templates[front.index];
+        let (environ, dropped) = self
+            .variables
+            .environ(template.environ.bind(py), front.index, head)?;
+        if dropped {
             self.tell_of_dropped(b"Proxy");
         }
+        if exchange.is_secure() {
+            environ.set_item(&keys.scheme, "https")?;
+        }
+        if template.has_client_socket {
+            environ.set_item(&keys.client_socket, &spare.client_socket)?;
+        }
+        environ.set_item(&keys.input, &spare.transaction)?;
+        if self.errors_to_web_server && front.wire == Wire::Fastcgi {
+            environ.set_item(&keys.errors, &spare.errors)?;
+        }
         if let Some((address, port)) = exchange.forwarded_client() {
-            environ.set_item(&self.keys.address, address)?;
-            environ.set_item(&self.keys.port, port.to_string())?;
+            environ.set_item(&keys.address, address)?;
+            environ.set_item(&keys.port, port.to_string())?;
         }
         if exchange.is_host_forwarded() {
-            self.set_server(py, environ, exchange)?;
+            self.set_server(py, &environ, exchange)?;
         }
         if self.dialect != Dialect::Uwsgi {
-            environ.set_item(&self.keys.raw_uri, latin1(py, exchange.head().target()))?;
+            environ.set_item(&keys.raw_uri, latin1(py, head.target()))?;
         }
-        Ok(())
+        set_given(py, &environ, head)?;
+        Ok(environ)
     }
 
     /// gunicorn's names for what a PROXY header says.

@@ -67,6 +67,8 @@ struct Spare {
     start_response: Py<PyCFunction>,
     early_hints: Py<PyCFunction>,
     client_socket: Py<ClientSocket>,
+    /// `wsgi.errors` where the web server is told.
+    errors: Py<ErrorStream>,
 }
 
 impl Wsgi {
@@ -215,8 +217,10 @@ impl Wsgi {
             .cast_into::<PyCFunction>()?;
         let early_hints = transaction.getattr("early_hints")?.cast_into::<PyCFunction>()?;
         let client_socket = Bound::new(py, ClientSocket::new(transaction.clone().unbind()))?;
+        let errors = ErrorStream::to_web_server(self.log.clone(), transaction.clone().unbind());
         Ok(Spare {
             client_socket: client_socket.unbind(),
+            errors: Py::new(py, errors)?,
             transaction: transaction.unbind(),
             start_response: start_response.unbind(),
             early_hints: early_hints.unbind(),
@@ -225,12 +229,13 @@ impl Wsgi {
 
     /// Keeps the transaction for the next request, unless the application has kept it.
     fn keep(&self, py: Python<'_>, spare: Spare) {
-        // Held by: `spare`, the two bound methods and the socket; these by `spare` alone.
-        let free = references(spare.transaction.bind(py)) == 4
+        // Held by: `spare`, the two bound methods, the socket and the stream; these by `spare` alone.
+        let free = references(spare.transaction.bind(py)) == 5
             && references(spare.client_socket.bind(py)) == 1
             && spare.client_socket.get().is_fresh(py)
             && references(spare.start_response.bind(py)) == 1
-            && references(spare.early_hints.bind(py)) == 1;
+            && references(spare.early_hints.bind(py)) == 1
+            && references(spare.errors.bind(py)) == 1;
         let mut spares = self.lock_spares();
         if free && spares.len() < SPARES {
             spares.push(spare);
