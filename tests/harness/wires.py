@@ -59,9 +59,9 @@ def read_answers(client: RawClient, count: int) -> dict[int, dict[int, bytes]]:
 
 def packet(variables: Mapping[str, str] | Sequence[tuple[str, str]], modifier: int = 0) -> bytes:
     """A request of these variables; as a sequence where a name comes twice."""
-    pairs = variables.items() if isinstance(variables, Mapping) else variables
+    given = variables.items() if isinstance(variables, Mapping) else variables
     block = b""
-    for text in (part.encode() for pair in pairs for part in pair):
+    for text in (part.encode() for pair in given for part in pair):
         block += len(text).to_bytes(2, "little") + text
     return bytes([modifier, *len(block).to_bytes(2, "little"), 0]) + block
 
