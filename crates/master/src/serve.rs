@@ -25,7 +25,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, kill_process};
 use shared::{Scoreboard, WorkerRow};
 use sys::monotonic_ms;
-use telemetry::{ErrorLog, Event, Surroundings};
+use telemetry::{ErrorLog, Event, Surroundings, UwsgiEvent};
 
 use crate::aides::{AideInput, Aides};
 use crate::control::ControlSocket;
@@ -229,7 +229,8 @@ impl<'a> Master<'a> {
         });
         if uwsgi {
             let surroundings = Surroundings::here(settings.user.is_some());
-            self.log.event(&Event::Surroundings(surroundings));
+            self.log
+                .event(&Event::Uwsgi(UwsgiEvent::Surroundings(surroundings)));
         }
         self.hook(|host, view| host.nworkers_changed(view, view.workers, None));
         if !uwsgi {

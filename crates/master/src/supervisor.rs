@@ -28,7 +28,7 @@ use std::path::PathBuf;
 
 use config::{Dialect, Harakiri, MasterCommand, Memory, Processes, Scaling, Settings, WorkerLimits};
 use rustix::process::Signal;
-use telemetry::{Event, ExitStatus, ScalingStep, StopKind};
+use telemetry::{Event, ExitStatus, ScalingStep, StopKind, UwsgiEvent};
 
 use crate::cheaper::Load;
 use crate::signals::MasterSignal;
@@ -509,7 +509,7 @@ impl Supervisor {
         });
         if worker.is_cheaped {
             let number = worker.number;
-            self.log(Event::Scaling(ScalingStep::Cheaped { number }));
+            self.log(Event::Uwsgi(UwsgiEvent::Scaling(ScalingStep::Cheaped { number })));
         }
         if self.phase == Phase::Running && worker.stage == Stage::Booting {
             self.on_boot_death(now_ms, &worker, status);
@@ -663,7 +663,7 @@ impl Supervisor {
         }
         for (pid, number, is_overdue) in killed {
             self.log(match is_overdue {
-                true => Event::DeadlineKill { pid, number },
+                true => Event::Uwsgi(UwsgiEvent::DeadlineKill { pid, number }),
                 false => Event::WorkerKilled { pid, number },
             });
             self.actions.push(Action::Kill {

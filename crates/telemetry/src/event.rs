@@ -21,8 +21,6 @@ pub enum StopKind {
 pub enum Event {
     /// The master has its configuration, before sockets are opened.
     Starting { version: &'static str },
-    /// Where it runs: told by the dialect that tells of it.
-    Surroundings(Surroundings),
     /// Sockets are open. `addresses` as users write them: `http://127.0.0.1:8000`, `unix:/run/app.sock`; and the descriptor
     /// of each.
     Listening {
@@ -76,16 +74,8 @@ pub enum Event {
     WorkerExiting { pid: u32, served: bool },
     /// The worker has served its `max_requests`.
     WorkerRecycling { pid: u32, requests: u64 },
-    /// The worker has lived as long as it may, and is to be replaced.
-    WorkerTooOld { pid: u32, number: u32, after: Duration },
-    /// The worker uses more memory than it may. `what`: `RSS` or `ADDRESS SPACE`; `brutal`: it is killed.
-    WorkerTooLarge {
-        pid: u32,
-        number: u32,
-        what: &'static str,
-        bytes: u64,
-        brutal: bool,
-    },
+    /// The worker has come to a limit of its own, and is to be replaced.
+    WorkerLimit(WorkerLimit),
     /// The worker found that its master is gone.
     MasterGone { pid: u32 },
     /// The master has reaped a worker. `expected`: it had been asked to leave.
@@ -103,35 +93,13 @@ pub enum Event {
     /// A worker could not load the application at boot; the server gives up.
     BootFailed { exit_code: i32 },
     /// A request has taken longer than the soft deadline and is interrupted (logged by the worker).
-    RequestInterrupted {
-        pid: u32,
-        number: u32,
-        thread: u32,
-        request: String,
-        client: String,
-        age: Duration,
-    },
-    /// A worker has spent longer than the deadline in one request.
+    RequestInterrupted(LateRequest),
+    /// A worker has spent longer than the deadline in one request, and is stopped.
     RequestDeadline {
-        pid: u32,
-        number: u32,
-        thread: u32,
-        request: String,
-        client: String,
-        age: Duration,
+        late: LateRequest,
         /// What the worker waits for in the kernel, if that is to be told: names and texts.
         kernel: Vec<(&'static str, String)>,
     },
-    /// The worker is spared: the accept queue is shorter than the threshold.
-    DeadlineWaived { number: u32, queue: u32, threshold: u32 },
-    /// The worker of [`Event::RequestDeadline`] gets a signal and a grace.
-    DeadlineGrace {
-        number: u32,
-        signal: i32,
-        grace: Duration,
-    },
-    /// It did not leave in that time.
-    DeadlineKill { pid: u32, number: u32 },
     /// A worker did not leave in time and is killed.
     WorkerKilled { pid: u32, number: u32 },
     /// A signal to the master is acted upon: `hup`, `term`, ...
@@ -146,6 +114,32 @@ pub enum Event {
     WorkerRetiring { pid: u32, number: u32, kind: StopKind },
     /// A file named in `touch-reload` was touched.
     Touched { path: PathBuf },
+    /// The stop begins.
+    Stopping { kind: StopKind },
+    /// The master is about to exit.
+    Stopped { pid: u32 },
+    /// A file was removed on the way out: a unix socket or the pidfile.
+    FileRemoved { path: PathBuf, socket: bool },
+    /// What only uWSGI's users can ask for, and only its dialect tells of.
+    Uwsgi(UwsgiEvent),
+}
+
+/// What happens only under uWSGI's options.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "fields are named for what they are")]
+pub enum UwsgiEvent {
+    /// Where the server runs.
+    Surroundings(Surroundings),
+    /// A worker that is over its deadline is spared: the accept queue is shorter than the threshold.
+    DeadlineWaived { number: u32, queue: u32, threshold: u32 },
+    /// The worker of [`Event::RequestDeadline`] gets a signal and a grace.
+    DeadlineGrace {
+        number: u32,
+        signal: i32,
+        grace: Duration,
+    },
+    /// It did not leave in that time.
+    DeadlineKill { pid: u32, number: u32 },
     /// Workers are replaced one after the other.
     ChainStarting,
     /// This worker is the next to be replaced.
@@ -156,12 +150,39 @@ pub enum Event {
     Paused { resumed: bool },
     /// The number of workers follows the load.
     Scaling(ScalingStep),
-    /// The stop begins.
-    Stopping { kind: StopKind },
-    /// The master is about to exit.
-    Stopped { pid: u32 },
-    /// A file was removed on the way out: a unix socket or the pidfile.
-    FileRemoved { path: PathBuf, socket: bool },
+}
+
+/// The limit that a worker has come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "fields are named for what they are")]
+pub enum WorkerLimit {
+    /// It has lived as long as it may.
+    TooOld { number: u32, after: Duration },
+    /// It uses more memory than it may. `what`: `RSS` or `ADDRESS SPACE`; `brutal`: it is killed.
+    TooLarge {
+        pid: u32,
+        number: u32,
+        what: &'static str,
+        bytes: u64,
+        brutal: bool,
+    },
+}
+
+/// A request that takes longer than it may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LateRequest {
+    /// The worker's process.
+    pub pid: u32,
+    /// The worker, from 1.
+    pub number: u32,
+    /// The thread that serves it, from 0.
+    pub thread: u32,
+    /// Method and target.
+    pub request: String,
+    /// The client's address.
+    pub client: String,
+    /// How long it has taken so far.
+    pub age: Duration,
 }
 
 /// What a worker that leaves waits for.

@@ -24,7 +24,9 @@ mod words;
 pub use access::{AccessFormat, AccessLog, AccessRecord, AccessedRequest, FormatError, Via};
 pub use clock::{DateClock, http_date};
 pub use error_log::{ErrorLog, Relay};
-pub use event::{Event, ExitStatus, LifespanStep, Linger, ScalingStep, StopKind};
+pub use event::{
+    Event, ExitStatus, LateRequest, LifespanStep, Linger, ScalingStep, StopKind, UwsgiEvent, WorkerLimit,
+};
 pub use sink::LogOpenError;
 pub use statsd::Statsd;
 pub use surroundings::Surroundings;

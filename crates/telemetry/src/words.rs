@@ -10,7 +10,7 @@ mod uwsgi;
 
 use config::{Dialect, Level, Processes};
 
-use crate::event::{Event, LifespanStep, Linger};
+use crate::event::{Event, LateRequest, LifespanStep, Linger, WorkerLimit};
 
 /// Lines of one event, in order.
 pub(crate) type Lines = Vec<(Level, String)>;
@@ -39,16 +39,14 @@ pub(crate) fn lines(dialect: Dialect, event: &Event, moment: &Moment) -> Lines {
 }
 
 /// Why a worker is replaced, in uWSGI's words: no other server of the dialects has such limits.
-fn worker_limit(event: &Event) -> Vec<(Level, String)> {
-    match event {
-        Event::WorkerTooOld { number, after, .. } => vec![(
-            Level::Info,
-            format!(
-                "worker {number} lifetime reached, it was running for {} second(s)",
-                after.as_secs()
-            ),
-        )],
-        Event::WorkerTooLarge {
+fn worker_limit(limit: &WorkerLimit) -> (Level, String) {
+    match limit {
+        WorkerLimit::TooOld { number, after } => {
+            let seconds = after.as_secs();
+            let words = format!("worker {number} lifetime reached, it was running for {seconds} second(s)");
+            (Level::Info, words)
+        }
+        WorkerLimit::TooLarge {
             pid,
             number,
             what,
@@ -56,28 +54,22 @@ fn worker_limit(event: &Event) -> Vec<(Level, String)> {
             brutal,
         } => {
             let how = if *brutal { "EVIL RELOAD" } else { "RELOAD" };
-            vec![(
-                Level::Warning,
-                format!("*** {how} ON WORKER {number} {what}: {bytes} (pid: {pid}) ***"),
-            )]
+            let words = format!("*** {how} ON WORKER {number} {what}: {bytes} (pid: {pid}) ***");
+            (Level::Warning, words)
         }
-        _ => vec![],
     }
 }
 
 /// A request that is interrupted, in our own words: no other server does that.
-fn interrupted(event: &Event) -> (Level, String) {
-    let Event::RequestInterrupted {
+fn interrupted(late: &LateRequest) -> (Level, String) {
+    let LateRequest {
         pid,
         number,
         thread,
         request,
         client,
         age,
-    } = event
-    else {
-        return (Level::Error, String::new());
-    };
+    } = late;
     let words = format!(
         "{request} from {client} is interrupted after {:.1} s, longer than the deadline allows (worker {number}, pid {pid}, \
          thread {thread})",

@@ -18,7 +18,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use shared::RequestInProgress;
-use telemetry::{ErrorLog, Event, LifespanStep, Linger};
+use telemetry::{ErrorLog, Event, LateRequest, LifespanStep, Linger};
 use worker::{Departure, Driven, Due, Exchange, Flow, Front, Happening, Patience, Readiness};
 
 use super::awaitable::Sent;
@@ -382,14 +382,14 @@ impl Driver {
     }
 
     pub(super) fn tell_interrupted(&self, late: RequestInProgress) {
-        self.log.event(&Event::RequestInterrupted {
+        self.log.event(&Event::RequestInterrupted(LateRequest {
             pid: std::process::id(),
             number: self.number,
             thread: 0,
             request: late.request,
             client: late.client,
             age: Duration::from_millis(sys::monotonic_ms().saturating_sub(late.started_ms)),
-        });
+        }));
     }
 
     /// How a step that blocks the loop is interrupted, where there is a deadline for requests. To be called on the main

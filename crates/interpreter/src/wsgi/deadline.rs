@@ -13,7 +13,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
 use shared::{RequestInProgress, WorkerRow};
-use telemetry::{ErrorLog, Event};
+use telemetry::{ErrorLog, Event, LateRequest};
 
 /// Watches the requests of a worker.
 pub(super) struct Deadline {
@@ -160,14 +160,14 @@ impl Watcher {
         }
         let stack = crate::traceback::stack_of(py, call.thread).unwrap_or_else(|error| error.to_string());
         let elapsed_ms = sys::monotonic_ms().saturating_sub(request.started_ms);
-        let event = Event::RequestInterrupted {
+        let event = Event::RequestInterrupted(LateRequest {
             pid: std::process::id(),
             number: self.shared.number,
             thread,
             request: request.request,
             client: request.client,
             age: Duration::from_millis(elapsed_ms),
-        };
+        });
         self.shared.log.event(&event);
         self.shared.log.error_with_details("It is at", &stack);
         if let Err(error) = self.raise(py, thread, call) {

@@ -109,8 +109,8 @@ impl Teller {
 
     /// Something has been logged that is counted too.
     pub(super) fn note(&mut self, event: &Event) {
-        if let Event::RequestDeadline { number, .. } = event {
-            self.totals.entry(*number).or_default().harakiri += 1;
+        if let Event::RequestDeadline { late, .. } = event {
+            self.totals.entry(late.number).or_default().harakiri += 1;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use config::MasterCommand;
 use rustix::process::Signal;
-use telemetry::{Event, StopKind};
+use telemetry::{Event, StopKind, UwsgiEvent};
 
 use super::{Action, Kind, Phase, Stage, Supervisor};
 use crate::signals::MasterSignal;
@@ -65,7 +65,7 @@ impl Supervisor {
             return;
         }
         self.resume();
-        self.log(Event::ChainStarting);
+        self.log(Event::Uwsgi(UwsgiEvent::ChainStarting));
         let mut ages = self.ages(|worker| !worker.wants_retirement);
         ages.reverse();
         self.chain = Some(ages);
@@ -93,11 +93,11 @@ impl Supervisor {
             };
             worker.wants_retirement = true;
             let number = worker.number;
-            self.log(Event::ChainNext { number });
+            self.log(Event::Uwsgi(UwsgiEvent::ChainNext { number }));
             self.chain = Some(chain);
             return;
         }
-        self.log(Event::ChainComplete);
+        self.log(Event::Uwsgi(UwsgiEvent::ChainComplete));
     }
 
     pub(super) fn pause_or_resume(&mut self) {
@@ -105,13 +105,13 @@ impl Supervisor {
             return self.resume();
         }
         self.paused = true;
-        self.log(Event::Paused { resumed: false });
+        self.log(Event::Uwsgi(UwsgiEvent::Paused { resumed: false }));
         self.send_to_all(Signal::STOP);
     }
 
     pub(super) fn resume(&mut self) {
         if std::mem::take(&mut self.paused) {
-            self.log(Event::Paused { resumed: true });
+            self.log(Event::Uwsgi(UwsgiEvent::Paused { resumed: true }));
             self.send_to_all(Signal::CONT);
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use config::Memory;
 use rustix::process::Signal;
-use telemetry::Event;
+use telemetry::{Event, WorkerLimit};
 
 use super::{Action, Stage, Supervisor, Worker};
 
@@ -28,13 +28,13 @@ impl Supervisor {
                 kill_at_ms: None,
                 asked: false,
             };
-            self.log(Event::WorkerTooLarge {
+            self.log(Event::WorkerLimit(WorkerLimit::TooLarge {
                 pid,
                 number,
                 what,
                 bytes,
                 brutal: true,
-            });
+            }));
             self.actions.push(Action::Kill {
                 pid,
                 signal: Signal::KILL,
@@ -47,13 +47,13 @@ impl Supervisor {
         }
         if let Some((what, bytes)) = limits.graceful.exceeded_by(used) {
             worker.wants_retirement = true;
-            self.log(Event::WorkerTooLarge {
+            self.log(Event::WorkerLimit(WorkerLimit::TooLarge {
                 pid,
                 number,
                 what,
                 bytes,
                 brutal: false,
-            });
+            }));
         }
     }
 
@@ -71,9 +71,9 @@ impl Supervisor {
                 continue;
             };
             worker.wants_retirement = true;
-            let (pid, number) = (worker.pid.unwrap_or_default(), worker.number);
+            let number = worker.number;
             let after = Duration::from_millis(now_ms.saturating_sub(worker.spawned_ms));
-            self.log(Event::WorkerTooOld { pid, number, after });
+            self.log(Event::WorkerLimit(WorkerLimit::TooOld { number, after }));
         }
     }
 

@@ -1,7 +1,7 @@
 //! A request takes longer than the deadline: its worker says where it hangs, and goes.
 
 use rustix::process::Signal;
-use telemetry::Event;
+use telemetry::{Event, LateRequest, UwsgiEvent};
 
 use super::{Action, OverdueRequest, Stage, Supervisor};
 
@@ -21,11 +21,11 @@ impl Supervisor {
         };
         let number = worker.number;
         if overdue.queue < harakiri.queue {
-            return self.log(Event::DeadlineWaived {
+            return self.log(Event::Uwsgi(UwsgiEvent::DeadlineWaived {
                 number,
                 queue: overdue.queue,
                 threshold: harakiri.queue,
-            });
+            }));
         }
         // A grace is for a worker that can hear a signal; otherwise nothing is lost by ending it.
         let grace_ms = harakiri
@@ -42,21 +42,23 @@ impl Supervisor {
             asked: false,
         };
         self.log(Event::RequestDeadline {
-            pid,
-            number,
-            thread: overdue.thread,
-            request: overdue.request,
-            client: overdue.client,
-            age: std::time::Duration::from_millis(overdue.elapsed_ms),
+            late: LateRequest {
+                pid,
+                number,
+                thread: overdue.thread,
+                request: overdue.request,
+                client: overdue.client,
+                age: std::time::Duration::from_millis(overdue.elapsed_ms),
+            },
             kernel: overdue.kernel,
         });
         if let Some(grace) = harakiri.grace {
             let signal = signal.as_raw();
-            self.log(Event::DeadlineGrace {
+            self.log(Event::Uwsgi(UwsgiEvent::DeadlineGrace {
                 number,
                 signal,
                 grace,
-            });
+            }));
         }
         // First it says where it hangs: a signal of its own, since ABRT only reaches it through its Python code.
         self.actions

@@ -4,7 +4,7 @@
 //! Whoever leaves finishes its requests. Resting workers come back with the first connection; while they leave, connections wait
 //! in the accept queue.
 
-use telemetry::{Event, ScalingStep, StopKind};
+use telemetry::{Event, ScalingStep, StopKind, UwsgiEvent};
 
 use super::{Action, Phase, Plan, Stage, Supervisor};
 use crate::cheaper::{Cheaper, Load};
@@ -187,6 +187,7 @@ impl Supervisor {
     }
 
     fn tell_scaling(&mut self, step: ScalingStep) {
-        self.actions.push(Action::Log(Event::Scaling(step)));
+        self.actions
+            .push(Action::Log(Event::Uwsgi(UwsgiEvent::Scaling(step))));
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use MasterSignal::{Hup, Int, Quit, Term, Ttin, Ttou, Usr1, Usr2, Winch};
+use telemetry::WorkerLimit;
 
 /// A supervisor with a clock, whose forks succeed at once. The pid of a worker is 100 plus its age.
 struct World {
@@ -124,20 +125,22 @@ fn short(action: &Action) -> Option<String> {
         Action::Exit(code) => format!("exit {code}"),
         Action::Log(Event::BootFailed { exit_code }) => format!("boot failed {exit_code}"),
         Action::Log(Event::ReloadFailed { reason }) => format!("reload failed: {reason}"),
-        Action::Log(Event::WorkerTooOld { number, .. }) => format!("old #{number}"),
-        Action::Log(Event::WorkerTooLarge { number, what, .. }) => format!("{what} #{number}"),
-        Action::Log(Event::RequestDeadline { request, .. }) => format!("deadline {request}"),
-        Action::Log(Event::DeadlineWaived { .. }) => "waived".into(),
-        Action::Log(Event::DeadlineGrace { signal, .. }) => format!("grace {signal}"),
-        Action::Log(Event::DeadlineKill { .. }) => "deadline kill".into(),
+        Action::Log(Event::WorkerLimit(WorkerLimit::TooOld { number, .. })) => format!("old #{number}"),
+        Action::Log(Event::WorkerLimit(WorkerLimit::TooLarge { number, what, .. })) => {
+            format!("{what} #{number}")
+        }
+        Action::Log(Event::RequestDeadline { late, .. }) => format!("deadline {}", late.request),
+        Action::Log(Event::Uwsgi(UwsgiEvent::DeadlineWaived { .. })) => "waived".into(),
+        Action::Log(Event::Uwsgi(UwsgiEvent::DeadlineGrace { signal, .. })) => format!("grace {signal}"),
+        Action::Log(Event::Uwsgi(UwsgiEvent::DeadlineKill { .. })) => "deadline kill".into(),
         Action::Log(Event::WorkerExited {
             number,
             expected: false,
             ..
         }) => format!("lost #{number}"),
-        Action::Log(Event::ChainNext { number }) => format!("next #{number}"),
-        Action::Log(Event::ChainComplete) => "chain complete".into(),
-        Action::Log(Event::Scaling(step)) => match step {
+        Action::Log(Event::Uwsgi(UwsgiEvent::ChainNext { number })) => format!("next #{number}"),
+        Action::Log(Event::Uwsgi(UwsgiEvent::ChainComplete)) => "chain complete".into(),
+        Action::Log(Event::Uwsgi(UwsgiEvent::Scaling(step))) => match step {
             ScalingStep::Cheaped { number } => format!("cheaped #{number}"),
             ScalingStep::Inactive { .. } => "inactive".into(),
             ScalingStep::GoingCheap => "going cheap".into(),

@@ -3,14 +3,13 @@
 use config::Level::{Critical, Debug, Error, Info, Warning};
 
 use super::{Lines, count, signal_name};
-use crate::event::{Event, ExitStatus};
+use crate::event::{Event, ExitStatus, LateRequest};
 
 /// gunicorn's exit code for an application that cannot be loaded; its other one, 3, is a worker that fails to boot.
 const APP_LOAD_ERROR: i32 = 4;
 
 pub(super) fn lines(event: &Event) -> Lines {
     match event {
-        Event::Surroundings(_) => vec![],
         Event::Starting { version } => vec![
             (Info, "Starting gunicorn 27.0.1".to_owned()),
             (Info, format!("Served by Penstock {version}")),
@@ -35,7 +34,7 @@ pub(super) fn lines(event: &Event) -> Lines {
         Event::WorkerRecycling { .. } => {
             vec![(Info, "Autorestarting worker after current request.".to_owned())]
         }
-        Event::WorkerTooOld { .. } | Event::WorkerTooLarge { .. } => super::worker_limit(event),
+        Event::WorkerLimit(limit) => vec![super::worker_limit(limit)],
         Event::MasterGone { pid } => vec![(Info, format!("Parent changed, shutting down: <Worker {pid}>"))],
         Event::WorkerExited {
             pid,
@@ -58,23 +57,8 @@ pub(super) fn lines(event: &Event) -> Lines {
             };
             vec![(Error, format!("Reason: {reason}"))]
         }
-        Event::RequestInterrupted { .. } => vec![super::interrupted(event)],
-        Event::RequestDeadline {
-            pid,
-            request,
-            client,
-            age,
-            ..
-        } => vec![
-            (Critical, format!("WORKER TIMEOUT (pid:{pid})")),
-            (
-                Error,
-                format!(
-                    "Worker (pid:{pid}) has spent {:.1} s in {request} from {client}, longer than the timeout allows",
-                    age.as_secs_f64()
-                ),
-            ),
-        ],
+        Event::RequestInterrupted(late) => vec![super::interrupted(late)],
+        Event::RequestDeadline { late, .. } => timed_out(late),
         Event::WorkerKilled { pid, .. } => {
             vec![(
                 Warning,
@@ -94,22 +78,27 @@ pub(super) fn lines(event: &Event) -> Lines {
             vec![(Error, format!("Reload failed, the old workers stay: {reason}"))]
         }
         Event::WorkerRetiring { pid, .. } => vec![(Debug, format!("Worker (pid:{pid}) is asked to exit"))],
-        // Only uWSGI's users can ask for these.
-        Event::ChainStarting
-        | Event::ChainNext { .. }
-        | Event::ChainComplete
-        | Event::Paused { .. }
-        | Event::Scaling(_)
-        | Event::DeadlineWaived { .. }
-        | Event::DeadlineGrace { .. }
-        | Event::DeadlineKill { .. } => {
-            vec![]
-        }
         Event::Touched { path } => vec![(Info, format!("Worker reloading: {} modified", path.display()))],
         Event::Stopping { .. } => vec![],
         Event::Stopped { .. } => vec![(Info, "Shutting down: Master".to_owned())],
         Event::FileRemoved { path, .. } => vec![(Debug, format!("Removed: {}", path.display()))],
+        Event::Uwsgi(_) => vec![],
     }
+}
+
+fn timed_out(late: &LateRequest) -> Lines {
+    let LateRequest {
+        pid,
+        request,
+        client,
+        age,
+        ..
+    } = late;
+    let spent = format!(
+        "Worker (pid:{pid}) has spent {:.1} s in {request} from {client}, longer than the timeout allows",
+        age.as_secs_f64()
+    );
+    vec![(Critical, format!("WORKER TIMEOUT (pid:{pid})")), (Error, spent)]
 }
 
 fn worker_exited(pid: u32, status: ExitStatus, expected: bool) -> Lines {

@@ -6,11 +6,10 @@ use config::Level::{Debug, Error, Info, Warning};
 use std::time::Duration;
 
 use super::{Lines, count, signal_name};
-use crate::event::{Event, ExitStatus, StopKind};
+use crate::event::{Event, ExitStatus, LateRequest, StopKind};
 
 pub(super) fn lines(event: &Event) -> Lines {
     match event {
-        Event::Surroundings(_) => vec![],
         Event::Starting { version } => vec![(Info, format!("Penstock {version}"))],
         Event::Listening { addresses, .. } => vec![(Info, format!("Listening at {}", addresses.join(", ")))],
         Event::Prepared {
@@ -56,7 +55,7 @@ pub(super) fn lines(event: &Event) -> Lines {
                 count(*requests, "request")
             ),
         )],
-        Event::WorkerTooOld { .. } | Event::WorkerTooLarge { .. } => super::worker_limit(event),
+        Event::WorkerLimit(limit) => vec![super::worker_limit(limit)],
         Event::MasterGone { pid } => {
             vec![(
                 Warning,
@@ -90,23 +89,8 @@ pub(super) fn lines(event: &Event) -> Lines {
                 "The application could not be loaded, see above; nothing is served, leaving with exit code {exit_code}"
             ),
         )],
-        Event::RequestInterrupted { .. } => vec![super::interrupted(event)],
-        Event::RequestDeadline {
-            pid,
-            number,
-            thread,
-            request,
-            client,
-            age,
-            ..
-        } => vec![(
-            Error,
-            format!(
-                "Worker {number} (pid {pid}, thread {thread}) is stopped: it has spent {} in {request} from {client}, \
-                 longer than the deadline allows",
-                seconds(*age)
-            ),
-        )],
+        Event::RequestInterrupted(late) => vec![super::interrupted(late)],
+        Event::RequestDeadline { late, .. } => vec![(Error, stopped(late))],
         Event::WorkerKilled { pid, number } => {
             vec![(
                 Warning,
@@ -139,17 +123,6 @@ pub(super) fn lines(event: &Event) -> Lines {
             };
             vec![(Info, format!("Worker {number} (pid {pid}) {how}"))]
         }
-        // Only uWSGI's users can ask for these.
-        Event::ChainStarting
-        | Event::ChainNext { .. }
-        | Event::ChainComplete
-        | Event::Paused { .. }
-        | Event::Scaling(_)
-        | Event::DeadlineWaived { .. }
-        | Event::DeadlineGrace { .. }
-        | Event::DeadlineKill { .. } => {
-            vec![]
-        }
         Event::Touched { path } => vec![(Info, format!("{} has changed", path.display()))],
         Event::Stopping {
             kind: StopKind::Graceful,
@@ -164,6 +137,7 @@ pub(super) fn lines(event: &Event) -> Lines {
         } => vec![(Info, "Stopping at once".to_owned())],
         Event::Stopped { .. } => vec![(Info, "Stopped".to_owned())],
         Event::FileRemoved { path, .. } => vec![(Debug, format!("Removed {}", path.display()))],
+        Event::Uwsgi(_) => vec![],
     }
 }
 
@@ -176,6 +150,22 @@ fn prepared(workers: u32, threads: u32, preloaded: bool) -> String {
         ""
     };
     format!("Starting {workers} with {threads} each{application}")
+}
+
+fn stopped(late: &LateRequest) -> String {
+    let LateRequest {
+        pid,
+        number,
+        thread,
+        request,
+        client,
+        age,
+    } = late;
+    format!(
+        "Worker {number} (pid {pid}, thread {thread}) is stopped: it has spent {} in {request} from {client}, longer than the \
+         deadline allows",
+        seconds(*age)
+    )
 }
 
 fn worker_exited(

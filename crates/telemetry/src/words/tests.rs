@@ -7,7 +7,7 @@ use config::Dialect::{self, Gunicorn, Native, Uvicorn, Uwsgi};
 use config::Processes::{One, Reloader, Several};
 
 use super::{Moment, lines};
-use crate::event::{Event, ExitStatus, LifespanStep, Linger, StopKind};
+use crate::event::{Event, ExitStatus, LateRequest, LifespanStep, Linger, StopKind, UwsgiEvent, WorkerLimit};
 use crate::surroundings::Surroundings;
 
 fn told(dialect: Dialect, event: &Event, moment: &Moment) -> String {
@@ -39,7 +39,7 @@ fn each_event_has_the_words_of_its_dialect() {
         backlog: 100,
         graceful: Duration::from_secs(60),
     };
-    let surroundings = Event::Surroundings(Surroundings {
+    let surroundings = Event::Uwsgi(UwsgiEvent::Surroundings(Surroundings {
         system: "Linux-6.1 #1 SMP".to_owned(),
         node: "vm".to_owned(),
         machine: "x86_64".to_owned(),
@@ -50,29 +50,25 @@ fn each_event_has_the_words_of_its_dialect() {
         processes: Some(96_365),
         page: 4096,
         descriptors: None,
-    });
+    }));
     let listening = Event::Listening {
         addresses: vec!["http://127.0.0.1:8000".to_owned(), "unix:/run/a.sock".to_owned()],
         descriptors: vec![3, 4],
         pid: 10,
     };
-    let deadline = Event::RequestDeadline {
+    let late = |thread, age| LateRequest {
         pid: 20,
         number: 1,
-        thread: 0,
+        thread,
         request: "GET /slow".to_owned(),
         client: "127.0.0.1".to_owned(),
-        age: Duration::from_secs(30),
+        age,
+    };
+    let deadline = Event::RequestDeadline {
+        late: late(0, Duration::from_secs(30)),
         kernel: vec![("wchan", "do_wait".to_owned())],
     };
-    let interrupted = Event::RequestInterrupted {
-        pid: 20,
-        number: 1,
-        thread: 2,
-        request: "GET /slow".to_owned(),
-        client: "127.0.0.1".to_owned(),
-        age: Duration::from_millis(2040),
-    };
+    let interrupted = Event::RequestInterrupted(late(2, Duration::from_millis(2040)));
     let ready = Event::WorkerReady {
         pid: 20,
         number: 1,
@@ -207,22 +203,21 @@ fn each_event_has_the_words_of_its_dialect() {
         ),
         (
             Uwsgi,
-            Event::WorkerTooOld {
-                pid: 20,
+            Event::WorkerLimit(WorkerLimit::TooOld {
                 number: 2,
                 after: Duration::from_secs(61),
-            },
+            }),
             "Info worker 2 lifetime reached, it was running for 61 second(s)",
         ),
         (
             Uwsgi,
-            Event::WorkerTooLarge {
+            Event::WorkerLimit(WorkerLimit::TooLarge {
                 pid: 20,
                 number: 2,
                 what: "RSS",
                 bytes: 1 << 20,
                 brutal: true,
-            },
+            }),
             "Warning *** EVIL RELOAD ON WORKER 2 RSS: 1048576 (pid: 20) ***",
         ),
         (Gunicorn, exited(ExitStatus::Code(0), true), ""),

@@ -7,7 +7,7 @@ use config::Level::{Critical, Debug, Error, Info, Warning};
 use config::Processes::{One, Reloader, Several};
 
 use super::{Lines, Moment, count, signal_name};
-use crate::event::{Event, ExitStatus, LifespanStep, StopKind};
+use crate::event::{Event, ExitStatus, LateRequest, LifespanStep, StopKind};
 
 /// The exit code of a child that could not start.
 const STARTUP_FAILURE: i32 = 3;
@@ -15,7 +15,6 @@ const STARTUP_FAILURE: i32 = 3;
 pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
     let processes = moment.processes;
     match event {
-        Event::Surroundings(_) => vec![],
         Event::Starting { version } => vec![(Debug, format!("Penstock {version}"))],
         Event::Listening { addresses, .. } if processes != One => running(addresses),
         Event::WorkerReady { addresses, .. } if processes == One => running(addresses),
@@ -54,7 +53,7 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
             Info,
             format!("Maximum request limit of {requests} exceeded. Terminating process."),
         )],
-        Event::WorkerTooOld { .. } | Event::WorkerTooLarge { .. } => super::worker_limit(event),
+        Event::WorkerLimit(limit) => vec![super::worker_limit(limit)],
         Event::MasterGone { pid } => vec![(
             Warning,
             format!("Server process [{pid}] leaves: its parent process is gone"),
@@ -72,8 +71,11 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
                 delay.as_secs_f64()
             ),
         )],
-        Event::RequestInterrupted { .. } => vec![super::interrupted(event)],
-        Event::RequestDeadline { pid, age, .. } => vec![(
+        Event::RequestInterrupted(late) => vec![super::interrupted(late)],
+        Event::RequestDeadline {
+            late: LateRequest { pid, age, .. },
+            ..
+        } => vec![(
             Critical,
             format!(
                 "The event loop of child process [{pid}] has been stuck for {:.1} s",
@@ -100,17 +102,6 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
                 (level, format!("Terminated child process [{pid}]{at_once}")),
                 (level, format!("Waiting for child process [{pid}]")),
             ]
-        }
-        // Only uWSGI's users can ask for these.
-        Event::ChainStarting
-        | Event::ChainNext { .. }
-        | Event::ChainComplete
-        | Event::Paused { .. }
-        | Event::Scaling(_)
-        | Event::DeadlineWaived { .. }
-        | Event::DeadlineGrace { .. }
-        | Event::DeadlineKill { .. } => {
-            vec![]
         }
         Event::Touched { path } => vec![(
             Warning,

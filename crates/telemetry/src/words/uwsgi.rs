@@ -3,7 +3,7 @@
 use config::Level::{Error, Info, Warning};
 
 use super::{Lines, Moment};
-use crate::event::{Event, ExitStatus, ScalingStep, StopKind};
+use crate::event::{Event, ExitStatus, LateRequest, ScalingStep, StopKind, UwsgiEvent};
 use crate::surroundings::Surroundings;
 
 /// uWSGI's exit code with `need-app` when no application can be loaded.
@@ -16,7 +16,6 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
             (Info, format!("*** Starting uWSGI 2.0.31 (64bit) on [{date}] ***")),
             (Info, format!("*** served by Penstock {version} ***")),
         ],
-        Event::Surroundings(surroundings) => around(surroundings),
         Event::Listening {
             addresses,
             descriptors,
@@ -67,7 +66,7 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
         Event::WorkerRecycling { pid, .. } => {
             vec![(Info, format!("...The work of process {pid} is done. Seeya!"))]
         }
-        Event::WorkerTooOld { .. } | Event::WorkerTooLarge { .. } => super::worker_limit(event),
+        Event::WorkerLimit(limit) => vec![super::worker_limit(limit)],
         Event::MasterGone { pid } => vec![(
             Error,
             format!(
@@ -99,34 +98,8 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
             vec![(Error, "*** no app loaded. GAME OVER ***".to_owned())]
         }
         Event::BootFailed { .. } => vec![(Error, "!!! workers cannot start, giving up !!!".to_owned())],
-        Event::RequestInterrupted { .. } => vec![super::interrupted(event)],
-        Event::RequestDeadline { .. } => deadline(event, moment),
-        Event::DeadlineWaived {
-            number,
-            queue,
-            threshold,
-        } => vec![(
-            Info,
-            format!(
-                "{date} - HARAKIRI: Skipping harakiri on worker {number}. Listen queue is smaller than the threshold ({queue} < \
-                 {threshold})"
-            ),
-        )],
-        Event::DeadlineGrace {
-            number,
-            signal,
-            grace,
-        } => vec![(
-            Warning,
-            format!(
-                "{date} - HARAKIRI: graceful termination attempt on worker {number} with signal {signal}. Next harakiri: {}",
-                moment.unix_seconds + grace.as_secs()
-            ),
-        )],
-        Event::DeadlineKill { pid, number } => vec![(
-            Error,
-            format!("{date} - *** HARAKIRI ON WORKER {number} (pid: {pid}, try: 2, graceful: no) ***"),
-        )],
+        Event::RequestInterrupted(late) => vec![super::interrupted(late)],
+        Event::RequestDeadline { late, kernel } => deadline(late, kernel, moment),
         Event::WorkerKilled { pid, number } => vec![(
             Warning,
             format!("{date} - worker {number} (pid: {pid}) is taking too much time to die...NO MERCY !!!"),
@@ -171,11 +144,6 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
                 ),
             )]
         }
-        Event::ChainStarting => vec![(Info, format!("{date} - chain reload starting..."))],
-        Event::ChainNext { number } => vec![(Info, format!("{date} - chain next victim is worker {number}"))],
-        Event::ChainComplete => vec![(Info, format!("{date} - chain reloading complete"))],
-        Event::Paused { resumed } => vec![(Info, paused(date, *resumed))],
-        Event::Scaling(step) => vec![(Info, scaling(step, moment))],
         Event::Stopping {
             kind: StopKind::Graceful,
         } => {
@@ -191,22 +159,60 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
             vec![(Info, format!("VACUUM: unix socket {} removed.", path.display()))]
         }
         Event::FileRemoved { socket: false, .. } => vec![(Info, "VACUUM: pidfile removed.".to_owned())],
+        Event::Uwsgi(event) => own(event, moment),
     }
 }
 
-fn deadline(event: &Event, moment: &Moment) -> Lines {
-    let Event::RequestDeadline {
+/// What other dialects do not tell of.
+fn own(event: &UwsgiEvent, moment: &Moment) -> Lines {
+    let date = &moment.ctime;
+    match event {
+        UwsgiEvent::Surroundings(surroundings) => around(surroundings),
+        UwsgiEvent::DeadlineWaived {
+            number,
+            queue,
+            threshold,
+        } => vec![(
+            Info,
+            format!(
+                "{date} - HARAKIRI: Skipping harakiri on worker {number}. Listen queue is smaller than the threshold ({queue} < \
+                 {threshold})"
+            ),
+        )],
+        UwsgiEvent::DeadlineGrace {
+            number,
+            signal,
+            grace,
+        } => vec![(
+            Warning,
+            format!(
+                "{date} - HARAKIRI: graceful termination attempt on worker {number} with signal {signal}. Next harakiri: {}",
+                moment.unix_seconds + grace.as_secs()
+            ),
+        )],
+        UwsgiEvent::DeadlineKill { pid, number } => vec![(
+            Error,
+            format!("{date} - *** HARAKIRI ON WORKER {number} (pid: {pid}, try: 2, graceful: no) ***"),
+        )],
+        UwsgiEvent::ChainStarting => vec![(Info, format!("{date} - chain reload starting..."))],
+        UwsgiEvent::ChainNext { number } => {
+            vec![(Info, format!("{date} - chain next victim is worker {number}"))]
+        }
+        UwsgiEvent::ChainComplete => vec![(Info, format!("{date} - chain reloading complete"))],
+        UwsgiEvent::Paused { resumed } => vec![(Info, paused(date, *resumed))],
+        UwsgiEvent::Scaling(step) => vec![(Info, scaling(step, moment))],
+    }
+}
+
+fn deadline(late: &LateRequest, kernel: &[(&str, String)], moment: &Moment) -> Lines {
+    let LateRequest {
         pid,
         number,
         thread,
         request,
         client,
         age,
-        kernel,
-    } = event
-    else {
-        return vec![];
-    };
+    } = late;
     let date = &moment.ctime;
     let since = moment.unix_seconds.saturating_sub(age.as_secs());
     let mut lines = vec![format!(
