@@ -75,6 +75,10 @@ pub(super) struct Entry {
     /// Its name in configuration files.
     pub(super) name: &'static str,
     /// The heading it stands under.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "only the compatibility page has headings")
+    )]
     pub(super) section: &'static str,
     /// Its options on the command line.
     pub(super) flags: &'static [&'static str],
@@ -94,39 +98,40 @@ pub(super) struct Entry {
     pub(super) note: &'static str,
 }
 
-impl Entry {
-    /// An entry that nothing acts on yet; the methods below say more.
-    pub(super) const fn new(
-        name: &'static str,
-        flags: &'static [&'static str],
-        kind: Kind,
-        default: Default,
-        help: &'static str,
-    ) -> Entry {
-        let argument = match (flags.is_empty(), kind) {
-            (true, _) => Argument::Nowhere,
-            (false, Kind::Bool) => Argument::Flag(true),
-            (false, Kind::TextList) => Argument::Many,
-            _ => Argument::One,
-        };
-        let metavar = match kind {
-            Kind::Number | Kind::Mode => "INT",
-            _ => "STRING",
-        };
-        Entry {
-            name,
-            section: "",
-            flags,
-            argument,
-            metavar,
-            kind,
-            default,
-            help,
-            status: Status::NotYet,
-            note: "",
-        }
+/// A setting under a heading, which nothing acts on yet; the methods of [`Entry`] say more.
+const fn under(
+    section: &'static str,
+    name: &'static str,
+    flags: &'static [&'static str],
+    kind: Kind,
+    default: Default,
+    help: &'static str,
+) -> Entry {
+    let argument = match (flags.is_empty(), kind) {
+        (true, _) => Argument::Nowhere,
+        (false, Kind::Bool) => Argument::Flag(true),
+        (false, Kind::TextList) => Argument::Many,
+        _ => Argument::One,
+    };
+    let metavar = match kind {
+        Kind::Number | Kind::Mode => "INT",
+        _ => "STRING",
+    };
+    Entry {
+        name,
+        section,
+        flags,
+        argument,
+        metavar,
+        kind,
+        default,
+        help,
+        status: Status::NotYet,
+        note: "",
     }
+}
 
+impl Entry {
     /// Acted upon by `apply`.
     pub(super) const fn honoured(mut self, apply: Apply) -> Entry {
         self.status = Status::Honoured(apply);
@@ -160,12 +165,6 @@ impl Entry {
     /// What a reader of the compatibility page should know.
     pub(super) const fn note(mut self, note: &'static str) -> Entry {
         self.note = note;
-        self
-    }
-
-    /// The same under a heading.
-    const fn under(mut self, section: &'static str) -> Entry {
-        self.section = section;
         self
     }
 

@@ -97,6 +97,11 @@ const fn multiple(name: &'static str, kind: Kind, help: &'static str, apply: App
     }
 }
 
+/// An option that says how TLS is spoken.
+const fn no_tls(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Entry {
+    option(name, kind, default, help, Status::Refused(TLS))
+}
+
 /// Stores what cannot fail.
 macro_rules! store {
     (|$draft:ident, $text:ident| $place:expr => $value:expr) => {
@@ -463,54 +468,27 @@ const OPTIONS: &[Entry] = &[
         "Maximum number of seconds to wait for a worker to respond to a healthcheck.",
         Status::NoEffect("the master sees in shared memory whether a worker lives, and asks nothing of it"),
     ),
-    option(
-        "ssl-keyfile",
-        Kind::Text,
-        "",
-        "SSL key file",
-        Status::Refused(TLS),
-    ),
-    option(
-        "ssl-certfile",
-        Kind::Text,
-        "",
-        "SSL certificate file",
-        Status::Refused(TLS),
-    ),
-    option(
-        "ssl-keyfile-password",
-        Kind::Text,
-        "",
-        "SSL keyfile password",
-        Status::Refused(TLS),
-    ),
-    option(
+    no_tls("ssl-keyfile", Kind::Text, "", "SSL key file"),
+    no_tls("ssl-certfile", Kind::Text, "", "SSL certificate file"),
+    no_tls("ssl-keyfile-password", Kind::Text, "", "SSL keyfile password"),
+    no_tls(
         "ssl-version",
         Kind::Integer,
         "17",
         "SSL version to use (see stdlib ssl module's)",
-        Status::Refused(TLS),
     ),
-    option(
+    no_tls(
         "ssl-cert-reqs",
         Kind::Integer,
         "0",
         "Whether client certificate is required (see stdlib ssl module's)",
-        Status::Refused(TLS),
     ),
-    option(
-        "ssl-ca-certs",
-        Kind::Text,
-        "",
-        "CA certificates file",
-        Status::Refused(TLS),
-    ),
-    option(
+    no_tls("ssl-ca-certs", Kind::Text, "", "CA certificates file"),
+    no_tls(
         "ssl-ciphers",
         Kind::Text,
         "",
         "Ciphers to use (see stdlib ssl module's)",
-        Status::Refused(TLS),
     ),
     multiple(
         "header",

@@ -1,24 +1,31 @@
 //! gunicorn's server hooks. The functions themselves stay with whoever runs them; here they are only names.
 
-use super::{Apply, Default, Entry};
+use super::{Apply, Default, Entry, under};
 use crate::gunicorn::kind::Kind;
 
 /// The plan lists the hooks that were set; there is nothing to change in the settings.
 const LISTED: Apply = |_, _| Ok(());
 
 const fn hook(name: &'static str, arity: usize, default: &'static str, help: &'static str) -> Entry {
-    Entry::new(name, &[], Kind::Hook(arity), Default::Function(default), help).under("Server Hooks")
+    under(
+        "Server Hooks",
+        name,
+        &[],
+        Kind::Hook(arity),
+        Default::Function(default),
+        help,
+    )
 }
 
 const fn dirty(name: &'static str, arity: usize, default: &'static str) -> Entry {
-    Entry::new(
+    under(
+        "Dirty Arbiter Hooks",
         name,
         &[],
         Kind::Hook(arity),
         Default::Function(default),
         "Hook of the dirty arbiter.",
     )
-    .under("Dirty Arbiter Hooks")
     .no_effect("there are no dirty workers, so it is never called")
 }
 
@@ -94,14 +101,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Called in a worker before the application is called.",
     )
     .honoured(LISTED),
-    Entry::new(
-        "post_request",
+    under("Server Hooks", "post_request",
         &[],
         Kind::PostRequest,
         Default::Function("PostRequest.post_request"),
-        "Called in a worker after the answer; takes 2, 3 or 4 parameters.",
-    )
-    .under("Server Hooks")
+        "Called in a worker after the answer; takes 2, 3 or 4 parameters.",)
     .honoured(LISTED),
     hook(
         "child_exit",

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Apply, Default, Entry};
+use super::{Apply, Default, Entry, under};
 use crate::defaults::COMBINED_FORMAT;
 use crate::gunicorn::kind::Kind;
 use crate::{Level, LogTarget, RawValue, StatsdAddress, StatsdSettings};
@@ -14,7 +14,7 @@ const fn logging(
     default: Default,
     help: &'static str,
 ) -> Entry {
-    Entry::new(name, flags, kind, default, help).under("Logging")
+    under("Logging", name, flags, kind, default, help)
 }
 
 /// `-` is the standard stream that `standard` names.

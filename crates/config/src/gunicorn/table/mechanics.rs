@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use super::{Default, Draft, Entry};
+use super::{Default, Draft, Entry, under};
 use crate::defaults::{count, size};
 use crate::gunicorn::kind::Kind;
 use crate::{Daemonize, Environment, RawValue, Underscores, Wire};
@@ -19,7 +19,7 @@ const fn security(
     default: i64,
     help: &'static str,
 ) -> Entry {
-    Entry::new(name, flags, Kind::Number, Default::Int(default), help).under("Security")
+    under("Security", name, flags, Kind::Number, Default::Int(default), help)
 }
 
 const fn mechanics(
@@ -29,7 +29,7 @@ const fn mechanics(
     default: Default,
     help: &'static str,
 ) -> Entry {
-    Entry::new(name, flags, kind, default, help).under("Server Mechanics")
+    under("Server Mechanics", name, flags, kind, default, help)
 }
 
 /// The effective user and group of this process, from the owner of its own entry in /proc.

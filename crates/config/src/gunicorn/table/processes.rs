@@ -2,22 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Default, Entry};
+use super::{Default, Entry, under};
 use crate::address::bind;
 use crate::defaults::{count, unless_zero};
 use crate::gunicorn::kind::Kind;
 use crate::{Environment, RawValue, ReloadEngine, Wire};
-
-const fn under(
-    section: &'static str,
-    name: &'static str,
-    flags: &'static [&'static str],
-    kind: Kind,
-    default: Default,
-    help: &'static str,
-) -> Entry {
-    Entry::new(name, flags, kind, default, help).under(section)
-}
 
 const WORKERS: &str = "Worker Processes";
 

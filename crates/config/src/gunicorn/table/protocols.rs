@@ -1,6 +1,6 @@
 //! gunicorn's settings for TLS, HTTP/2, ASGI, dirty workers and the control socket.
 
-use super::{Default, Entry};
+use super::{Default, Entry, under};
 use crate::defaults::{count, size, unless_zero};
 use crate::gunicorn::kind::Kind;
 use crate::{Environment, Lifespan, RawValue};
@@ -14,17 +14,6 @@ const NO_HTTP2: &str =
 const NO_DIRTY: &str =
     "there are no dirty workers: the nearest is a task queue, or a process of its own for such work";
 const NO_SSL_MODULE: &str = "it is a flag of Python's ssl module, which is not used";
-
-const fn under(
-    section: &'static str,
-    name: &'static str,
-    flags: &'static [&'static str],
-    kind: Kind,
-    default: Default,
-    help: &'static str,
-) -> Entry {
-    Entry::new(name, flags, kind, default, help).under(section)
-}
 
 fn control_socket(environment: &Environment) -> RawValue {
     let variable = |name| environment.variables.get(name);
