@@ -7,27 +7,33 @@
 //!
 //! All of this happens on the loop's thread. The locks are never waited for; they are there because Python could reach
 //! these objects from any thread.
+//!
+//! Here stands how the reactor is turned. The way of one request is in `requests`, those that take too long are in `late`, the
+//! end of the worker is in `leaving`, and what is called of the loop in `side`.
+
+mod late;
+mod leaving;
+mod requests;
+mod side;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use config::Settings;
-use protocol::websocket::{Compression, Handshake, HandshakeRefusal};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
-use shared::RequestInProgress;
-use telemetry::{ErrorLog, Event, LateRequest, LifespanStep, Linger};
+use pyo3::types::PyDict;
+use telemetry::{ErrorLog, Event, LifespanStep, Linger};
 use worker::{Departure, Driven, Due, Exchange, Flow, Front, Happening, Patience, Readiness};
 
 use super::awaitable::Sent;
 use super::held::Held;
-use super::http::HttpRequest;
-use super::pulse::{Interruption, Pulse};
+use super::pulse::Pulse;
 use super::scope::Scopes;
-use super::websocket::WebSocketSession;
-use crate::observers::{Observed, Observers};
+use crate::observers::Observers;
+
+use side::LoopSide;
 
 /// An application that lets an answer wait longer than this is slow: answers no longer wait for the next step.
 const SLOW: Duration = Duration::from_millis(1);
@@ -92,31 +98,6 @@ struct Timer {
     handle: Py<PyAny>,
 }
 
-/// What is needed of the running loop.
-struct LoopSide {
-    event_loop: Py<PyAny>,
-    create_future: Py<PyAny>,
-    call_soon: Py<PyAny>,
-    /// `asyncio.Task`, or the loop's `create_task` where it has a task factory.
-    new_task: Py<PyAny>,
-    task_options: Py<PyDict>,
-    /// `contextvars.Context`, where requests do not run in a copy of the server's context.
-    new_context: Option<Py<PyAny>>,
-    /// Tasks run in the middle of the turn, up to their first wait.
-    is_eager: bool,
-    /// `penstock._asgi.run(application, scope, request)`, or `run_with_deadline`.
-    run: Py<PyAny>,
-    receive_later: Py<PyAny>,
-    send_later: Py<PyAny>,
-    application: Py<PyAny>,
-    scopes: Scopes,
-    turn: Py<PyAny>,
-    after: Py<PyAny>,
-    beat: Py<PyAny>,
-    linger: Py<PyAny>,
-    departed: Py<PyAny>,
-}
-
 /// These locks protect data that is whole at every moment.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -159,43 +140,12 @@ impl Driver {
         })
     }
 
-    /// How the worker has left; `None` while it serves.
-    pub(super) fn departure(&self) -> Option<Departure> {
-        *lock(&self.departure)
-    }
-
     pub(super) fn log(&self) -> &ErrorLog {
         &self.log
     }
 
     pub(super) fn sent<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
         self.sent.bind(py).clone()
-    }
-
-    fn side(&self) -> PyResult<&LoopSide> {
-        self.side
-            .get()
-            .ok_or_else(|| PyRuntimeError::new_err("the worker does not serve yet"))
-    }
-
-    pub(super) fn future<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.side()?.create_future.bind(py).call0()
-    }
-
-    pub(super) fn receive_later<'py>(
-        &self,
-        py: Python<'py>,
-        request: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        self.side()?.receive_later.bind(py).call1((request,))
-    }
-
-    pub(super) fn send_later<'py>(
-        &self,
-        py: Python<'py>,
-        request: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        self.side()?.send_later.bind(py).call1((request,))
     }
 
     pub(super) fn await_body(&self, exchange: &Exchange) {
@@ -208,11 +158,6 @@ impl Driver {
 
     pub(super) fn await_client(&self, token: usize, patience: Patience) {
         lock(&self.driven).await_client(token, patience);
-    }
-
-    /// Why the worker is leaving, if it is.
-    pub(super) fn leaving(&self) -> Option<Departure> {
-        lock(&self.driven).leaving()
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -232,53 +177,6 @@ impl Driver {
 
     pub(super) fn end_wait(&self, token: usize) {
         lock(&self.driven).end_wait(token);
-    }
-
-    /// Whether an exception is only the end of a task that was cancelled because the worker leaves.
-    pub(super) fn ends_with_worker(&self, py: Python<'_>, error: &PyErr) -> bool {
-        self.departure().is_some()
-            && py
-                .import("asyncio")
-                .and_then(|asyncio| asyncio.getattr("CancelledError"))
-                .is_ok_and(|cancelled| error.matches(py, cancelled).unwrap_or(false))
-    }
-
-    /// Takes an exchange whose answer is complete.
-    pub(super) fn answered(
-        &self,
-        py: Python<'_>,
-        mut exchange: Exchange,
-        fault: Option<&'static str>,
-    ) -> PyResult<()> {
-        if let Some(fault) = fault {
-            self.log
-                .warning(format_args!("{}: {fault}", super::request_line(&exchange)));
-        }
-        if let Some(request) = lock(&self.out).get_mut(exchange.token()) {
-            *request = None;
-        }
-        self.in_progress.fetch_sub(1, Ordering::Relaxed);
-        let distrust = self.distrust.load(Ordering::Relaxed);
-        if distrust > 0 {
-            self.distrust.store(distrust - 1, Ordering::Relaxed);
-            // If the client is gone, that shows when the exchange is back.
-            exchange.flush();
-        }
-        let mut answered = lock(&self.answered);
-        answered.since.get_or_insert_with(Instant::now);
-        answered.exchanges.push(exchange);
-        drop(answered);
-        self.call_after(py)
-    }
-
-    /// Notes a request with blocks to be written at the end of the turn.
-    pub(super) fn gather(&self, py: Python<'_>, token: usize) -> PyResult<()> {
-        let mut gathered = lock(&self.gathered);
-        if gathered.last() != Some(&token) {
-            gathered.push(token);
-        }
-        drop(gathered);
-        self.call_after(py)
     }
 
     fn call_after(&self, py: Python<'_>) -> PyResult<()> {
@@ -366,163 +264,6 @@ impl Driver {
         Ok(())
     }
 
-    /// Cancels the tasks of requests that take too long; WebSockets last as long as they like.
-    fn interrupt_the_late(&self, py: Python<'_>, patience: Duration) -> PyResult<()> {
-        for held in self.all_held(py) {
-            let Held::Http(request) = &held else { continue };
-            if let Some(late) = request.get().interrupt(py, patience)? {
-                self.tell_interrupted(late);
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn soft_deadline(&self) -> Option<Duration> {
-        self.settings.timeouts.soft_deadline
-    }
-
-    pub(super) fn tell_interrupted(&self, late: RequestInProgress) {
-        self.log.event(&Event::RequestInterrupted(LateRequest {
-            pid: std::process::id(),
-            number: self.number,
-            thread: 0,
-            request: late.request,
-            client: late.client,
-            age: Duration::from_millis(sys::monotonic_ms().saturating_sub(late.started_ms)),
-        }));
-    }
-
-    /// How a step that blocks the loop is interrupted, where there is a deadline for requests. To be called on the main
-    /// thread, which is the loop's and where Python's signal handlers run.
-    fn interruption(slf: &Bound<'_, Self>, helpers: &Bound<'_, PyModule>) -> PyResult<Option<Interruption>> {
-        let (py, driver) = (slf.py(), slf.clone().unbind());
-        let Some(patience) = slf.get().soft_deadline() else {
-            return Ok(None);
-        };
-        let module = py.import("penstock._deadline")?;
-        module.call_method1("prepare_main_thread", (helpers.getattr("blocks_too_long")?,))?;
-        let is_late = move |py: Python<'_>| {
-            let held = driver.get().all_held(py);
-            held.iter().any(
-                |held| matches!(held, Held::Http(request) if request.get().is_to_be_interrupted(patience)),
-            )
-        };
-        Ok(Some(Interruption {
-            signal: module.getattr("SIGNAL")?.extract()?,
-            is_late: Box::new(is_late),
-        }))
-    }
-
-    /// Starts a task for a request.
-    fn start_request(slf: &Bound<'_, Self>, mut exchange: Exchange) -> PyResult<()> {
-        let (py, this) = (slf.py(), slf.get());
-        let side = this.side()?;
-        let token = exchange.token();
-        let in_progress = this.in_progress.fetch_add(1, Ordering::Relaxed) + 1;
-        if this
-            .settings
-            .asgi
-            .limit_concurrency
-            .is_some_and(|limit| in_progress > limit)
-        {
-            exchange.fail(503);
-            return this.answered(py, exchange, None);
-        }
-        exchange.take_up();
-        if this.pulse.busy() {
-            this.beat(py)?;
-        }
-        let handshake = match this.handshake(&exchange) {
-            Ok(handshake) => handshake,
-            Err(refusal) => {
-                this.refuse(&mut exchange, refusal);
-                return this.answered(py, exchange, None);
-            }
-        };
-        let driver = slf.clone().unbind();
-        let (scope, held) = match handshake {
-            None => {
-                let scope = side.scopes.http(py, &exchange)?;
-                let observed = match this.observe(py, &exchange) {
-                    Ok(observed) => observed,
-                    Err(error) => {
-                        super::report(py, &this.log, &error, "request", &super::request_line(&exchange));
-                        exchange.fail(500);
-                        return this.answered(py, exchange, None);
-                    }
-                };
-                let request = HttpRequest::new(driver, exchange, observed);
-                (scope, Held::Http(Py::new(py, request)?))
-            }
-            Some(handshake) => {
-                let scope = side.scopes.websocket(py, &exchange, &handshake)?;
-                let session = WebSocketSession::new(driver, exchange, handshake);
-                (scope, Held::WebSocket(Py::new(py, session)?))
-            }
-        };
-        {
-            let mut out = lock(&this.out);
-            if token >= out.len() {
-                out.resize_with(token + 1, || None);
-            }
-            out[token] = Some(held.clone_ref(py));
-        }
-        this.running.fetch_add(1, Ordering::Relaxed);
-        let coroutine = side
-            .run
-            .bind(py)
-            .call1((side.application.bind(py), scope, held.object(py)))?;
-        let options = Some(side.task_options.bind(py));
-        let task = match &side.new_context {
-            None => side.new_task.bind(py).call((coroutine,), options)?,
-            Some(new_context) => new_context.bind(py).call0()?.call_method(
-                pyo3::intern!(py, "run"),
-                (&side.new_task, coroutine),
-                options,
-            )?,
-        };
-        held.set_task(task.unbind());
-        Ok(())
-    }
-
-    /// Calls whoever wants to know of each HTTP request before the application does.
-    fn observe(&self, py: Python<'_>, exchange: &Exchange) -> PyResult<Option<Observed>> {
-        let observers = self.observers.as_ref();
-        observers
-            .map(|observers| observers.begin(py, exchange))
-            .transpose()
-    }
-
-    /// Tells them how the request was answered.
-    pub(super) fn observe_end(&self, py: Python<'_>, observed: Option<Observed>, exchange: &mut Exchange) {
-        if let (Some(observers), Some(observed)) = (&self.observers, observed) {
-            observers.end(py, &observed, None, exchange);
-        }
-    }
-
-    /// Whether the request asks for a WebSocket, where there are any.
-    fn handshake(&self, exchange: &Exchange) -> Result<Option<Handshake>, HandshakeRefusal> {
-        let options = &self.settings.asgi.websocket;
-        if !options.enabled || !exchange.can_switch() {
-            return Ok(None);
-        }
-        let compression = options.deflate.then(Compression::default);
-        Handshake::read(exchange.head(), compression.as_ref())
-    }
-
-    /// Answers a handshake that cannot be granted.
-    fn refuse(&self, exchange: &mut Exchange, refusal: HandshakeRefusal) {
-        let line = super::request_line(exchange);
-        self.log.warning(format_args!("{line}: {refusal}"));
-        exchange.close_after_answer();
-        let text = format!("{refusal}\n");
-        refusal.answer(exchange.response());
-        exchange.response().set_content_length(text.len() as u64);
-        exchange.begin();
-        exchange.write(text.as_bytes());
-        exchange.finish();
-    }
-
     /// Sees to it that the reactor is turned when it has to be.
     fn schedule(&self, py: Python<'_>) -> PyResult<()> {
         let side = self.side()?;
@@ -552,54 +293,6 @@ impl Driver {
             }
         }
     }
-
-    /// An application has returned, or raised.
-    pub(super) fn task_ended(&self, py: Python<'_>) -> PyResult<()> {
-        self.running.fetch_sub(1, Ordering::Relaxed);
-        if self.farewell_said.load(Ordering::Relaxed) {
-            // It may have been the last that was waited for.
-            self.call_after(py)?;
-        }
-        Ok(())
-    }
-
-    /// A worker that has answered everything still waits for tasks that go on, as long as it may take to leave.
-    fn with_tasks(&self, departure: Option<Departure>) -> Option<Departure> {
-        match departure {
-            Some(Departure::Quick) | None => departure,
-            Some(departure) => {
-                let is_done = self.running.load(Ordering::Relaxed) == 0 || lock(&self.driven).is_overdue();
-                is_done.then_some(departure)
-            }
-        }
-    }
-
-    fn call_linger(&self, py: Python<'_>) -> PyResult<()> {
-        let side = self.side()?;
-        let linger = (LINGER.as_secs_f64(), &side.linger);
-        side.event_loop
-            .bind(py)
-            .call_method1("call_later", linger)
-            .map(drop)
-    }
-
-    /// The worker has left: whoever waits for that goes on.
-    fn depart(&self, py: Python<'_>, departure: Departure) -> PyResult<()> {
-        if lock(&self.departure).replace(departure).is_some() {
-            return Ok(());
-        }
-        let side = self.side()?;
-        let descriptor = {
-            let mut driven = lock(&self.driven);
-            driven.ending();
-            driven.descriptor()
-        };
-        side.event_loop
-            .bind(py)
-            .call_method1("remove_reader", (descriptor,))?;
-        side.departed.bind(py).call_method1("set_result", (py.None(),))?;
-        Ok(())
-    }
 }
 
 #[pymethods]
@@ -611,54 +304,16 @@ impl Driver {
         state: Option<Py<PyDict>>,
     ) -> PyResult<Py<PyAny>> {
         let (py, this) = (slf.py(), slf.get());
-        let (asyncio, helpers) = (py.import("asyncio")?, py.import("penstock._asgi")?);
-        let event_loop = asyncio.call_method0("get_running_loop")?;
-        let scopes = Scopes::new(py, &this.settings, &this.fronts, state)?;
-        let task_options = PyDict::new(py);
-        let has_factory = !event_loop.call_method0("get_task_factory")?.is_none();
-        // Tasks that run at once came with 3.12; uvicorn's and everybody's semantics from their first wait on are the same.
-        let is_eager = !has_factory && py.version_info() >= (3, 12);
-        let new_task = if has_factory {
-            event_loop.getattr("create_task")?
-        } else {
-            task_options.set_item("loop", &event_loop)?;
-            asyncio.getattr("Task")?
-        };
-        task_options.set_item("name", PyString::intern(py, "request"))?;
-        if is_eager {
-            task_options.set_item("eager_start", true)?;
-        }
-        let new_context = this
-            .settings
-            .asgi
-            .reset_contextvars
-            .then(|| py.import("contextvars")?.getattr("Context"))
-            .transpose()?;
-        let departed = event_loop.call_method0("create_future")?;
+        let helpers = py.import("penstock._asgi")?;
         let interruption = Driver::interruption(slf, &helpers)?;
         let run = match &interruption {
             Some(_) => "run_with_deadline",
             None => "run",
         };
-        let side = LoopSide {
-            create_future: event_loop.getattr("create_future")?.unbind(),
-            call_soon: event_loop.getattr("call_soon")?.unbind(),
-            new_task: new_task.unbind(),
-            task_options: task_options.unbind(),
-            new_context: new_context.map(Bound::unbind),
-            is_eager,
-            run: helpers.getattr(run)?.unbind(),
-            receive_later: helpers.getattr("receive_later")?.unbind(),
-            send_later: helpers.getattr("send_later")?.unbind(),
-            application,
-            scopes,
-            turn: slf.getattr("turn")?.unbind(),
-            after: slf.getattr("after")?.unbind(),
-            beat: slf.getattr("beat")?.unbind(),
-            linger: slf.getattr("linger")?.unbind(),
-            departed: departed.clone().unbind(),
-            event_loop: event_loop.clone().unbind(),
-        };
+        let scopes = Scopes::new(py, &this.settings, &this.fronts, state)?;
+        let side = LoopSide::of(slf, application, scopes, &helpers, run)?;
+        let (event_loop, departed) = (side.event_loop.clone_ref(py), side.departed.clone_ref(py));
+        let event_loop = event_loop.bind(py);
         let descriptor = lock(&this.driven).descriptor();
         event_loop.call_method1("add_reader", (descriptor, &side.turn))?;
         if this.side.set(side).is_err() {
@@ -669,7 +324,7 @@ impl Driver {
         // What came before the descriptor was watched.
         let side = this.side()?;
         side.call_soon.bind(py).call1((&side.turn,))?;
-        Ok(departed.unbind())
+        Ok(departed)
     }
 
     /// Something is ready or due.

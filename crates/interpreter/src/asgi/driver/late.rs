@@ -1,0 +1,63 @@
+//! Requests that take too long: their tasks are cancelled, and the step that blocks the loop is interrupted.
+
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use shared::RequestInProgress;
+use telemetry::{Event, LateRequest};
+
+use super::Driver;
+use crate::asgi::held::Held;
+use crate::asgi::pulse::Interruption;
+
+impl Driver {
+    pub(in crate::asgi) fn soft_deadline(&self) -> Option<Duration> {
+        self.settings.timeouts.soft_deadline
+    }
+
+    pub(in crate::asgi) fn tell_interrupted(&self, late: RequestInProgress) {
+        self.log.event(&Event::RequestInterrupted(LateRequest {
+            pid: std::process::id(),
+            number: self.number,
+            thread: 0,
+            request: late.request,
+            client: late.client,
+            age: Duration::from_millis(sys::monotonic_ms().saturating_sub(late.started_ms)),
+        }));
+    }
+
+    /// Cancels the tasks of requests that take too long; WebSockets last as long as they like.
+    pub(super) fn interrupt_the_late(&self, py: Python<'_>, patience: Duration) -> PyResult<()> {
+        for held in self.all_held(py) {
+            let Held::Http(request) = &held else { continue };
+            if let Some(late) = request.get().interrupt(py, patience)? {
+                self.tell_interrupted(late);
+            }
+        }
+        Ok(())
+    }
+
+    /// How a step that blocks the loop is interrupted, where there is a deadline for requests. To be called on the main
+    /// thread, which is the loop's and where Python's signal handlers run.
+    pub(super) fn interruption(
+        slf: &Bound<'_, Self>,
+        helpers: &Bound<'_, PyModule>,
+    ) -> PyResult<Option<Interruption>> {
+        let (py, driver) = (slf.py(), slf.clone().unbind());
+        let Some(patience) = slf.get().soft_deadline() else {
+            return Ok(None);
+        };
+        let module = py.import("penstock._deadline")?;
+        module.call_method1("prepare_main_thread", (helpers.getattr("blocks_too_long")?,))?;
+        let is_late = move |py: Python<'_>| {
+            let held = driver.get().all_held(py);
+            held.iter().any(
+                |held| matches!(held, Held::Http(request) if request.get().is_to_be_interrupted(patience)),
+            )
+        };
+        Ok(Some(Interruption {
+            signal: module.getattr("SIGNAL")?.extract()?,
+            is_late: Box::new(is_late),
+        }))
+    }
+}
