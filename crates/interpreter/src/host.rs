@@ -1,33 +1,31 @@
 //! What the master asks of the interpreter: forking, running workers, hooks, reading the configuration again.
 
+mod serving;
+
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use config::{Dialect, Interface, Moment, RawValue, ReloadWatch, Settings};
-use master::{AideSeat, HookFailed, Host, Listener, MasterView, WorkerSeat, WorkerView};
-use protocol::gateway::FirstLine;
-use protocol::proxy::Versions;
+use master::{AideSeat, HookFailed, Host, MasterView, WorkerSeat, WorkerView};
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
 use sys::Fork;
 use telemetry::statistics::Statistics;
-use telemetry::{AccessLog, ErrorLog, Event, ExitStatus, LifespanStep};
-use worker::{Conditions, Departure, Driven, Errand, Front, Gateway, Peers, ProxyProtocol};
+use telemetry::{AccessLog, ErrorLog, Event, ExitStatus};
+use worker::{Departure, Errand};
 
 use crate::application::{self, LoadFailure, Loaded};
-use crate::asgi::{self, Ended};
 use crate::entry::Command;
 use crate::hooks::{Argument, Hooks};
 use crate::observers::Observers;
 use crate::python_logger;
 use crate::reloader;
 use crate::uwsgi::{self, Commons, Place, Role};
-use crate::wsgi::{Wsgi, greenlets};
+use crate::wsgi::greenlets;
 
-/// The name in the Server header.
-const SERVER: &str = "penstock";
+use serving::{Equipment, aborted, serve_asgi, serve_wsgi};
+
 /// uWSGI's exit code for "no application, and one is needed".
 const UWSGI_NO_APPLICATION: i32 = 22;
 /// The exit code for a setting that cannot be followed, whatever the application.
@@ -545,220 +543,4 @@ pub(crate) fn report(log: &ErrorLog, failure: &LoadFailure) {
     } else {
         log.error_with_details(&failure.message, &failure.details);
     }
-}
-
-/// What a worker serves with, beside its seat.
-struct Equipment {
-    access_log: Option<AccessLog>,
-    /// When the process began.
-    begun: Instant,
-    /// The hook for INT and QUIT, and the worker it is called with.
-    interrupted: Option<(Py<PyAny>, Py<PyAny>)>,
-    observers: Option<Observers>,
-    /// Signals of the application's own, where they are heard between requests.
-    errand: Option<Errand>,
-}
-
-/// Whether this worker has been told to end for a request that takes too long.
-fn aborted(py: Python<'_>) -> bool {
-    let flag = || py.import("penstock._stuck")?.getattr("aborted")?.extract();
-    flag().unwrap_or(false)
-}
-
-fn serve_wsgi(
-    py: Python<'_>,
-    application: Option<Py<PyAny>>,
-    seat: WorkerSeat,
-    mut equipment: Equipment,
-) -> PyResult<Ended> {
-    let settings = Arc::clone(&seat.settings);
-    if settings.dialect == Dialect::Uvicorn && application.is_some() {
-        // To uvicorn it is an application without a lifespan.
-        seat.log.event(&Event::Lifespan(LifespanStep::Starting));
-        seat.log.event(&Event::Lifespan(LifespanStep::Unsupported));
-    }
-    let fronts: Vec<Front> = fronts(&seat);
-    let log = seat.log.clone();
-    let mut wsgi = Wsgi::new(
-        py,
-        application,
-        &settings,
-        &fronts,
-        seat.scoreboard.worker(seat.slot),
-        equipment.observers.take(),
-        log.clone(),
-    )?;
-    if let Some(patience) = settings.timeouts.soft_deadline {
-        wsgi.interrupt_after(py, patience, seat.number, seat.scoreboard.worker(seat.slot))?;
-    }
-    let conditions = conditions(seat, fronts, equipment)?;
-    let departure = if settings.greenlets {
-        greenlets::serve(py, wsgi, conditions, &settings, &log)?
-    } else {
-        let gateway: Arc<dyn Gateway> = Arc::new(wsgi);
-        worker::serve(conditions, &gateway)?
-    };
-    Ok(Ended {
-        departure,
-        exit_code: 0,
-    })
-}
-
-fn serve_asgi(
-    py: Python<'_>,
-    application: Py<PyAny>,
-    interface: Interface,
-    seat: WorkerSeat,
-    mut equipment: Equipment,
-) -> PyResult<Ended> {
-    let (settings, log) = (Arc::clone(&seat.settings), seat.log.clone());
-    if settings.greenlets {
-        log.error(
-            "The application is an ASGI application, and the worker class is gevent, which serves WSGI applications: choose \
-             -k asgi (option worker_class)",
-        );
-        return Ok(Ended {
-            departure: Departure::Quick,
-            exit_code: WRONG_SETTING,
-        });
-    }
-    if !settings.asgi.expected && settings.dialect != Dialect::Native && seat.number == 1 {
-        log.warning(
-            "The application is an ASGI application: it is served as one, by an event loop, whatever worker class was chosen",
-        );
-    }
-    let fronts: Vec<Front> = fronts(&seat);
-    let (number, observers) = (seat.number, equipment.observers.take());
-    let conditions = conditions(seat, fronts.clone(), equipment)?;
-    let driven = Driven::new(conditions)?;
-    let driver = asgi::Driver::new(py, number, driven, Arc::clone(&settings), fronts, observers, log)?;
-    asgi::serve(py, driver, application, interface, &settings)
-}
-
-/// What the worker serves under.
-fn conditions(mut seat: WorkerSeat, fronts: Vec<Front>, equipment: Equipment) -> io::Result<Conditions> {
-    let Equipment {
-        access_log,
-        begun,
-        interrupted,
-        errand,
-        ..
-    } = equipment;
-    let hook_log = seat.log.clone();
-    let settings = Arc::clone(&seat.settings);
-    let (number, threads) = (seat.number, settings.threads);
-    let mut addresses: Vec<String> = fronts.iter().map(|front| front.shown.clone()).collect();
-    let lifeline = seat.lifeline.try_clone()?;
-    let listeners = std::mem::take(&mut seat.listeners)
-        .into_iter()
-        .map(|listener| listener.socket)
-        .zip(fronts);
-    let (ready, ready_log) = (seat.ready.clone(), seat.log.clone());
-    let (retire, retire_log) = (seat.ready.clone(), seat.log.clone());
-    let ending = seat.ready.clone();
-    Ok(Conditions {
-        listeners: listeners.collect(),
-        scoreboard: seat.scoreboard,
-        slot: seat.slot,
-        number,
-        max_requests: settings
-            .max_requests
-            .map(|limit| limit + jitter(settings.max_requests_jitter)),
-        settings,
-        lifeline,
-        error_log: seat.log.clone(),
-        access_log,
-        signals_installed: Box::new(move || seat.signals_installed()),
-        ready: Box::new(move || {
-            let pid = std::process::id();
-            ready_log.event(&Event::WorkerReady {
-                pid,
-                number,
-                threads,
-                boot: begun.elapsed(),
-                addresses: std::mem::take(&mut addresses),
-            });
-            ready.ready();
-        }),
-        retire: Box::new(move |requests| {
-            let pid = std::process::id();
-            retire_log.event(&Event::WorkerRecycling { pid, requests });
-            retire.ask_to_retire();
-        }),
-        ending: Box::new(move || ending.ending()),
-        interrupted: Box::new(move || {
-            if let Some((hook, worker)) = &interrupted {
-                interrupt(hook, worker, &hook_log);
-            }
-        }),
-        errand,
-        server: SERVER,
-    })
-}
-
-/// Calls the hook for INT and QUIT, unless it is the end of a worker that hangs: that has a hook of its own.
-fn interrupt(hook: &Py<PyAny>, worker: &Py<PyAny>, log: &ErrorLog) {
-    Python::attach(|py| {
-        if aborted(py) {
-            return;
-        }
-        if let Err(error) = hook.call1(py, (worker,)) {
-            log.error_with_details("the hook worker_int failed", &crate::traceback::text(py, &error));
-        }
-    });
-}
-
-/// What the connections of each listener share.
-fn fronts(seat: &WorkerSeat) -> Vec<Front> {
-    let listeners = seat.listeners.iter().enumerate();
-    listeners
-        .map(|(index, listener)| front(index, listener, &seat.settings))
-        .collect()
-}
-
-fn front(index: usize, listener: &Listener, settings: &Settings) -> Front {
-    let (server_name, server_port) = match listener.local_address {
-        Some(address) => (address.ip().to_string(), address.port().to_string()),
-        None => (
-            listener
-                .text
-                .split_once("unix:")
-                .map_or("", |(_, path)| path)
-                .to_owned(),
-            String::new(),
-        ),
-    };
-    let is_unix = listener.local_address.is_none();
-    let expected = &settings.proxy_protocol;
-    Front {
-        server_name,
-        server_port,
-        is_unix,
-        index,
-        shown: listener.text.clone(),
-        wire: listener.bind.wire,
-        first_line: if listener.bind.status_line {
-            FirstLine::StatusLine
-        } else {
-            FirstLine::StatusField
-        },
-        allowed: Peers::new(&listener.bind.peers(&settings.gateways)),
-        proxy_protocol: (expected.v1 || expected.v2).then(|| ProxyProtocol {
-            versions: Versions {
-                v1: expected.v1,
-                v2: expected.v2,
-            },
-            allowed: Peers::new(&expected.allow_from),
-        }),
-    }
-}
-
-/// A number from 0 to `limit`, different in each worker.
-fn jitter(limit: u64) -> u64 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    // The standard library's per-process random keys are all the randomness this needs; the process id tells forked
-    // workers apart.
-    let mut hasher = RandomState::new().build_hasher();
-    hasher.write_u32(std::process::id());
-    hasher.finish() % (limit + 1)
 }
