@@ -3,7 +3,8 @@
 use rustix::process::Signal;
 use telemetry::{Event, StopKind};
 
-use super::{Action, MARGIN_MS, Phase, Plan, Stage, Supervisor, Worker};
+use super::leaving::MARGIN_MS;
+use super::{Action, Phase, Plan, Stage, Supervisor, Worker};
 
 /// A new configuration and the generation of workers that tries it.
 #[derive(Debug)]

@@ -4,9 +4,15 @@ mod scaling;
 
 use std::time::Duration;
 
+use config::{Dialect, Harakiri, MasterCommand, Memory, Scaling, WorkerLimits};
+use rustix::process::Signal;
+use telemetry::{ExitStatus, ScalingStep, UwsgiEvent, WorkerLimit};
+
+use super::births::how;
 use super::*;
+use crate::cheaper::Load;
+use crate::signals::MasterSignal;
 use MasterSignal::{Hup, Int, Quit, Term, Ttin, Ttou, Usr1, Usr2, Winch};
-use telemetry::WorkerLimit;
 
 /// A supervisor with a clock, whose forks succeed at once. The pid of a worker is 100 plus its age.
 struct World {
