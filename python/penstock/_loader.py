@@ -56,6 +56,20 @@ def prepare_path(directories: list[str], virtualenv: str | None) -> None:
     sys.path[:] = wanted + [entry for entry in sys.path if entry not in wanted]
 
 
+#: What this package imports late, and what these modules do.
+_OWN = (
+    *("penstock._asgi", "penstock._deadline", "penstock._reloader", "penstock._stuck", "penstock._uwsgi.names"),
+    *("datetime", "functools", "linecache", "logging", "pickle", "signal", "threading", "traceback"),
+)
+
+
+def import_own() -> None:
+    """Import what the server itself needs, before the directory it lies in cannot be reached any more (``chroot``)."""
+    for name in _OWN:
+        importlib.import_module(name)
+    importlib.import_module("penstock._uwsgi.names").keep_decorators()
+
+
 #: An application, and its interface: "wsgi", "asgi2" or "asgi3".
 Loaded = tuple[Callable[..., Any], str]
 

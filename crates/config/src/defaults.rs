@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::{
     AddedHeaders, Asgi, Believed, Cgi, Commons, Control, Dialect, Gateways, Harakiri, HeaderRules, Interface,
-    Level, Limits, Loading, LogTarget, Loggers, Logs, ProcessAffixes, ProxyProtocol, ReloadWatch, Routes,
-    Scaling, Settings, StaticFiles, StatisticsSettings, Supervision, Timeouts, UnixSocketRights,
+    Level, Limits, Loading, LogTarget, Loggers, Logs, ProcessAffixes, ProxyProtocol, ReloadWatch, Rights,
+    Routes, Scaling, Settings, StaticFiles, StatisticsSettings, Supervision, Timeouts, UnixSocketRights,
     WorkerBounds, WorkerLimits,
 };
 
@@ -48,6 +48,7 @@ impl Settings {
             env: Vec::new(),
             user: None,
             group: None,
+            rights: Rights::default(),
             supplementary_groups: dialect == Dialect::Uwsgi,
             umask: None,
             pidfile: None,

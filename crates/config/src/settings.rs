@@ -17,6 +17,7 @@ mod log_selection;
 mod loggers;
 mod logs;
 mod reload_watch;
+mod rights;
 mod routes;
 mod scaling;
 mod sockets;
@@ -40,6 +41,7 @@ pub use log_selection::*;
 pub use loggers::*;
 pub use logs::*;
 pub use reload_watch::*;
+pub use rights::*;
 pub use routes::*;
 pub use scaling::*;
 pub use sockets::*;
@@ -108,6 +110,8 @@ pub struct Settings {
     pub user: Option<String>,
     /// Group that workers run as: a name or a number.
     pub group: Option<String>,
+    /// What workers may do beside that, and where.
+    pub rights: Rights,
     /// Workers get the other groups of their user too. uWSGI's always do.
     pub supplementary_groups: bool,
     /// File mode creation mask of the workers; `None` leaves what was inherited.

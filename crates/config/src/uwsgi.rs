@@ -135,6 +135,8 @@ fn plan(reader: Reader<'_>, environment: &Environment) -> Result<Plan, ConfigErr
         .any(|given| given.name == "strict" && known::is_on(&given.value));
     notices.extend(doubles::notices(&given));
     let mut draft = new_draft(environment);
+    draft.abstract_sockets = is_switched_on(&given, "abstract-socket");
+    draft.roots = table::rights::Roots::of(&given, &environment.directory);
     let mut said = BTreeSet::new();
     // All of them, so that a file is put right in one go.
     let mut faults = Vec::new();
@@ -202,6 +204,12 @@ fn plan(reader: Reader<'_>, environment: &Environment) -> Result<Plan, ConfigErr
     })
 }
 
+/// Whether an option that decides what others mean is on, wherever it stands.
+fn is_switched_on(given: &[Given], name: &str) -> bool {
+    let last = given.iter().rev().find(|one| one.name == name);
+    last.is_some_and(|one| known::is_on(&one.value))
+}
+
 /// A value that still shows a variable or placeholder has its reason there.
 fn with_remedy(reason: String, value: &str) -> String {
     match (value.contains("$("), value.contains("%(")) {
@@ -261,6 +269,8 @@ fn new_draft(environment: &Environment) -> Draft<'_> {
         web: table::web::Web::default(),
         no_request_log: false,
         default_cache: None,
+        abstract_sockets: false,
+        roots: table::rights::Roots::default(),
         show: false,
         notices: Vec::new(),
         environment,

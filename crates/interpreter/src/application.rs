@@ -44,7 +44,8 @@ pub(crate) fn prepare_process(py: Python<'_>, settings: &Settings) -> Result<(),
             "{option}: gevent is not installed for this Python. Install it (pip install gevent), or {instead}"
         ));
     }
-    if let Some(directory) = &settings.chdir {
+    // Under another root it is a directory of the workers.
+    if let Some(directory) = settings.chdir.as_ref().filter(|_| settings.rights.root.is_none()) {
         std::env::set_current_dir(directory)
             .map_err(|error| format!("can't chdir to {}: {error} (option chdir)", directory.display()))?;
     }
@@ -63,6 +64,20 @@ pub(crate) fn set_variables(py: Python<'_>, settings: &Settings) -> Result<(), S
 fn set_variable(py: Python<'_>, name: &str, value: &str) -> Result<(), String> {
     let set = || py.import("os")?.getattr("environ")?.set_item(name, value);
     set().map_err(|error: PyErr| format!("cannot set the environment variable {name:?}: {error}"))
+}
+
+/// Becomes who the workers are. The server's own modules need not be there under another root: they are imported before.
+///
+/// # Errors
+/// A sentence.
+pub(crate) fn become_user(py: Python<'_>, identity: &sys::Identity) -> Result<(), String> {
+    if identity.confinement.is_some() {
+        py.import("penstock._loader")
+            .and_then(|loader| loader.call_method0("import_own"))
+            .map_err(|error| format!("the server's own modules cannot be imported: {error}"))?;
+    }
+    sys::become_user(identity)
+        .map_err(|error| format!("cannot become the configured user and group: {error}"))
 }
 
 /// Whether a module is there, without importing it.

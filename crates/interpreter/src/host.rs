@@ -242,10 +242,8 @@ impl Interpreter {
             .require(py, "post_fork", &[Argument::Server, Argument::ThisWorker], 3)
             .map_err(|failure| failure.exit_code)?;
         if let Some(identity) = &seat.identity {
-            sys::become_user(identity).map_err(|error| {
-                seat.log.error(format_args!(
-                    "cannot become the configured user and group: {error}"
-                ));
+            application::become_user(py, identity).map_err(|message| {
+                seat.log.error(message);
                 1
             })?;
         }

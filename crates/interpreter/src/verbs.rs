@@ -2,10 +2,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::os::unix::net::UnixStream;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::Duration;
 
-use config::ConfigError;
+use config::{Address, ConfigError};
 
 /// The kind of a packet that asks whether somebody is there (modifier 100 of the uwsgi protocol): no variables follow.
 const PING: [u8; 4] = [100, 0, 0, 0];
@@ -50,7 +51,10 @@ impl<Stream: Read + Write> Peer for Stream {}
 
 fn connect(address: &str, timeout: Option<Duration>) -> io::Result<Box<dyn Peer>> {
     let Some((host, port)) = address.rsplit_once(':').filter(|_| !address.starts_with('/')) else {
-        let stream = UnixStream::connect(address)?;
+        let stream = match Address::abstract_name(address) {
+            Some(name) => UnixStream::connect_addr(&SocketAddr::from_abstract_name(name)?)?,
+            None => UnixStream::connect(address)?,
+        };
         stream.set_read_timeout(timeout)?;
         return Ok(Box::new(stream));
     };

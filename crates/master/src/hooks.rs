@@ -41,7 +41,13 @@ pub(crate) fn run(
     signals: Option<&Signals>,
     log: &ErrorLog,
 ) -> Result<(), HookFailed> {
-    let identity = identity.filter(|_| moment.is_unprivileged());
+    // Under another root, root is confined to it too.
+    let root = identity.filter(|who| moment == Moment::AsRoot && who.confinement.is_some());
+    let root = root.map(|who| Identity {
+        confinement: who.confinement.clone(),
+        ..Identity::default()
+    });
+    let identity = identity.filter(|_| moment.is_unprivileged()).or(root.as_ref());
     for hook in settings
         .supervision
         .hooks

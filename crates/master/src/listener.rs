@@ -1,9 +1,11 @@
 //! Listening sockets: opened before the first fork, inherited by every worker, kept across reloads.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -205,6 +207,7 @@ fn shown_address(address: &Address, dialect: Dialect) -> String {
         (Address::Tcp(host, port), _) if host.contains(':') => format!("[{host}]:{port}"),
         (Address::Tcp(host, port), _) => format!("{host}:{port}"),
         (Address::Unix(path), _) => path.display().to_string(),
+        (Address::Abstract(name), _) => Address::abstract_text(name),
         (Address::Descriptor(number), _) => format!("fd://{number}"),
     }
 }
@@ -226,6 +229,7 @@ fn open(bind: &Bind, backlog: i32, settings: &Settings) -> Result<Listener, Open
     let (socket, file) = match &bind.address {
         Address::Tcp(host, port) => (open_tcp(host, *port, backlog, settings.reuse_port)?, None),
         Address::Unix(path) => (open_unix(path, backlog, settings)?, Some(path.clone())),
+        Address::Abstract(name) => (open_abstract(name, backlog)?, None),
         Address::Descriptor(number) => (adopt(*number)?, None),
     };
     let mut listener = listener(socket, bind, file)?;
@@ -244,6 +248,7 @@ fn listener(socket: Socket, bind: &Bind, file: Option<PathBuf>) -> io::Result<Li
     let text = match (local_address, &bind.address) {
         (Some(address), _) => format!("{}://{address}", bind.wire.name()),
         (None, Address::Unix(path)) => unix_text(bind.wire, path),
+        (None, Address::Abstract(name)) => unix_text(bind.wire, Path::new(&Address::abstract_text(name))),
         (None, _) => match socket.local_addr()?.as_pathname() {
             Some(path) => unix_text(bind.wire, path),
             None => "unix:".to_owned(),
@@ -304,12 +309,13 @@ pub(crate) fn adopt_for(number: i32, wanted: &mut Vec<&Bind>) -> Option<Listener
                 .is_some_and(|found| found.ip() == asked.ip() && (*port == 0 || found.port() == *port))
         }),
         Address::Unix(path) => address.as_pathname() == Some(path),
+        Address::Abstract(name) => address.as_abstract_namespace() == Some(name),
         Address::Descriptor(_) => true,
     })?;
     let bind = wanted.remove(place).clone();
     let file = match &bind.address {
         Address::Unix(path) => Some(path.clone()),
-        Address::Tcp(..) | Address::Descriptor(_) => None,
+        Address::Tcp(..) | Address::Abstract(_) | Address::Descriptor(_) => None,
     };
     listener(socket, &bind, file).ok()
 }
@@ -354,6 +360,21 @@ fn open_unix(path: &Path, backlog: i32, settings: &Settings) -> Result<Socket, O
         let _ = fs::remove_file(path);
         return Err(error);
     }
+    Ok(socket)
+}
+
+/// A socket without a file: its name is free as soon as nobody has it open, and everybody on this machine may connect.
+fn open_abstract(name: &[u8], backlog: i32) -> Result<Socket, OpenError> {
+    let path = [b"\0", name].concat();
+    let address = socket2::SockAddr::unix(OsStr::from_bytes(&path)).map_err(|error| {
+        let name = Address::abstract_text(name);
+        OpenError::Hopeless(StartError::new(format!(
+            "{name}: this is no usable name for a socket: {error}"
+        )))
+    })?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&address)?;
+    socket.listen(backlog)?;
     Ok(socket)
 }
 

@@ -26,12 +26,17 @@ pub(crate) fn start(
 ) -> io::Result<u32> {
     let mut shell = Command::new("/bin/sh");
     shell.arg("-c").arg(command).stdin(Stdio::null()).process_group(0);
-    if let Some(identity) = identity {
-        identity.gid.map(|gid| shell.gid(gid));
-        identity.uid.map(|uid| shell.uid(uid));
+    let mut identity = identity.cloned();
+    let confinement = identity.as_mut().and_then(|who| who.confinement.as_mut());
+    match (directory, confinement) {
+        (Some(directory), Some(confined)) => confined.enter_at(directory)?,
+        (Some(directory), None) => {
+            shell.current_dir(directory);
+        }
+        (None, _) => {}
     }
-    if let Some(directory) = directory {
-        shell.current_dir(directory);
+    if let Some(identity) = &identity {
+        sys::start_as(&mut shell, identity);
     }
     Ok(shell.spawn()?.id())
 }

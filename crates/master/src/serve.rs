@@ -34,7 +34,7 @@ use crate::inheritance::Inheritance;
 use crate::listener::{Listener, Patience, bind_all};
 use crate::notify::Notifier;
 use crate::signals::Signals;
-use crate::start::{StartError, identity};
+use crate::start::{StartError, identity, tell_rights};
 use crate::supervisor::{Action, Input, Plan, Supervisor};
 use crate::touch::TouchWatch;
 
@@ -231,6 +231,7 @@ impl<'a> Master<'a> {
             let surroundings = Surroundings::here(settings.user.is_some());
             self.log
                 .event(&Event::Uwsgi(UwsgiEvent::Surroundings(surroundings)));
+            tell_rights(&settings, &self.log);
         }
         self.hook(|host, view| host.nworkers_changed(view, view.workers, None));
         if !uwsgi {

@@ -1,6 +1,9 @@
 //! Errors that end a start, and the names that are resolved before anything is created.
 
-use config::{Dialect, Settings};
+use std::path::Path;
+
+use config::{Dialect, Rights, Settings};
+use telemetry::ErrorLog;
 
 use crate::host::HookFailed;
 
@@ -31,12 +34,21 @@ impl From<HookFailed> for StartError {
     }
 }
 
-/// Who the workers shall be; `None` when neither user nor group is configured.
+/// Who the workers shall be; `None` when the configuration does not say it.
 pub(crate) fn identity(settings: &Settings) -> Result<Option<sys::Identity>, StartError> {
-    if settings.user.is_none() && settings.group.is_none() {
+    let rights = &settings.rights;
+    if settings.user.is_none() && settings.group.is_none() && *rights == Rights::default() {
         return Ok(None);
     }
     let dialect = settings.dialect;
+    let is_root = rustix::process::geteuid().is_root();
+    if rights.root.is_some() && !is_root {
+        return Err(StartError::new(
+            "cannot chroot() as non-root user: start the server as root, with uid for its workers, or leave chroot out",
+        ));
+    }
+    let capabilities = if is_root { rights.capabilities } else { 0 };
+    check_capabilities(capabilities)?;
     let user = settings
         .user
         .as_deref()
@@ -52,16 +64,74 @@ pub(crate) fn identity(settings: &Settings) -> Result<Option<sys::Identity>, Sta
         Some(FoundUser::Number(uid)) => (Some(uid), None, None),
         None => (None, None, None),
     };
-    let groups = match name.filter(|_| settings.supplementary_groups) {
-        Some(name) => sys::Groups::OfUser(name),
-        None => sys::Groups::OnlyPrimary,
-    };
     // Without a group of their own the workers would keep root's.
+    let gid = group.or(primary);
     Ok(Some(sys::Identity {
+        confinement: confinement(settings)?,
         uid,
-        gid: group.or(primary),
-        groups,
+        gid,
+        groups: groups(settings, name.as_deref(), gid)?,
+        capabilities,
     }))
+}
+
+/// Says what workers are held to beside their user.
+pub(crate) fn tell_rights(settings: &Settings, log: &ErrorLog) {
+    let rights = &settings.rights;
+    if let Some(root) = &rights.root {
+        log.info(format_args!("chroot() to {}", root.display()));
+    }
+    match Rights::names_of(rights.capabilities) {
+        names if names.is_empty() => {}
+        names if rustix::process::geteuid().is_root() => {
+            log.info(format_args!("setting capabilities {names}"));
+        }
+        names => log.warning(format_args!(
+            "cap: the capabilities {names} are not kept: only root has some to keep, and this server is not started by root"
+        )),
+    }
+}
+
+/// What this process has not got it cannot leave to its workers.
+fn check_capabilities(wanted: u64) -> Result<(), StartError> {
+    let own = sys::own_capabilities().unwrap_or(u64::MAX);
+    match Rights::names_of(wanted & !own) {
+        missing if missing.is_empty() => Ok(()),
+        missing => Err(StartError::new(format!(
+            "capabilities that cannot be kept, because this process has not got them itself (option cap): {missing}. Leave them \
+             out, or have the container or the service manager give them to the server (docker --cap-add, systemd \
+             CapabilityBoundingSet=)"
+        ))),
+    }
+}
+
+fn confinement(settings: &Settings) -> Result<Option<sys::Confinement>, StartError> {
+    let directory = settings.chdir.as_deref().unwrap_or(Path::new("/"));
+    let confined = settings
+        .rights
+        .root
+        .as_deref()
+        .map(|root| sys::Confinement::new(root, directory));
+    confined
+        .transpose()
+        .map_err(|error| StartError::new(format!("chroot(): {error}")))
+}
+
+/// The supplementary groups of the user called `name`, and those that are added; `None`: there are none.
+fn groups(settings: &Settings, name: Option<&str>, gid: Option<u32>) -> Result<Option<Vec<u32>>, StartError> {
+    let gid = gid.unwrap_or_else(|| rustix::process::getegid().as_raw());
+    let added = settings.rights.groups.iter();
+    let added = added
+        .map(|group| find_group(group, settings.dialect))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut groups = match name.filter(|_| settings.supplementary_groups) {
+        Some(name) => sys::groups_of(name, gid)
+            .map_err(|error| StartError::new(format!("the groups of {name} cannot be looked up: {error}")))?,
+        None if added.is_empty() => return Ok(None),
+        None => vec![gid],
+    };
+    groups.extend(added);
+    Ok(Some(groups))
 }
 
 /// The user id that `user`, a name or a number, stands for.

@@ -2,6 +2,7 @@
 //!
 //! The only room on floor 0 with `unsafe`; each block says why it is sound. No policy, no settings, no logging.
 
+mod identity;
 mod listening;
 mod lock;
 mod mapping;
@@ -11,6 +12,7 @@ mod title;
 mod transfer;
 mod users;
 
+pub use identity::{Confinement, Identity, become_user, own_capabilities, start_as};
 pub use listening::{accept_queue, admit_nobody_new};
 pub use lock::{Found, SharedLock, shared_locks};
 pub use mapping::{file_words, shared_words, write_back};
@@ -21,4 +23,4 @@ pub use process::{
 };
 pub use title::set_process_title;
 pub use transfer::sendfile;
-pub use users::{Groups, Identity, User, become_user, group_by_name, user_by_id, user_by_name};
+pub use users::{User, group_by_name, groups_of, user_by_id, user_by_name};

@@ -1,4 +1,4 @@
-//! Users and groups: looking them up, and becoming one.
+//! Users and groups in the system's database. Becoming one is in `identity`.
 
 use std::ffi::{CStr, CString, c_char};
 use std::io;
@@ -13,26 +13,6 @@ pub struct User {
     pub uid: u32,
     /// Id of the primary group.
     pub gid: u32,
-}
-
-/// Who a process is to become.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// User id; `None` keeps the present one.
-    pub uid: Option<u32>,
-    /// Group id; `None` keeps the present one.
-    pub gid: Option<u32>,
-    /// The supplementary groups that come with it.
-    pub groups: Groups,
-}
-
-/// Supplementary groups of an [`Identity`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Groups {
-    /// None but the group itself.
-    OnlyPrimary,
-    /// Those that the database lists for the user of this name.
-    OfUser(String),
 }
 
 /// The user called `name`; `None` when there is none.
@@ -84,51 +64,32 @@ pub fn group_by_name(name: &str) -> io::Result<Option<u32>> {
     )
 }
 
-/// Becomes `identity` for good: supplementary groups first, then the group, then the user, because each step takes
-/// away the right to do the one before. A process that already is who it is to become changes nothing.
+/// Every group that the database lists for the user of this name, `primary` first.
 ///
 /// # Errors
-/// `PermissionDenied` when this process may not, or when it could still go back to root afterwards.
-pub fn become_user(identity: &Identity) -> io::Result<()> {
-    let uid = rustix::process::geteuid().as_raw();
-    let gid = rustix::process::getegid().as_raw();
-    let target_uid = identity.uid.unwrap_or(uid);
-    let target_gid = identity.gid.unwrap_or(gid);
-    if uid != 0 && target_uid == uid && target_gid == gid {
-        return Ok(());
-    }
-    if uid == 0 {
-        set_groups(&identity.groups, target_gid)?;
-    }
-    // SAFETY: these take plain numbers and touch no memory of ours.
-    unsafe {
-        check(libc::setgid(target_gid))?;
-        check(libc::setuid(target_uid))?;
-        // Some systems keep a saved id that allows the way back.
-        if target_uid != 0 && libc::setuid(0) == 0 {
-            return Err(io::Error::from(io::ErrorKind::PermissionDenied));
+/// When there is no such list, or more than 65536 groups.
+pub fn groups_of(name: &str, primary: u32) -> io::Result<Vec<u32>> {
+    let name = CString::new(name)?;
+    let mut groups: Vec<libc::gid_t> = vec![0; 64];
+    loop {
+        let mut count = i32::try_from(groups.len()).unwrap_or(i32::MAX);
+        // SAFETY: a NUL-terminated name, and a buffer with its length, in which as many are written as fit.
+        let found = unsafe {
+            libc::getgrouplist(
+                name.as_ptr(),
+                primary as _,
+                groups.as_mut_ptr().cast(),
+                &raw mut count,
+            )
+        };
+        if found >= 0 {
+            groups.truncate(usize::try_from(count).unwrap_or_default());
+            return Ok(groups);
         }
-    }
-    Ok(())
-}
-
-fn set_groups(groups: &Groups, gid: u32) -> io::Result<()> {
-    match groups {
-        // SAFETY: one group id, and a pointer to it.
-        Groups::OnlyPrimary => check(unsafe { libc::setgroups(1, &raw const gid) }),
-        Groups::OfUser(name) => {
-            let name = CString::new(name.as_str())?;
-            // SAFETY: a NUL-terminated name and a number.
-            check(unsafe { libc::initgroups(name.as_ptr(), gid as _) })
+        if groups.len() >= 1 << 16 {
+            return Err(io::Error::other("there are too many groups"));
         }
-    }
-}
-
-fn check(result: i32) -> io::Result<()> {
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
+        groups.resize(groups.len() * 4, 0);
     }
 }
 
@@ -178,5 +139,11 @@ mod tests {
         assert_eq!(user_by_name("no-such-user-here").expect("read"), None);
         assert_eq!(user_by_name("nul\0inside").expect("read"), None);
         assert_eq!(group_by_name("no-such-group-here").expect("read"), None);
+    }
+
+    #[test]
+    fn a_user_is_in_its_primary_group() {
+        assert_eq!(groups_of("root", 0).expect("read").first(), Some(&0));
+        assert_eq!(groups_of("no-such-user-here", 7).expect("read"), [7]);
     }
 }

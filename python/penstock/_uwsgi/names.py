@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import sys
 import traceback
 from collections.abc import Sequence
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from penstock._uwsgi import absent, module
@@ -41,8 +42,7 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             module.__dict__.update(self.offered, __getattr__=self._missing)
             self.request.watch(module.__dict__)
             return
-        from penstock._uwsgi import decorators
-
+        decorators = _decorators()
         names = {name: value for name, value in vars(decorators).items() if not name.startswith("_")}
         module.__dict__.update(names, _functions_of_this_mule=decorators._functions_of_this_mule)
 
@@ -52,6 +52,26 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             return self.request.environ()
         why = absent.why_missing(name)
         raise AttributeError(f"module 'uwsgi' has no attribute {name!r} (this server is Penstock: {why})")
+
+
+#: The code of the decorators, where it was read before the directory it lies in became unreachable.
+_kept: list[CodeType] = []
+
+
+def keep_decorators() -> None:
+    """Read the decorators, which can be imported only where there is a ``uwsgi``."""
+    spec = importlib.util.find_spec("penstock._uwsgi.decorators")
+    loader = spec.loader if spec else None
+    code = loader.get_code("penstock._uwsgi.decorators") if isinstance(loader, importlib.abc.InspectLoader) else None
+    _kept[:] = [code] if code else []
+
+
+def _decorators() -> ModuleType:
+    if not _kept:
+        return importlib.import_module("penstock._uwsgi.decorators")
+    module = ModuleType("penstock._uwsgi.decorators")
+    exec(_kept[0], module.__dict__)
+    return module
 
 
 class Process:

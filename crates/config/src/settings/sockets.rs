@@ -43,8 +43,23 @@ pub enum Address {
     Tcp(String, u16),
     /// Path of a unix socket.
     Unix(PathBuf),
+    /// Name of a unix socket in Linux's abstract namespace, without the NUL before it: there is no file.
+    Abstract(Vec<u8>),
     /// A listening socket inherited under this descriptor number.
     Descriptor(i32),
+}
+
+impl Address {
+    /// The abstract name that uWSGI's users mean by `@NAME` or `\0NAME`: as in uWSGI, a NUL ends it.
+    pub fn abstract_name(text: &str) -> Option<Vec<u8>> {
+        let name = text.strip_prefix('@').or_else(|| text.strip_prefix("\\0"))?;
+        Some(format!("{name}\0").into_bytes())
+    }
+
+    /// An abstract name as users write it.
+    pub fn abstract_text(name: &[u8]) -> String {
+        format!("@{}", String::from_utf8_lossy(name).trim_end_matches('\0'))
+    }
 }
 
 /// The protocol spoken on a listening socket.

@@ -14,13 +14,14 @@ mod loggers;
 mod logs;
 mod more;
 mod programs;
+pub(super) mod rights;
 mod routes;
 pub(super) mod scaling;
 mod static_files;
 pub(super) mod statistics;
 pub(super) mod web;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::ini::processors;
@@ -88,6 +89,10 @@ pub(super) struct Draft<'a> {
     pub(super) memory_report: bool,
     /// `http-timeout` and its kin
     pub(super) web: web::Web,
+    /// From where absolute paths are meant, under `chroot`.
+    pub(super) roots: rights::Roots,
+    /// `abstract-socket`
+    pub(super) abstract_sockets: bool,
     /// `show-config`
     pub(super) show: bool,
     /// What the options of old say of a cache.
@@ -187,6 +192,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
     ENTRIES
         .iter()
         .chain(loading::ENTRIES)
+        .chain(rights::ENTRIES)
         .chain(limits::ENTRIES)
         .chain(scaling::ENTRIES)
         .chain(harakiri::ENTRIES)
@@ -234,8 +240,8 @@ pub(super) fn is_builtin_plugin(name: &str) -> bool {
 
 fn listener(draft: &mut Draft<'_>, text: &str, wire: Option<Wire>) -> Result<(), String> {
     let (text, allow_from) = crate::address::allowed(text)?;
-    let address = socket_address(draft, text)?;
-    if allow_from.is_some() && matches!(address, Address::Unix(_)) {
+    let address = socket_address(draft, text, draft.roots.sockets.as_ref())?;
+    if allow_from.is_some() && matches!(address, Address::Unix(_) | Address::Abstract(_)) {
         return Err("who may connect to a unix socket is said by chmod-socket, not by allow=".to_owned());
     }
     draft.listeners.push(Listener {
@@ -248,12 +254,13 @@ fn listener(draft: &mut Draft<'_>, text: &str, wire: Option<Wire>) -> Result<(),
     Ok(())
 }
 
-fn socket_address(draft: &Draft<'_>, text: &str) -> Result<Address, String> {
+/// `root`: from where the absolute path of a unix socket is meant.
+fn socket_address(draft: &Draft<'_>, text: &str, root: Option<&PathBuf>) -> Result<Address, String> {
     Ok(if let Some(number) = text.strip_prefix("fd://") {
         crate::address::descriptor(number)
             .ok_or_else(|| format!("'{number}' is not a file descriptor: write fd://N"))?
-    } else if text.starts_with('@') {
-        return Err("abstract sockets are not there yet: give a path or HOST:PORT".to_owned());
+    } else if let Some(name) = abstract_name(draft, text) {
+        Address::Abstract(name)
     } else if text.starts_with('=') {
         return Err("shared sockets are not there yet: give HOST:PORT or a path".to_owned());
     } else if !text.contains(':') || text.starts_with('/') {
@@ -263,10 +270,22 @@ fn socket_address(draft: &Draft<'_>, text: &str) -> Result<Address, String> {
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(format!("'{text}' is a port without its colon: write :{text}"));
         }
-        Address::Unix(draft.environment.directory.join(text))
+        Address::Unix(
+            draft
+                .environment
+                .directory
+                .join(rights::below(root, Path::new(text))),
+        )
     } else {
         host_and_port(text, None)?
     })
+}
+
+/// An abstract name; under `abstract-socket` any path, as it is written.
+fn abstract_name(draft: &Draft<'_>, text: &str) -> Option<Vec<u8>> {
+    let is_path = !text.is_empty() && (!text.contains(':') || text.starts_with('/'));
+    let forced = draft.abstract_sockets && is_path;
+    Address::abstract_name(text).or_else(|| forced.then(|| text.as_bytes().to_owned()))
 }
 
 /// A socket whose answers begin with a status line.
@@ -276,6 +295,14 @@ fn nph_listener(draft: &mut Draft<'_>, text: &str, wire: Wire) -> Result<(), Str
         listener.status_line = true;
     }
     Ok(())
+}
+
+/// Whether a directory that the workers are to be in is there.
+fn is_directory(draft: &Draft<'_>, path: &Path) -> Result<(), String> {
+    match rights::seen_from_here(draft, path) {
+        there if there.is_dir() => Ok(()),
+        missing => Err(format!("chdir(): there is no directory {}", missing.display())),
+    }
 }
 
 fn at_start(draft: &Draft<'_>, path: &str) -> PathBuf {
@@ -386,7 +413,7 @@ fn needed_plugins(_: &mut Draft<'_>, value: &str) -> Result<(), String> {
 const ENTRIES: &[Entry] = &[
     does(
         &["http"],
-        "Listen here and speak HTTP: HOST:PORT, :PORT (all IPv4 addresses), a path, fd://N.",
+        "Listen here and speak HTTP: HOST:PORT, :PORT (all IPv4 addresses), a path, @NAME (abstract), fd://N.",
         |d, v| {
             listener(d, v, Some(Wire::Http1))?;
             if let Some(listener) = d.listeners.last_mut() {
@@ -448,6 +475,10 @@ const ENTRIES: &[Entry] = &[
         &["https", "https2", "https-socket", "http-to-https"],
         "Listen here and speak TLS.",
         NO_TLS,
+    ),
+    always(
+        &["abstract-socket"],
+        "Unix sockets are names in Linux's abstract namespace instead of files; a single one is written @NAME.",
     ),
     does(
         &["chmod-socket", "chmod"],
@@ -536,9 +567,7 @@ const ENTRIES: &[Entry] = &[
     ),
     does(&["chdir"], "Directory to work in.", |d, v| {
         let path = at_start(d, v);
-        if !path.is_dir() {
-            return Err(format!("chdir(): there is no directory {}", path.display()));
-        }
+        is_directory(d, &path)?;
         d.settings.chdir = Some(path);
         Ok(())
     }),
@@ -684,7 +713,8 @@ const ENTRIES: &[Entry] = &[
         &["touch-reload"],
         "Reload when this file is touched; may be repeated.",
         |d, v| {
-            d.settings.touch_reload.push(PathBuf::from(v));
+            let path = rights::of_server(d, v);
+            d.settings.touch_reload.push(path);
             Ok(())
         },
     ),
@@ -764,7 +794,7 @@ const ENTRIES: &[Entry] = &[
         "There are no plugins to load.",
     ),
     refused(
-        &["chroot", "namespace", "namespace-keep-mount", "ns", "unshare"],
+        &["namespace", "namespace-keep-mount", "ns", "unshare"],
         "Isolation.",
         NO_ISOLATION,
     ),

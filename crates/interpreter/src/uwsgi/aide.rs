@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 
 use config::Aide;
 use master::AideSeat;
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
 use super::bells::Role;
@@ -30,7 +31,7 @@ fn prepare(host: &mut Interpreter, py: Python<'_>, seat: &AideSeat) -> PyResult<
     let settings = &seat.settings;
     end_with_the_master(seat.lifeline.try_clone()?)?;
     if let Some(identity) = &seat.identity {
-        sys::become_user(identity)?;
+        application::become_user(py, identity).map_err(PyOSError::new_err)?;
     }
     if let Some(umask) = settings.umask {
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(umask as _));

@@ -199,8 +199,7 @@ impl<'a> Court<'a> {
             .stdin(Stdio::null())
             .process_group(0);
         if let Some(identity) = &self.identity {
-            identity.gid.map(|gid| command.gid(gid));
-            identity.uid.map(|uid| command.uid(uid));
+            sys::start_as(&mut command, identity);
         }
         match command.spawn() {
             Ok(child) => {

@@ -289,7 +289,8 @@ impl Master<'_> {
         Ok(Some(sys::Identity {
             uid: uid.map_err(|error| error.message)?,
             gid: gid.map_err(|error| error.message)?,
-            groups: sys::Groups::OnlyPrimary,
+            confinement: self.era.identity.as_ref().and_then(|who| who.confinement.clone()),
+            ..sys::Identity::default()
         }))
     }
 

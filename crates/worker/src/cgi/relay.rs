@@ -8,8 +8,10 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net as unix;
 
-use config::{RouteProtocol, RouteServer};
+use config::{Address, RouteProtocol, RouteServer};
 use mio::net::{TcpStream, UnixStream};
 use protocol::Version;
 use protocol::gateway::uwsgi_packet;
@@ -44,6 +46,10 @@ pub(super) struct Servers(HashMap<String, SocketAddr>);
 impl Servers {
     /// Begins a connection.
     fn connect(&mut self, address: &str) -> io::Result<Stream> {
+        if let Some(name) = Address::abstract_name(address) {
+            let address = unix::SocketAddr::from_abstract_name(name)?;
+            return UnixStream::connect_addr(&address).map(Stream::Unix);
+        }
         if address.contains('/') {
             return UnixStream::connect(address).map(Stream::Unix);
         }

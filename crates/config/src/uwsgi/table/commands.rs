@@ -1,8 +1,7 @@
 //! What uWSGI's options that let somebody command a running server mean here: the FIFO and touched files.
 
-use std::path::PathBuf;
-
-use super::{Draft, Entry, at_start, does, does_with_text};
+use super::rights::of_server;
+use super::{Draft, Entry, does, does_with_text};
 use crate::uwsgi::known::is_on;
 use crate::{MasterCommand, Touch, Touched};
 
@@ -11,7 +10,7 @@ fn touch(draft: &mut Draft<'_>, path: &str, command: MasterCommand) -> Result<()
 }
 
 fn add(draft: &mut Draft<'_>, path: &str, what: Touched) -> Result<(), String> {
-    let path = PathBuf::from(path);
+    let path = of_server(draft, path);
     draft.settings.supervision.touches.push(Touch { path, what });
     Ok(())
 }
@@ -30,7 +29,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["master-fifo"],
         "Named pipe for commands of one letter to the master; may be repeated, 0 to 9 choose one.",
         |d, v| {
-            let path = at_start(d, v);
+            let path = d.environment.directory.join(of_server(d, v));
             d.settings.supervision.fifos.push(path);
             Ok(())
         },

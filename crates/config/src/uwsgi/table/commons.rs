@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::rights::seen_from_here;
 use super::{Draft, Entry, always, at_start, does, does_with_text, natural, seconds};
 use crate::defaults::{count, size, unless_zero};
 use crate::uwsgi::known::is_on;
@@ -285,9 +286,10 @@ fn spooler(draft: &mut Draft<'_>, value: &str, external: bool) -> Result<(), Str
         Some(server) => PathBuf::from(server.shown()),
         None => at_start(draft, value),
     };
-    if server.is_none() && !directory.is_dir() {
-        std::fs::create_dir_all(&directory)
-            .map_err(|error| format!("the directory {} cannot be made: {error}", directory.display()))?;
+    let seen = seen_from_here(draft, &directory);
+    if server.is_none() && !seen.is_dir() {
+        std::fs::create_dir_all(&seen)
+            .map_err(|error| format!("the directory {} cannot be made: {error}", seen.display()))?;
     }
     draft.settings.commons.spoolers.push(Spooler {
         directory,

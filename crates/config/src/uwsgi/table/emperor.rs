@@ -52,6 +52,13 @@ pub(in crate::uwsgi) fn finish(draft: &mut Draft<'_>) -> Result<bool, String> {
                 .to_owned(),
         );
     }
+    if draft.settings.rights.root.is_some() {
+        return Err(
+            "chroot is for servers with workers, and the emperor only starts others: give it to each vassal (vassal-set = \
+             chroot=DIRECTORY)"
+                .to_owned(),
+        );
+    }
     if draft.emperor.pidfile.is_none() {
         draft.emperor.pidfile = draft.settings.pidfile.clone();
     }

@@ -134,7 +134,7 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "a server here starts no others under foreign users: use the service manager's templates (systemd uwsgi@.service)",
     ),
     coming(
-        "abstract-socket enable-proxy-protocol http-enable-proxy-protocol fastcgi-* scgi-* puwsgi-socket",
+        "enable-proxy-protocol http-enable-proxy-protocol fastcgi-* scgi-* puwsgi-socket",
         "Other protocols.",
     ),
     idle(
@@ -285,13 +285,5 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "Where systemd is told.",
         "its own variable NOTIFY_SOCKET says where, and is followed",
     ),
-    idle(
-        "cap",
-        "Capabilities.",
-        "workers keep none when they drop to their user: have the service manager give them (systemd AmbientCapabilities=)",
-    ),
-    coming(
-        "add-gid unenv env* flock* mode",
-        "Rights, limits and names of processes.",
-    ),
+    coming("unenv env* flock* mode", "Rights, limits and names of processes."),
 ];

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Draft, Entry, at_start, does, does_with_text};
+use super::{Draft, Entry, at_start, does, does_with_text, is_directory};
 use crate::uwsgi::known::is_on;
 use crate::{Application, Mount, address};
 
@@ -113,9 +113,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Directory to work in once the application is loaded.",
         |d, v| {
             let path = at_start(d, v);
-            if !path.is_dir() {
-                return Err(format!("chdir(): there is no directory {}", path.display()));
-            }
+            is_directory(d, &path)?;
             d.settings.loading.directory_after = Some(path);
             Ok(())
         },

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::rights::seen_from_here;
 use super::{Draft, Entry, at_start, does, does_with_text};
 use crate::uwsgi::known::is_on;
 use crate::{Compressed, Expiry, ExpirySubject, Pattern, StaticMapping};
@@ -221,8 +222,9 @@ pub(super) const ENTRIES: &[Entry] = &[
         "A file like /etc/mime.types; may be repeated.",
         |d, v| {
             let path = at_start(d, v);
-            if !path.is_file() {
-                return Err(format!("there is no file {}", path.display()));
+            match seen_from_here(d, &path) {
+                there if there.is_file() => {}
+                missing => return Err(format!("there is no file {}", missing.display())),
             }
             d.settings.static_files.mime_types.push(path);
             Ok(())

@@ -96,6 +96,7 @@ fn name_of(address: &Address) -> String {
     match address {
         Address::Tcp(host, port) => format!("{host}:{port}"),
         Address::Unix(path) => path.display().to_string(),
+        Address::Abstract(name) => Address::abstract_text(name),
         Address::Descriptor(number) => format!("fd:{number}"),
     }
 }
@@ -114,7 +115,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["stats", "stats-server"],
         "Send a JSON document about the server to whoever connects here: HOST:PORT, :PORT, a path, fd://N.",
         |d, v| {
-            let address = socket_address(d, v)?;
+            let address = socket_address(d, v, d.roots.master.as_ref())?;
             d.settings.statistics.servers.push(address);
             Ok(())
         },

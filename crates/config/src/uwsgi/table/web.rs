@@ -76,7 +76,7 @@ pub(in crate::uwsgi) fn finish(draft: &mut Draft<'_>) -> Result<(), String> {
 /// The other server that answers in the place of this one: `http-to` may also name a socket of its own.
 fn server(draft: &Draft<'_>, servers: &[String], modifiers: (u8, u8)) -> Result<Option<RouteServer>, String> {
     let is_own = |address: &String| {
-        let address = socket_address(draft, address);
+        let address = socket_address(draft, address, None);
         address.is_ok_and(|address| draft.listeners.iter().any(|listener| listener.address == address))
     };
     let others: Vec<_> = servers.iter().filter(|address| !is_own(address)).collect();
