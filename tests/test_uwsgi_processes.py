@@ -130,7 +130,7 @@ def test_a_start_waits_for_what_it_needs(start_server: StartServer, plain: Path)
 
 SAID = {
     "listen = 999999": "is more than net.core.somaxconn allows",
-    "cap = setgid": "cap has no effect",
+    "cap = setgid": "capabilities setgid",
     "thunder-lock = true": "spawned uWSGI worker 1",
     "no-orphans = true": "spawned uWSGI worker 1",
 }
