@@ -2,6 +2,8 @@
 
 #![no_main]
 
+#[path = "../../crates/protocol/tests/support/cuts.rs"]
+mod cuts;
 #[allow(dead_code)]
 #[path = "../checks/gateway.rs"]
 mod gateway;

@@ -2,6 +2,8 @@
 
 #![no_main]
 
+#[path = "../../crates/protocol/tests/support/cuts.rs"]
+mod cuts;
 #[path = "../checks/websocket.rs"]
 mod websocket;
 

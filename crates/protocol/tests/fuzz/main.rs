@@ -1,5 +1,7 @@
 //! The fuzz targets of this room, replayed: see `fuzz/checks/replay.rs`.
 
+#[path = "../support/cuts.rs"]
+mod cuts;
 #[path = "../../../../fuzz/checks/forwarded.rs"]
 mod forwarded;
 #[path = "../../../../fuzz/checks/gateway.rs"]

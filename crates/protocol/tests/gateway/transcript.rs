@@ -6,14 +6,10 @@
 //! connection; `wait` when the input ends inside a request; `400 reason` for a refusal.
 
 use protocol::gateway::{FirstLine, OneRequest, fastcgi};
-use protocol::{Codec, Event, Finished, Limits, RequestHead, ResponseHead, Stamp};
+use protocol::{Codec, Event, Finished, Limits, RequestHead, ResponseHead};
 
-pub(crate) const STAMP: Stamp = Stamp {
-    date: *b"Tue, 15 Nov 1994 08:12:31 GMT",
-    server: "penstock",
-    dated: true,
-    added: "",
-};
+use crate::cuts;
+pub(crate) use crate::cuts::STAMP;
 
 /// Which wire is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,14 +36,8 @@ pub(crate) fn transcript(wire: Wire, input: &[u8], pieces: &[usize], limits: Lim
         body: Vec::new(),
     };
     let mut buffer = Vec::new();
-    let mut rest = input;
-    let mut pieces = pieces.iter().copied();
-    let mut piece = usize::MAX;
-    while !rest.is_empty() {
-        piece = pieces.next().unwrap_or(piece).clamp(1, usize::MAX);
-        let (now, later) = rest.split_at(piece.min(rest.len()));
-        buffer.extend_from_slice(now);
-        rest = later;
+    for piece in cuts::cut(input, pieces) {
+        buffer.extend_from_slice(piece);
         if !seen.feed(&mut buffer) {
             return seen.lines;
         }
@@ -157,15 +147,7 @@ fn head_line(head: &RequestHead) -> String {
     line
 }
 
-/// The promise: never panics, and what happens does not depend on how the input is cut.
+/// The promise: see [`cuts::check_cuts_change_nothing`].
 pub(crate) fn check_cuts_change_nothing(wire: Wire, input: &[u8], pieces: &[usize], limits: Limits) {
-    let whole = transcript(wire, input, &[usize::MAX], limits);
-    let shown = input.escape_ascii();
-    assert_eq!(
-        transcript(wire, input, &[1], limits),
-        whole,
-        "byte by byte: {shown}"
-    );
-    let cut = transcript(wire, input, pieces, limits);
-    assert_eq!(cut, whole, "cut as {pieces:?}: {shown}");
+    cuts::check_cuts_change_nothing(input, pieces, |pieces| transcript(wire, input, pieces, limits));
 }

@@ -1,5 +1,7 @@
 //! The HTTP/1 codec from outside: bytes in, events out, and back.
 
+#[path = "../support/cuts.rs"]
+mod cuts;
 mod properties;
 mod requests;
 mod responses;

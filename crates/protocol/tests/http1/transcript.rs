@@ -6,15 +6,10 @@
 //! input ends inside a request, and `400 reason` for a refusal.
 
 use protocol::http1::Codec;
-use protocol::{Event, Finished, Limits, RequestHead, ResponseHead, Stamp, Version};
+use protocol::{Event, Finished, Limits, RequestHead, ResponseHead, Version};
 
-/// The time and the name every test is answered with.
-pub(crate) const STAMP: Stamp = Stamp {
-    date: *b"Tue, 15 Nov 1994 08:12:31 GMT",
-    server: "penstock",
-    dated: true,
-    added: "",
-};
+use crate::cuts;
+pub(crate) use crate::cuts::STAMP;
 
 /// Hands `wire` to a codec, cut after each piece length in turn (the last one repeats), answers each
 /// request once it is complete, and writes down what happened.
@@ -25,14 +20,8 @@ pub(crate) fn transcript(wire: &[u8], pieces: &[usize], limits: Limits) -> Vec<S
         body: Vec::new(),
     };
     let mut buffer = Vec::new();
-    let mut rest = wire;
-    let mut pieces = pieces.iter().copied();
-    let mut piece = usize::MAX;
-    while !rest.is_empty() {
-        piece = pieces.next().unwrap_or(piece).clamp(1, usize::MAX);
-        let (now, later) = rest.split_at(piece.min(rest.len()));
-        buffer.extend_from_slice(now);
-        rest = later;
+    for piece in cuts::cut(wire, pieces) {
+        buffer.extend_from_slice(piece);
         if !seen.feed(&mut buffer) {
             return seen.lines;
         }
@@ -139,14 +128,7 @@ fn head_line(head: &RequestHead) -> String {
     line
 }
 
-/// The promise: never panics, and what happens does not depend on how the input is cut.
+/// The promise: see [`cuts::check_cuts_change_nothing`].
 pub(crate) fn check_cuts_change_nothing(wire: &[u8], pieces: &[usize], limits: Limits) {
-    let whole = transcript(wire, &[usize::MAX], limits);
-    let shown = wire.escape_ascii();
-    assert_eq!(transcript(wire, &[1], limits), whole, "byte by byte: {shown}");
-    assert_eq!(
-        transcript(wire, pieces, limits),
-        whole,
-        "cut as {pieces:?}: {shown}"
-    );
+    cuts::check_cuts_change_nothing(wire, pieces, |pieces| transcript(wire, pieces, limits));
 }

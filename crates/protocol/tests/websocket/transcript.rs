@@ -6,16 +6,10 @@
 //! that made the codec send something.
 
 use protocol::websocket::{Codec, Compression, Event, Handshake, Limits};
-use protocol::{RequestHead, ResponseHead};
-use protocol::{Stamp, http1};
+use protocol::{RequestHead, ResponseHead, http1};
 
-/// The time and the name every handshake is answered with.
-pub(crate) const STAMP: Stamp = Stamp {
-    date: *b"Tue, 15 Nov 1994 08:12:31 GMT",
-    server: "penstock",
-    dated: true,
-    added: "",
-};
+use crate::cuts;
+pub(crate) use crate::cuts::STAMP;
 
 /// A WebSocket whose client offered `extensions`, and the 101 it got.
 pub(crate) fn connect(extensions: &str, limit: usize) -> (Codec, String) {
@@ -43,14 +37,8 @@ pub(crate) fn transcript(wire: &[u8], pieces: &[usize], extensions: &str, limit:
     let (mut codec, _) = connect(extensions, limit);
     let mut lines = Vec::new();
     let mut buffer = Vec::new();
-    let mut rest = wire;
-    let mut pieces = pieces.iter().copied();
-    let mut piece = usize::MAX;
-    while !rest.is_empty() {
-        piece = pieces.next().unwrap_or(piece).max(1);
-        let (now, later) = rest.split_at(piece.min(rest.len()));
-        buffer.extend_from_slice(now);
-        rest = later;
+    for piece in cuts::cut(wire, pieces) {
+        buffer.extend_from_slice(piece);
         feed(&mut codec, &mut buffer, &mut lines);
         assert!(buffer.len() <= 131, "the codec left {} bytes", buffer.len());
     }
@@ -99,18 +87,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The promise: never panics, and what happens does not depend on how the input is cut.
+/// The promise: see [`cuts::check_cuts_change_nothing`].
 pub(crate) fn check_cuts_change_nothing(wire: &[u8], pieces: &[usize], extensions: &str, limit: usize) {
-    let whole = transcript(wire, &[usize::MAX], extensions, limit);
-    let shown = wire.escape_ascii();
-    assert_eq!(
-        transcript(wire, &[1], extensions, limit),
-        whole,
-        "byte by byte: {shown}"
-    );
-    assert_eq!(
-        transcript(wire, pieces, extensions, limit),
-        whole,
-        "cut as {pieces:?}: {shown}"
-    );
+    cuts::check_cuts_change_nothing(wire, pieces, |pieces| transcript(wire, pieces, extensions, limit));
 }
