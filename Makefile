@@ -43,11 +43,12 @@ web-servers:
 	  && { apt-get update -qq; DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq $(WEB_SERVERS); } >/dev/null 2>&1; then :; \
 	else echo "tests/test_gateways.py, tests/test_programs.py or tests/test_uwsgi_redis.py are skipped: install $(WEB_SERVERS)"; fi
 
-# Where others keep the processors busy a wait may run out: a failure is tried once more, and the summary names it.
+# The pytests of several files run side by side, since most of them wait. Where others keep the processors busy a wait may run
+# out: a failure is tried once more, and the summary names it.
 test: check build web-servers $(VENV)/.test-tools $(VENV)/uwsgi/.built
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace --exclude penstock-interpreter; \
 	else cargo test --workspace --exclude penstock-interpreter; fi
-	$(BIN)/python -m pytest tests -rfEsR --reruns 1
+	$(BIN)/python -m pytest tests -rfEsR --reruns 1 -n auto --dist loadfile
 
 # The Autobahn fuzzing client against a release build; about ten minutes. Skipped where there is no Python 2.7.
 autobahn: build $(VENV)/.test-tools

@@ -8,6 +8,7 @@ name. Linux only (``/proc``).
 from __future__ import annotations
 
 import os
+import random
 import socket
 import time
 from collections.abc import Callable
@@ -16,12 +17,15 @@ from pathlib import Path
 MARK = "PENSTOCK_TEST_SERVER"
 
 
+# Below those that Linux gives to whoever connects, so that no client takes a port before its server does.
+PORTS = range(10_000, 32_768)
+
+
 def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port that nobody listens on just now."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that nobody listens on just now. Chosen at random, since tests run side by side."""
+    while not port_is_free(host, port := random.SystemRandom().choice(PORTS)):
+        pass
+    return port
 
 
 def port_is_free(host: str, port: int) -> bool:

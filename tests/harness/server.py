@@ -153,8 +153,7 @@ class Server:
         except subprocess.TimeoutExpired:
             self.kill()
             raise self._fault(f"still ran {STOP_SECONDS:.0f} s after being told to stop") from None
-        wait_until(lambda: not self.processes(), STOP_SECONDS)
-        left = self.processes()
+        left = {} if wait_until(lambda: not self.processes(), STOP_SECONDS) else self.processes()
         busy = [address for address in self.addresses.values() if not self._is_released(address)]
         for pid in left:
             os.kill(pid, signal.SIGKILL)

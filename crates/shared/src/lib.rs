@@ -1,5 +1,8 @@
 #![forbid(unsafe_code)]
-//! Room `shared`: memory that the master and its workers both see.
+//! Room `shared`: memory that the master and its workers both see: the scoreboard, and what `import uwsgi` shares.
+//!
+//! Everything is words and bytes in a mapping that is made before the fork: atomics where each word has one writer, and a lock
+//! that outlives its holder where it has not. What lies in a file is checked before it is believed. No Python, no protocols.
 
 mod area;
 mod cache;
