@@ -248,11 +248,12 @@ def test_the_statistics_have_uwsgis_keys(served: Both) -> None:
 
 def test_the_statistics_of_everything_have_uwsgis_keys(beside: Path) -> None:
     more = ("--cache2", "name=a,items=10", "--attach-daemon", "sleep 1000", "--cron", "1 1 1 1 1 true", "--memory-report")
+    more += ("--spooler", "spool", "--enable-metrics", "--metric", "mine", "--locks", "2")
     sockets = ("--http-socket", "{tcp}", "--stats", "{tcp2}", "--processes", "2", "--threads", "2")
     with serve_both(beside, *sockets, *more, "--die-on-term", "--master", "--module", "app:app") as both:
         theirs, ours = both.each(lambda server: statistics(server, "tcp2"))
         assert shape(theirs) - shape(ours) == set()
-        for name in ("workers", "crons", "daemons", "caches", "sockets"):
+        for name in ("workers", "crons", "daemons", "caches", "sockets", "spoolers", "locks"):
             assert len(ours[name]) == len(theirs[name]), name
         assert len(ours["workers"][0]["cores"]) == len(theirs["workers"][0]["cores"]) == 2
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -164,3 +165,40 @@ def test_a_cache_file_that_is_something_else_is_left_alone(tmp_path: Path) -> No
     assert result.exit_code == 1
     assert "the cache a cannot lie in the file" in result.text
     assert (tmp_path / "cache.store").read_text() == "precious"
+
+
+def test_workers_tell_of_the_processes_before_them(start_server: StartServer, tmp_path: Path) -> None:
+    before = time.time()
+    api = served(start_server, tmp_path, "--processes", "2", "--cheaper", "1")
+    (first, resting) = api.workers()
+    assert [worker["id"] for worker in (first, resting)] == [1, 2]
+    assert (first["respawn_count"], resting["respawn_count"], resting["pid"]) == (0, 0, 0)
+    assert (resting["status"], resting["apps"], resting["last_spawn"]) == (b"cheap", (), 0)
+    assert before - 1 <= first["last_spawn"] <= time.time()
+    (app,) = first["apps"]
+    assert (app["id"], app["mountpoint"], app["chdir"]) == (0, b"", b"")
+    os.kill(first["pid"], signal.SIGKILL)
+    assert wait_until(lambda: api.ask("worker_id")[0] != first["pid"], 60.0)
+    (second, _) = api.workers()
+    assert second["respawn_count"] == 1
+    assert second["last_spawn"] >= first["last_spawn"]
+    assert second["requests"] > first["requests"] >= second["delta_requests"]
+    # The request that asks is not counted yet.
+    assert api.total_requests() >= second["requests"] + 1
+
+
+def test_signals_that_workers_have_heard_are_counted(start_server: StartServer, tmp_path: Path) -> None:
+    api = served(start_server, tmp_path, more="\nuwsgi.register_signal(1, 'workers', print)\n")
+    assert api.workers()[0]["signals"] == 0
+    api.signal(1)
+    assert wait_until(lambda: api.workers()[0]["signals"] == 1, 60.0)
+
+
+def test_one_request_is_logged_where_none_are(start_server: StartServer, tmp_path: Path) -> None:
+    api = served(start_server, tmp_path, "--disable-logging", "--log-format", "LINE %(uri)")
+    api.log_this_request()
+    api.version()
+    api.server.stop()
+    assert [line for line in api.server.log.splitlines() if line.startswith("LINE")] == [
+        "LINE /log_this_request?%28%29"
+    ]

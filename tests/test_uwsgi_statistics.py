@@ -246,6 +246,31 @@ locks = 1
     assert wait_until(lambda: all(worker["signals"] > 0 for worker in part("workers")), 60.0)
 
 
+def test_it_says_who_holds_a_lock(start_server: StartServer, tmp_path: Path) -> None:
+    file = written(tmp_path, "processes = 2\nlocks = 1\nstats = $(STATS)\nmodule = app\n")
+    more = (
+        "\nimport uwsgi\ndef application(environ, start_response):\n"
+        "    start_response('200 OK', [])\n    getattr(uwsgi, environ['PATH_INFO'][1:])(1)\n    return [b'%d' % uwsgi.worker_id()]\n"
+    )
+    (tmp_path / "app.py").write_text(APPLICATION + more)
+    server = start_server("uwsgi", file, cwd=tmp_path, environment={"ADDRESS": "{tcp}", "STATS": "{tcp2}"})
+
+    def holders() -> list[int]:
+        return [next(iter(lock.values())) for lock in document(server)["locks"]][:2]
+
+    assert holders() == [0, 0]
+    with server.connect() as client:
+        number = int(client.get("/lock").body)
+        pid = document(server)["workers"][number - 1]["pid"]
+        assert holders() == [0, pid]
+        # The same connection is served by the same thread.
+        client.get("/unlock")
+        assert holders() == [0, 0]
+        client.get("/lock")
+        os.kill(pid, signal.SIGKILL)
+        assert wait_until(lambda: holders() == [0, 0], 60.0)
+
+
 def test_requests_are_counted_by_what_became_of_them(start_server: StartServer, tmp_path: Path) -> None:
     server = started(start_server, tmp_path, "stats = $(STATS)\n", STATS="{tcp2}")
     # An answer leaves before it is booked.

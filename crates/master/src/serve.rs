@@ -92,9 +92,8 @@ struct Process {
     view: WorkerView,
     slot: usize,
     row: WorkerRow,
-    /// When it was forked, and how long it took until it was ready.
+    /// When it was forked.
     born_ms: u64,
-    boot_ms: Option<u64>,
 }
 
 struct Master<'a> {
@@ -366,7 +365,7 @@ impl<'a> Master<'a> {
             }
             Action::Log(event) => {
                 self.notify(&event);
-                self.teller.note(&event);
+                self.note_event(&event);
                 self.log.event(&event);
             }
             // Once those beside the workers are gone as well.

@@ -9,6 +9,7 @@ use std::io;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU64, fence};
 
+use crate::past::PAST_WORDS;
 use crate::text::{TextWriter, read_text};
 
 /// Words in a worker's row: two cache lines, because processors fetch them in pairs.
@@ -94,7 +95,7 @@ impl Scoreboard {
     /// When the memory cannot be mapped.
     pub fn create(slots: usize, threads: usize) -> io::Result<Scoreboard> {
         let (slots, threads) = (slots.max(1), threads.max(1));
-        let words = sys::shared_words(slots * (WORKER_WORDS + threads * THREAD_WORDS))?;
+        let words = sys::shared_words(slots * (WORKER_WORDS + threads * THREAD_WORDS + PAST_WORDS))?;
         Ok(Scoreboard {
             words,
             slots,
@@ -129,6 +130,21 @@ impl Scoreboard {
         self.worker(slot).thread(thread)
     }
 
+    /// What the master has noted under a worker's number, behind all rows.
+    pub(crate) fn past_words(&self, number: u32) -> Option<&'static [AtomicU64]> {
+        let rows = self.slots * (WORKER_WORDS + self.threads * THREAD_WORDS);
+        let index = (number as usize).checked_sub(1)?;
+        self.words[rows..].chunks_exact(PAST_WORDS).nth(index)
+    }
+
+    /// The row of the process that holds a worker's number now: during a reload, of the newer one.
+    pub fn holder(&self, number: u32) -> Option<WorkerRow> {
+        (0..self.slots)
+            .map(|slot| self.worker(slot))
+            .filter(|row| row.state() != WorkerState::Free && row.number() == number)
+            .max_by_key(WorkerRow::generation)
+    }
+
     /// A slot that nobody holds.
     pub fn free_slot(&self) -> Option<usize> {
         (0..self.slots).find(|slot| self.worker(*slot).state() == WorkerState::Free)
@@ -142,16 +158,20 @@ impl WorkerRow {
     const SENT: usize = 3;
     const RUNNING: usize = 4;
     const AVERAGE: usize = 5;
+    const NUMBER: usize = 6;
+    /// Plus one; 0 while it is not known.
+    const BOOT: usize = 7;
 
     /// Takes the row for a new worker: counters start at zero, the state is `Booting`. The master calls it before the
     /// fork, so that the row is never seen half-made; the process id follows with [`WorkerRow::set_pid`].
-    pub fn claim(&self, pid: u32, generation: u32) {
+    pub fn claim(&self, pid: u32, generation: u32, number: u32) {
         self.words()
             .iter()
             .skip(1)
             .for_each(|word| word.store(0, Relaxed));
         self.set_pid(pid);
         self.word(Self::GENERATION).store(u64::from(generation), Relaxed);
+        self.word(Self::NUMBER).store(u64::from(number), Relaxed);
         self.set_state(WorkerState::Booting);
     }
 
@@ -201,9 +221,38 @@ impl WorkerRow {
         self.word(Self::GENERATION).load(Relaxed) as u32
     }
 
+    /// The worker's number, from 1.
+    pub fn number(&self) -> u32 {
+        self.word(Self::NUMBER).load(Relaxed) as u32
+    }
+
+    /// Notes how many milliseconds it took until the application was loaded, once. The master calls it.
+    pub fn note_boot(&self, ms: u64) {
+        let word = self.word(Self::BOOT);
+        if word.load(Relaxed) == 0 {
+            word.store(ms.saturating_add(1), Relaxed);
+        }
+    }
+
+    /// How many milliseconds that took; 0 while it is not known.
+    pub fn boot_ms(&self) -> u64 {
+        self.word(Self::BOOT).load(Relaxed).saturating_sub(1)
+    }
+
     /// Requests finished by all threads of this worker.
     pub fn requests(&self) -> u64 {
         self.threads().map(|thread| thread.requests()).sum()
+    }
+
+    /// Those that the application has answered.
+    pub fn application_requests(&self) -> u64 {
+        let requests = self.threads().map(|thread| thread.application_requests());
+        requests.sum()
+    }
+
+    /// Exceptions of the application in all threads of this worker.
+    pub fn exceptions(&self) -> u64 {
+        self.threads().map(|thread| thread.tally(Tally::Exceptions)).sum()
     }
 
     /// Adds an answer of `sent` bytes that took `took_us` microseconds. Only the worker's reactor calls it.
@@ -342,8 +391,12 @@ impl ThreadRow {
 
     /// Requests this thread has finished, those that were answered without the application included.
     pub fn requests(&self) -> u64 {
-        let without = self.tally(Tally::Static) + self.tally(Tally::Routed);
-        self.words[Self::REQUESTS].load(Relaxed) + without
+        self.application_requests() + self.tally(Tally::Static) + self.tally(Tally::Routed)
+    }
+
+    /// Requests that the application has answered in this thread.
+    pub fn application_requests(&self) -> u64 {
+        self.words[Self::REQUESTS].load(Relaxed)
     }
 
     /// Counts one more. Only the worker's reactor calls it, whichever thread it speaks of.
@@ -369,7 +422,7 @@ mod tests {
     fn a_row_goes_through_the_life_of_a_worker() {
         let row = board().worker(1);
         assert_eq!(row.state(), WorkerState::Free);
-        row.claim(42, 7);
+        row.claim(42, 7, 1);
         assert_eq!(
             (row.state(), row.pid(), row.generation()),
             (WorkerState::Booting, 42, 7)
@@ -387,10 +440,10 @@ mod tests {
     #[test]
     fn the_first_free_slot_is_found() {
         let board = board();
-        board.worker(0).claim(1, 1);
+        board.worker(0).claim(1, 1, 1);
         assert_eq!(board.free_slot(), Some(1));
-        board.worker(1).claim(2, 1);
-        board.worker(2).claim(3, 1);
+        board.worker(1).claim(2, 1, 1);
+        board.worker(2).claim(3, 1, 1);
         assert_eq!(board.free_slot(), None);
     }
 
@@ -434,19 +487,31 @@ mod tests {
     fn a_new_worker_starts_with_empty_counters() {
         let board = board();
         let row = board.worker(0);
-        row.claim(1, 1);
+        row.claim(1, 1, 1);
         board.thread(0, 0).begin(1, b"GET", b"/", b"");
         board.thread(0, 0).end();
         board.thread(0, 1).begin(1, b"GET", b"/", b"");
         assert_eq!(row.requests(), 1);
-        row.claim(2, 1);
+        row.claim(2, 1, 1);
         assert_eq!((row.requests(), board.thread(0, 1).current()), (0, None));
+    }
+
+    #[test]
+    fn the_newer_process_holds_the_number() {
+        let board = board();
+        board.worker(0).claim(5, 2, 1);
+        board.worker(1).claim(4, 1, 1);
+        board.worker(2).claim(6, 1, 2);
+        let pid = |number| board.holder(number).map(|row| row.pid());
+        assert_eq!((pid(1), pid(2), pid(3)), (Some(5), Some(6), None));
+        board.worker(0).release();
+        assert_eq!(pid(1), Some(4));
     }
 
     #[test]
     fn what_the_reactor_books_is_counted_beside_what_threads_do() {
         let row = board().worker(0);
-        row.claim(1, 1);
+        row.claim(1, 1, 1);
         row.thread(1).begin(1, b"GET", b"/", b"");
         row.thread(1).end();
         row.thread(1).add(Tally::Static);
@@ -469,7 +534,7 @@ mod tests {
     #[test]
     fn a_fork_writes_into_the_same_memory() {
         let row = board().worker(0);
-        row.claim(0, 1);
+        row.claim(0, 1, 1);
         match sys::fork().expect("fork") {
             sys::Fork::Child => {
                 row.set_ready();

@@ -59,6 +59,8 @@ pub struct AccessRecord<'a> {
     pub noted: &'a [(String, String)],
     /// Who or what has answered.
     pub via: Via,
+    /// It gets a line whatever the rules about that are.
+    pub is_wanted: bool,
     /// The body could not be read to its end.
     pub read_failed: bool,
     /// The client was gone before it had the answer.
@@ -194,6 +196,11 @@ impl AccessLog {
         })
     }
 
+    /// Whether no request gets a line but for those that are wanted.
+    pub fn is_silent(&self) -> bool {
+        self.only.is_some_and(|only| only.is_empty())
+    }
+
     /// Adds the request's line. It is written with the next [`AccessLog::flush`], or when many have gathered.
     pub fn record(&mut self, record: &AccessRecord<'_>) {
         let logged = Logged {
@@ -203,7 +210,7 @@ impl AccessLog {
             is_file: record.via.is_file(),
             failed: record.read_failed || record.write_failed,
         };
-        if !self.only.is_none_or(|only| only.takes(logged)) {
+        if !record.is_wanted && !self.only.is_none_or(|only| only.takes(logged)) {
             return;
         }
         if let Some(relay) = &self.relay

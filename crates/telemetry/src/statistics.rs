@@ -35,8 +35,8 @@ pub struct Statistics {
 /// What there is only where the configuration asks for it; each is left out of the document where it is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extras {
-    /// Locks of the application's, beside the first.
-    pub locks: u32,
+    /// The process that holds each of the application's locks; 0 for nobody.
+    pub locks: Vec<u32>,
     /// Caches in this server's memory.
     pub caches: Vec<CacheInfo>,
     /// The document has the metrics.

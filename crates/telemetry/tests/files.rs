@@ -65,6 +65,7 @@ fn record_one(log: &mut AccessLog) {
         requests_total: 1,
         noted: &[],
         via: telemetry::Via::Application,
+        is_wanted: false,
         read_failed: false,
         write_failed: false,
     });

@@ -143,6 +143,11 @@ impl Exchange {
     pub fn leave_unlogged(&mut self) {
         self.work.routed.unlogged = true;
     }
+
+    /// The access log tells of this request, whatever is to be left out.
+    pub fn log_in_any_case(&mut self) {
+        self.work.routed.wanted = true;
+    }
 }
 
 /// Blocks until the socket is ready; an error when it is not in time.

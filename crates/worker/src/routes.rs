@@ -45,6 +45,8 @@ pub(crate) enum Phase {
 pub(crate) struct Routed {
     /// It gets no line in the log.
     pub(crate) unlogged: bool,
+    /// It gets one, whatever the options say of it.
+    pub(crate) wanted: bool,
     /// Fields to add to the answer.
     pub(crate) added: Vec<(String, String)>,
     /// Names of fields to take out of the application's answer.

@@ -389,7 +389,9 @@ impl Reactor {
         if let Some(statsd) = self.conditions.error_log.statsd() {
             statsd.request(exchange.work.response.status(), now - exchange.work.called);
         }
-        if let Some(log) = self.conditions.access_log.as_mut().filter(|_| is_told) {
+        let is_wanted = exchange.work.routed.wanted;
+        let log = self.conditions.access_log.as_mut();
+        if let Some(log) = log.filter(|log| is_told && (is_wanted || !log.is_silent())) {
             let board = &self.conditions.scoreboard;
             // Only uWSGI's line has the number of all workers' requests.
             let all = match self.conditions.settings.dialect {
@@ -414,6 +416,7 @@ impl Reactor {
                 requests_total: all,
                 noted: &work.routed.noted,
                 via: work.via,
+                is_wanted,
                 read_failed: work.mishaps.unread,
                 write_failed: work.mishaps.unwritten,
             });

@@ -24,10 +24,8 @@ FUNCTIONS = {
     "ZipImporter": "Python imports from zip files itself: put the file into sys.path",
     "lord_scroll": _LEGION,
     "scrolls": _LEGION,
-    "log_this_request": "which requests are logged is said by log-4xx, log-slow and their kin, and by the routes",
     "offload": "sending never blocks a worker here: return the file (uwsgi.sendfile), or an iterator",
     "set_warning_message": "there is no place where it would be seen: write to the log with uwsgi.log()",
-    "start_response": "use the one that the application is called with",
 }
 
 #: Names that are there only with an option, or never, and why they are not.

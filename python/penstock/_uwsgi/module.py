@@ -38,6 +38,7 @@ def names(
     return {
         **absent.functions(),
         **_information(server, options),
+        "workers": lambda: _workers(server, signals),
         **signals.names(),
         **mules.names(),
         **spooler.names(),
@@ -99,7 +100,6 @@ def _information(server: Any, options: dict[str, Any]) -> dict[str, Any]:
         "ready": lambda: True,
         "total_requests": server.total_requests,
         "request_id": server.requests,
-        "workers": lambda: _workers(server),
         "mem": _memory,
         "micros": lambda: time.time_ns() // 1000,
         "reload": lambda: _true(server.reload),
@@ -153,23 +153,13 @@ def _memory(pid: int | str = "self") -> tuple[int, int]:
     return int(resident) * page, int(space) * page
 
 
-def _workers(server: Any) -> tuple[dict[str, Any], ...]:
-    """A dictionary for each worker, with uWSGI's keys; what is not counted is 0."""
+def _workers(server: Any, signals: Signals) -> tuple[dict[str, Any], ...]:
+    """A dictionary for each worker, with uWSGI's keys."""
+    heard = signals.bells.heard_signals()
     workers = []
-    for number, worker in enumerate(server.workers(), start=1):
-        resident, space = _memory(worker["pid"])
-        nothing = dict.fromkeys(("last_spawn", "respawn_count", "signals"), 0)
-        workers.append(
-            {
-                "id": number,
-                **nothing,
-                **worker,
-                "status": worker["status"].encode(),
-                "rss": resident,
-                "vsz": space,
-                "apps": [],
-            }
-        )
+    for worker, signals_heard in zip(server.workers(), heard, strict=False):
+        resident, space = _memory(worker["pid"]) if worker["pid"] else (0, 0)
+        workers.append({**worker, "signals": signals_heard, "rss": resident, "vsz": space})
     return tuple(workers)
 
 

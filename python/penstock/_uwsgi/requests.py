@@ -38,6 +38,8 @@ class Requests:
             "request_context": contextvars.copy_context,
             "connection_fd": self.request.descriptor,
             "disconnect": self._in_context(self.request.disconnect),
+            "start_response": self.request.start_response,
+            "log_this_request": self.request.log,
             "set_logvar": self.request.note,
             "get_logvar": self.request.noted,
             "add_var": self.add_variable,

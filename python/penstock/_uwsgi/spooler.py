@@ -60,6 +60,9 @@ class Spooler:
             names["spooler_jobs"] = self.jobs
             names["spooler_get_task"] = self.task
             names["set_spooler_frequency"] = self.set_frequency
+            names["spooler_pids"] = self.bells.spooler_pids
+            names["spooler_pid"] = lambda: next(iter(self.bells.spooler_pids()), 0)
+            names["spoolers"] = tuple(os.fsencode(directory) for directory in self.directories)
         return names
 
     def set_frequency(self, seconds: float) -> bool:

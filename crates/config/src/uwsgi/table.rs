@@ -832,8 +832,8 @@ pub(super) fn finish_logs(draft: &mut Draft<'_>) {
         logs.access_format = default_line(draft.log_micros, draft.memory_report);
     }
     draft.settings.logs.only = draft.no_request_log.then_some(draft.log_selection);
-    let none = draft.no_request_log && draft.log_selection.is_empty();
-    draft.settings.logs.access = (!none).then_some(target);
+    // Open in any case: an application may want a line of this one request (uwsgi.log_this_request).
+    draft.settings.logs.access = Some(target);
 }
 
 /// uWSGI's own line for a request, as its options change it.

@@ -21,6 +21,7 @@ use telemetry::statistics::Statistics;
 /// What a spooler's process has done, and whether it is at work.
 #[derive(Clone, Copy, Debug)]
 struct Diligence {
+    pid: Metric,
     done: Metric,
     at_work: Metric,
 }
@@ -28,6 +29,7 @@ struct Diligence {
 impl Diligence {
     fn begin() -> io::Result<Diligence> {
         Ok(Diligence {
+            pid: Metric::create(0)?,
             done: Metric::create(0)?,
             at_work: Metric::create(0)?,
         })
@@ -245,12 +247,27 @@ pub(crate) struct Bells {
 }
 
 impl Bells {
+    /// Those of this process, for the rest of its life.
     pub(super) fn new(lines: Lines, role: Role, generation: u32) -> Bells {
-        Bells {
+        let bells = Bells {
             lines,
             role,
             generation,
+        };
+        if let Some(own) = bells.diligence() {
+            own.pid.update(|_| i64::from(std::process::id()));
         }
+        bells
+    }
+
+    /// Of this spooler.
+    fn diligence(&self) -> Option<Diligence> {
+        let Role::Aide(Aide::Spooler { index, number, .. }) = &self.role else {
+            return None;
+        };
+        let mut all = self.lines.diligence.iter();
+        all.find(|(whose, _)| *whose == (*index, *number))
+            .map(|(_, own)| *own)
     }
 
     /// uWSGI's names of targets.
@@ -389,15 +406,20 @@ impl Bells {
         }
     }
 
+    /// How many signals the processes of each worker have heard, by number.
+    fn heard_signals(&self) -> Vec<i64> {
+        self.lines.heard.iter().map(Metric::value).collect()
+    }
+
+    /// The processes that do tasks, in the order of their directories; 0 for one that has not begun yet.
+    fn spooler_pids(&self) -> Vec<i64> {
+        let all = self.lines.diligence.iter();
+        all.map(|(_, own)| own.pid.value()).collect()
+    }
+
     /// This spooler is at work, or not any more, and has done so many tasks more.
     fn count_tasks(&self, is_at_work: bool, done: i64) {
-        if let Role::Aide(Aide::Spooler { index, number, .. }) = &self.role
-            && let Some((_, own)) = self
-                .lines
-                .diligence
-                .iter()
-                .find(|(whose, _)| *whose == (*index, *number))
-        {
+        if let Some(own) = self.diligence() {
             own.at_work.update(|_| i64::from(is_at_work));
             own.done.update(|before| before + done);
         }

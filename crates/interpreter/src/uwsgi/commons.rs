@@ -8,7 +8,6 @@ use config::{CacheSettings, MetricKind, RawValue, Settings, WhenFull};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use shared::{Cache, Minute, Shape, StoreError};
-use sys::SharedLock;
 use telemetry::ErrorLog;
 use telemetry::statistics::{CacheInfo, Kind, Metric, Statistics};
 
@@ -54,7 +53,7 @@ impl NamedCache {
 pub(crate) struct Commons {
     caches: Vec<Arc<NamedCache>>,
     stored: Stored,
-    locks: &'static [SharedLock],
+    locks: Locks,
     /// What was given: `uwsgi.opt`.
     options: Vec<(String, RawValue)>,
     lines: Lines,
@@ -70,7 +69,7 @@ impl Commons {
         let mut commons = Commons {
             caches: Vec::new(),
             stored: Stored::default(),
-            locks: &[],
+            locks: Locks::create(0).map_err(|error| format!("locks: {error}"))?,
             options: Vec::new(),
             lines: Lines::open().map_err(|error| format!("signals: {error}"))?,
             started: now(),
@@ -96,8 +95,8 @@ impl Commons {
         let caches = caches.collect::<Result<_, _>>()?;
         let stored = Stored::open(settings, &self.stored)?;
         let locks = settings.commons.locks as usize + 1;
-        if self.locks.len() < locks {
-            self.locks = sys::shared_locks(locks).map_err(|error| format!("locks: {error}"))?;
+        if self.locks.count() < locks {
+            self.locks = Locks::create(locks).map_err(|error| format!("locks: {error}"))?;
         }
         let spoolers = settings.commons.spoolers.iter();
         for spooler in spoolers.filter(|spooler| spooler.server.is_none()) {
@@ -133,6 +132,7 @@ impl Commons {
     pub(crate) fn describe(&self, statistics: &mut Statistics) {
         let caches = self.caches.iter().filter_map(|cache| cache.describe());
         statistics.extras.caches = caches.collect();
+        statistics.extras.locks = self.locks.holders().collect();
         let metrics = self.stored.metrics().map(|(settings, value)| Metric {
             name: settings.name.clone(),
             oid: settings.oid.clone(),
@@ -181,7 +181,7 @@ impl Commons {
             request,
             caches,
             Stores::new(self.stored.clone()),
-            Locks::new(self.locks),
+            self.locks,
             bells,
             remote,
             options,

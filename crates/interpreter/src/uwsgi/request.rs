@@ -7,8 +7,11 @@ use std::sync::Arc;
 use config::Settings;
 use protocol::websocket::Kind;
 use pyo3::exceptions::PyValueError;
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
+
+use worker::Exchange;
 
 use super::caches::Octets;
 use crate::wsgi::{Transaction, current};
@@ -75,6 +78,20 @@ impl CurrentRequest {
             let value = exchange.noted(&name);
             value.map(|value| PyBytes::new(py, value.as_bytes()))
         })
+    }
+
+    /// Has the request logged in any case.
+    #[staticmethod]
+    fn log(py: Python<'_>) -> PyResult<()> {
+        here(py)?.0.get().with(Exchange::log_in_any_case)
+    }
+
+    /// What the application is called with to begin its answer.
+    #[staticmethod]
+    #[pyo3(signature = (*arguments))]
+    fn start_response<'py>(py: Python<'py>, arguments: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        let transaction = here(py)?.0.into_bound(py);
+        transaction.call_method1(intern!(py, "start_response"), arguments)
     }
 
     /// Ends the client's connection; the application goes on.

@@ -7,9 +7,9 @@ use config::{Aide, Settings};
 use master::{AideSeat, ReadyPipe, WorkerSeat};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 use rustix::process::{Pid, Signal, kill_process};
-use shared::{Scoreboard, Tally, WorkerRow, WorkerState};
+use shared::{Scoreboard, WorkerRow, WorkerState};
 use telemetry::ErrorLog;
 
 /// The server, as one of its processes sees it.
@@ -74,11 +74,57 @@ impl Server {
         Server { place, started }
     }
 
-    fn rows(&self) -> impl Iterator<Item = WorkerRow> {
+    /// Those of the configured workers, whether or not there is a process.
+    fn numbers(&self) -> impl Iterator<Item = u32> {
+        1..=self.place.settings.workers
+    }
+
+    fn requests_of(&self, number: u32) -> u64 {
         let board = self.place.scoreboard;
-        (0..board.slots())
-            .map(move |slot| board.worker(slot))
-            .filter(|row| row.state() != WorkerState::Free)
+        let now = board.holder(number).map_or(0, |row| row.requests());
+        board.past(number).requests + now
+    }
+
+    fn worker<'py>(&self, py: Python<'py>, number: u32) -> PyResult<Bound<'py, PyDict>> {
+        let board = self.place.scoreboard;
+        let (past, row) = (board.past(number), board.holder(number));
+        let of = |value: fn(&WorkerRow) -> u64| row.as_ref().map_or(0, value);
+        let is_busy = |row: WorkerRow| row.threads().any(|thread| thread.current().is_some());
+        let status = match row.map(is_busy) {
+            None => "cheap",
+            Some(true) => "busy",
+            Some(false) => "idle",
+        };
+        let worker = PyDict::new(py);
+        worker.set_item("id", number)?;
+        worker.set_item("pid", of(|row| row.pid().into()))?;
+        worker.set_item("requests", self.requests_of(number))?;
+        worker.set_item("delta_requests", of(WorkerRow::requests))?;
+        worker.set_item("exceptions", past.exceptions + of(WorkerRow::exceptions))?;
+        worker.set_item("status", PyBytes::new(py, status.as_bytes()))?;
+        worker.set_item("running_time", past.running_us + of(WorkerRow::running_us))?;
+        worker.set_item("last_spawn", past.last_spawn)?;
+        // uWSGI does not count the first one here, other than in its statistics.
+        worker.set_item("respawn_count", past.spawns.saturating_sub(1))?;
+        worker.set_item("tx", past.sent + of(WorkerRow::sent))?;
+        worker.set_item("avg_rt", of(WorkerRow::average_us))?;
+        let loaded = row.filter(|row| row.state() != WorkerState::Booting);
+        let apps = loaded.map(|row| self.app(py, &row)).transpose()?;
+        worker.set_item("apps", PyTuple::new(py, apps)?)?;
+        Ok(worker)
+    }
+
+    fn app<'py>(&self, py: Python<'py>, row: &WorkerRow) -> PyResult<Bound<'py, PyDict>> {
+        let settings = &self.place.settings;
+        let app = PyDict::new(py);
+        app.set_item("id", 0)?;
+        app.set_item("modifier1", 0)?;
+        app.set_item("mountpoint", settings.script_name.as_bytes())?;
+        app.set_item("startup_time", row.boot_ms() / 1000)?;
+        app.set_item("requests", row.application_requests())?;
+        app.set_item("exceptions", row.exceptions())?;
+        app.set_item("chdir", PyBytes::new(py, b""))?;
+        Ok(app)
     }
 
     fn signal_master(&self, signal: Signal) -> PyResult<()> {
@@ -149,33 +195,14 @@ impl Server {
         worker.map_or(0, |(_, row, _)| row.requests())
     }
 
-    /// Requests that the living processes have finished.
+    /// Requests that all workers have finished, those before the living ones included.
     fn total_requests(&self) -> u64 {
-        self.rows().map(|row| row.requests()).sum()
+        self.numbers().map(|number| self.requests_of(number)).sum()
     }
 
-    /// A dictionary for each worker: `pid`, `requests`, `status`, `generation`.
+    /// A dictionary for each worker, by number, with uWSGI's keys as far as the scoreboard knows them.
     fn workers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        let described = self.rows().map(|row| {
-            let worker = PyDict::new(py);
-            let is_busy = row.threads().any(|thread| thread.current().is_some());
-            worker.set_item("pid", row.pid())?;
-            worker.set_item("requests", row.requests())?;
-            worker.set_item("delta_requests", row.requests())?;
-            worker.set_item(
-                "exceptions",
-                row.threads()
-                    .map(|thread| thread.tally(Tally::Exceptions))
-                    .sum::<u64>(),
-            )?;
-            worker.set_item("running_time", row.running_us())?;
-            worker.set_item("avg_rt", row.average_us())?;
-            worker.set_item("tx", row.sent())?;
-            worker.set_item("status", if is_busy { "busy" } else { "idle" })?;
-            worker.set_item("accepting", u8::from(row.state() == WorkerState::Ready))?;
-            Ok(worker)
-        });
-        described.collect()
+        self.numbers().map(|number| self.worker(py, number)).collect()
     }
 
     /// The numbers of the listening sockets.

@@ -53,7 +53,6 @@ impl Master<'_> {
             })
         });
         Extras {
-            locks: settings.commons.locks,
             shows_metrics: settings.statistics.with_metrics,
             daemons: daemons
                 .map(|(index, daemon)| {
@@ -98,7 +97,7 @@ impl Master<'_> {
     }
 
     fn worker(&self, number: u32) -> WorkerStatistics {
-        let total = self.teller.total(number);
+        let past = self.scoreboard.past(number);
         // During a reload there may be two under one number: the newer one is meant.
         let processes = self
             .processes
@@ -106,13 +105,13 @@ impl Master<'_> {
             .filter(|process| process.view.number == number);
         let resting = WorkerStatistics {
             number,
-            requests: total.requests,
-            exceptions: total.exceptions,
-            harakiri: total.harakiri,
-            running_us: total.running_us,
-            last_spawn: total.last_spawn,
-            spawns: total.spawns,
-            sent: total.sent,
+            requests: past.requests,
+            exceptions: past.exceptions,
+            harakiri: past.harakiri,
+            running_us: past.running_us,
+            last_spawn: past.last_spawn,
+            spawns: past.spawns,
+            sent: past.sent,
             ..WorkerStatistics::default()
         };
         match processes.max_by_key(|process| process.view.age) {
@@ -131,12 +130,7 @@ fn with_process(mut worker: WorkerStatistics, process: &Process, era: &Era) -> W
         .take(era.settings.threads as usize)
         .map(|thread| of_core(&thread))
         .collect();
-    let exceptions = worker.cores.iter().map(|core| core.exceptions).sum();
-    let without = worker
-        .cores
-        .iter()
-        .map(|core| core.static_requests + core.routed_requests)
-        .sum();
+    let exceptions = row.exceptions();
     worker.pid = process.view.pid.unwrap_or_default();
     worker.requests_since_spawn = row.requests();
     worker.requests += worker.requests_since_spawn;
@@ -155,8 +149,8 @@ fn with_process(mut worker: WorkerStatistics, process: &Process, era: &Era) -> W
     let loaded = era.settings.application.is_some() && row.state() != WorkerState::Booting;
     worker.application = loaded.then(|| ApplicationStatistics {
         mount: era.settings.script_name.clone(),
-        startup_seconds: process.boot_ms.unwrap_or(0) / 1000,
-        requests: worker.requests_since_spawn.saturating_sub(without),
+        startup_seconds: row.boot_ms() / 1000,
+        requests: row.application_requests(),
         exceptions,
     });
     worker

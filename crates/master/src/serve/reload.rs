@@ -35,7 +35,9 @@ impl Master<'_> {
             statistics::open(&settings, &self.era.statistics, Patience::Once, &self.log).map_err(said)?;
         if !fits(&self.scoreboard, &settings) {
             // Workers that run keep their rows in the old one.
-            self.scoreboard = scoreboard_for(&settings).map_err(|error| format!("no memory: {error}"))?;
+            let larger = scoreboard_for(&settings).map_err(|error| format!("no memory: {error}"))?;
+            larger.inherit_past(&self.scoreboard);
+            self.scoreboard = larger;
         }
         self.reopen_logs();
         let plan = Plan::of(&settings);

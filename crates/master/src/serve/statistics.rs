@@ -3,7 +3,6 @@
 //! Rules: nobody is waited for. An answer that a peer does not take is kept for some seconds, for so many peers at the
 //! most, then dropped. What a worker has counted is added up under its number when it ends, so that numbers only grow.
 
-use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use config::{Bind, Settings, StatisticsSettings, Wire};
 use rustix::event::{PollFd, PollFlags};
 use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketFlags, accept_with, recv, send, shutdown};
-use shared::{Tally, WorkerRow};
+use shared::{Past, WorkerRow};
 use sys::monotonic_ms;
 use telemetry::statistics::{Pusher, document};
 use telemetry::{ErrorLog, Event};
@@ -44,12 +43,11 @@ pub(super) fn open(
     bind_all(&servers.collect::<Vec<_>>(), settings, open, patience, log)
 }
 
-/// Who is being told, and what the numbers were before the processes that are there now.
+/// Who is being told.
 #[derive(Debug, Default)]
 pub(super) struct Teller {
     answers: Vec<Answer>,
     pushers: Vec<Pusher>,
-    totals: BTreeMap<u32, Total>,
 }
 
 /// A document on its way to a peer.
@@ -61,18 +59,6 @@ struct Answer {
     until_ms: u64,
 }
 
-/// What the processes that have ended have done under one number.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Total {
-    pub(super) requests: u64,
-    pub(super) exceptions: u64,
-    pub(super) harakiri: u64,
-    pub(super) running_us: u64,
-    pub(super) sent: u64,
-    pub(super) spawns: u64,
-    pub(super) last_spawn: u64,
-}
-
 impl Teller {
     /// For the settings that are in force from now on; the numbers stay.
     pub(super) fn adopt(&mut self, settings: &StatisticsSettings) {
@@ -81,37 +67,6 @@ impl Teller {
             .iter()
             .map(|push| Pusher::new(push, monotonic_ms()));
         self.pushers = pushers.collect();
-    }
-
-    /// A worker has been started.
-    pub(super) fn spawned(&mut self, number: u32) {
-        let total = self.totals.entry(number).or_default();
-        total.spawns += 1;
-        total.last_spawn = epoch();
-    }
-
-    /// A worker has ended; its row is about to be given to another.
-    pub(super) fn ended(&mut self, number: u32, row: &WorkerRow) {
-        let total = self.totals.entry(number).or_default();
-        total.requests += row.requests();
-        total.exceptions += row
-            .threads()
-            .map(|thread| thread.tally(Tally::Exceptions))
-            .sum::<u64>();
-        total.running_us += row.running_us();
-        total.sent += row.sent();
-    }
-
-    /// What the processes that have ended have done under this number.
-    pub(super) fn total(&self, number: u32) -> Total {
-        self.totals.get(&number).copied().unwrap_or_default()
-    }
-
-    /// Something has been logged that is counted too.
-    pub(super) fn note(&mut self, event: &Event) {
-        if let Event::RequestDeadline { late, .. } = event {
-            self.totals.entry(late.number).or_default().harakiri += 1;
-        }
     }
 
     /// In a child: none of it is the child's.
@@ -172,6 +127,37 @@ fn is_temporary(error: rustix::io::Errno) -> bool {
 }
 
 impl Master<'_> {
+    /// A worker is about to be started.
+    pub(super) fn note_spawn(&self, number: u32) {
+        let past = self.scoreboard.past(number);
+        let (spawns, last_spawn) = (past.spawns + 1, epoch());
+        let past = Past {
+            spawns,
+            last_spawn,
+            ..past
+        };
+        self.scoreboard.set_past(number, past);
+    }
+
+    /// A worker has ended; its row is about to be given to another.
+    pub(super) fn note_end(&self, row: &WorkerRow) {
+        let mut past = self.scoreboard.past(row.number());
+        past.requests += row.requests();
+        past.exceptions += row.exceptions();
+        past.running_us += row.running_us();
+        past.sent += row.sent();
+        self.scoreboard.set_past(row.number(), past);
+    }
+
+    /// Something has been logged that is counted too.
+    pub(super) fn note_event(&self, event: &Event) {
+        if let Event::RequestDeadline { late, .. } = event {
+            let mut past = self.scoreboard.past(late.number);
+            past.harakiri += 1;
+            self.scoreboard.set_past(late.number, past);
+        }
+    }
+
     /// Answers whoever has come, and tells those whose time it is.
     pub(super) fn tell_statistics(&mut self) {
         let sockets = self.era.statistics.clone();

@@ -17,12 +17,12 @@ impl Master<'_> {
     /// What workers have said in their rows.
     pub(super) fn read_rows(&mut self) {
         while matches!(rustix::io::read(&self.wake, &mut [0_u8; 256]), Ok(256)) {}
-        for process in self.processes.values_mut() {
+        for process in self.processes.values() {
             let age = process.view.age;
             let state = process.row.state();
             if state != WorkerState::Booting {
-                let boot_ms = || monotonic_ms().saturating_sub(process.born_ms);
-                process.boot_ms.get_or_insert_with(boot_ms);
+                let boot_ms = monotonic_ms().saturating_sub(process.born_ms);
+                process.row.note_boot(boot_ms);
             }
             self.has_served |= !matches!(state, WorkerState::Free | WorkerState::Booting);
             match state {

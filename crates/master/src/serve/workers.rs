@@ -33,7 +33,6 @@ impl Master<'_> {
             Ok((slot, pid)) => {
                 view.pid = Some(pid);
                 self.statistics.spawned += 1;
-                self.teller.spawned(number);
                 self.filled.insert((generation, number));
                 self.processes.insert(
                     pid,
@@ -42,7 +41,6 @@ impl Master<'_> {
                         slot,
                         row: self.scoreboard.worker(slot),
                         born_ms: monotonic_ms(),
-                        boot_ms: None,
                     },
                 );
                 self.inbox.push_front(Input::Spawned { age, pid });
@@ -61,7 +59,9 @@ impl Master<'_> {
     /// Forks a worker; the child does not return from here.
     fn fork(&mut self, slot: usize, view: WorkerView, generation: u32) -> io::Result<u32> {
         let row = self.scoreboard.worker(slot);
-        row.claim(0, generation);
+        row.claim(0, generation, view.number);
+        let past = self.scoreboard.past(view.number);
+        self.note_spawn(view.number);
         // Held back across the fork: the child must not take the master's signals for its own, nor lose one.
         let blocked = sys::block_signals();
         match self.host.fork() {
@@ -91,6 +91,7 @@ impl Master<'_> {
             }
             Err(error) => {
                 row.release();
+                self.scoreboard.set_past(view.number, past);
                 Err(error)
             }
         }
@@ -161,7 +162,7 @@ impl Master<'_> {
                 self.on_other_exit(pid);
                 continue;
             };
-            self.teller.ended(process.view.number, &process.row);
+            self.note_end(&process.row);
             process.row.release();
             let status = match status.exit_status() {
                 Some(code) => ExitStatus::Code(code),

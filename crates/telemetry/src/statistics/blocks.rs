@@ -9,9 +9,11 @@ use super::{
 /// The locks that uWSGI always has beside the application's; here nobody ever holds one of them.
 const LOCKS: [&str; 7] = ["signal", "filemon", "timer", "rbtimer", "cron", "rpc", "snmp"];
 
-/// Everything that has a lock in uWSGI. Who holds one is not known: 0.
+/// Everything that has a lock in uWSGI, and who holds it. Those that are not the application's are held for a moment, or never:
+/// 0.
 pub(super) fn locks(extras: &Extras) -> Json {
-    let own = (0..=extras.locks).map(|number| format!("user {number}"));
+    let holders = extras.locks.iter().zip(0_u32..);
+    let own = holders.map(|(holder, number)| (format!("user {number}"), u64::from(*holder)));
     let caches = extras.caches.iter().map(|cache| format!("cache_{}", cache.name));
     let metrics = extras.shows_metrics.then(|| "metrics".to_owned());
     let mut directories: Vec<_> = extras.spoolers.iter().map(|spooler| &spooler.directory).collect();
@@ -19,14 +21,15 @@ pub(super) fn locks(extras: &Extras) -> Json {
     let spoolers = directories
         .into_iter()
         .map(|directory| format!("spooler on {directory}"));
-    let names = own
-        .chain(LOCKS.map(str::to_owned))
+    let others = LOCKS
+        .map(str::to_owned)
+        .into_iter()
         .chain(caches)
         .chain(metrics)
         .chain(spoolers);
+    let all = own.chain(others.map(|name| (name, 0)));
     Json::List(
-        names
-            .map(|name| Json::Object(vec![(name, Json::Number(0))]))
+        all.map(|(name, holder)| Json::Object(vec![(name, Json::Number(holder))]))
             .collect(),
     )
 }

@@ -140,7 +140,7 @@ fn variables(request: &CurrentRequest) -> Vec<Json> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ApplicationStatistics;
+    use super::super::{ApplicationStatistics, Extras};
     use super::*;
 
     #[test]
@@ -175,12 +175,16 @@ mod tests {
                 ],
                 ..WorkerStatistics::default()
             }],
+            extras: Extras {
+                locks: vec![0, 6],
+                ..Extras::default()
+            },
             ..Statistics::default()
         };
         let text = document(&statistics, true, true);
         for part in [
             r#"{"version":"2.0.31","listen_queue":3,"#,
-            r#""load":3,"pid":5,"uid":0,"gid":0,"cwd":"/srv","locks":[{"user 0":0},{"signal":0},"#,
+            r#""load":3,"pid":5,"uid":0,"gid":0,"cwd":"/srv","locks":[{"user 0":0},{"user 1":6},{"signal":0},"#,
             r#""sockets":[{"name":"127.0.0.1:80","proto":"http","queue":3,"max_queue":100,"shared":0,"can_offload":0}]"#,
             r#""workers":[{"id":1,"pid":6,"accepting":1,"requests":12,"delta_requests":2,"exceptions":0,"#,
             r#""apps":[{"id":0,"modifier1":0,"mountpoint":"","startup_time":0,"requests":0,"exceptions":0,"chdir":"/srv"}]"#,

@@ -48,6 +48,7 @@ fn line_of(format: &str, dialect: Dialect, head: &RequestHead, client: &str, via
         requests_total: 12,
         noted: &[],
         via,
+        is_wanted: false,
         read_failed: via == Via::Rule,
         write_failed: via == Via::Rule,
     };
