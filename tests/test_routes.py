@@ -342,7 +342,104 @@ def test_harakiri_ends_the_worker_of_one_kind_of_request(start_server: StartServ
     with server.connect() as client, pytest.raises(ConnectionEnded):
         client.get("/stuck")
     assert server.get("/").body == b"x"
+    server.wait_for_log("HARAKIRI")
     assert "line 7 in application" in server.log
+
+
+def test_each_thread_has_a_harakiri_of_its_own(start_server: StartServer, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(STUCK)
+    rule = "--route=^/(stuck|quick) harakiri:2"
+    arguments = ("uwsgi", "--http-socket", "{tcp}", "--threads", "2", "--wsgi-file", "app.py", rule)
+    server = start_server(*arguments, cwd=tmp_path)
+    with server.connect() as client, server.connect() as other, pytest.raises(ConnectionEnded):
+        client.send(b"GET /stuck HTTP/1.1\r\nHost: a\r\n\r\n")
+        # The end of another request under the same rule ends no time but its own.
+        for _ in range(3):
+            assert other.get("/quick").body == b"x"
+        client.read_response()
+    server.wait_for_log("HARAKIRI")
+
+
+ASYNCHRONOUS = """\
+import asyncio
+import time
+
+
+async def application(scope, receive, send):
+    path = scope["path"]
+    if path == "/raise":
+        raise RuntimeError("on purpose")
+    if path == "/sleeps":
+        await asyncio.sleep(600)
+    if path == "/blocks":
+        time.sleep(600)
+    status = 404 if path == "/none" else 200
+    await send({"type": "http.response.start", "status": status, "headers": [(b"x-framework", b"mine")]})
+    body = f"{scope['method']} {path} {scope['root_path']} {scope['query_string'].decode()}"
+    await send({"type": "http.response.body", "body": body.encode(), "more_body": True})
+    await send({"type": "http.response.body", "body": b"."})
+"""
+
+
+@pytest.mark.parametrize("path", ["/sleeps", "/blocks"])
+def test_harakiri_ends_the_worker_of_an_asgi_application_too(
+    start_server: StartServer, tmp_path: Path, path: str
+) -> None:
+    (tmp_path / "app.py").write_text(ASYNCHRONOUS)
+    rule = "--route=^/(sleeps|blocks) harakiri:1"
+    server = start_server("uwsgi", "--http-socket", "{tcp}", "--module", "app", rule, cwd=tmp_path)
+    with server.connect() as client, pytest.raises(ConnectionEnded):
+        client.get(path)
+    server.wait_for_log("HARAKIRI")
+    assert f"GET {path}" in server.log
+    assert server.get("/").body == b"GET /  ."
+    # Requests that no rule speaks of take as long as they like.
+    assert server.log.count("HARAKIRI ON WORKER") == 1
+
+
+ASYNCHRONOUS_RULES = r"""[uwsgi]
+http-socket = $(ADDRESS)
+module = app
+log-format = logged %(uri) %(note)
+error-page-500 = failed.html
+route = ^/old/(.*)$ rewrite:/new/$1?from=rule
+route = ^/new/ setscriptname:/new
+route = ^/new/ setmethod:PURGE
+route = ^/given return:200
+error-route-status = 404 addheader:X-Missing: ${PATH_INFO}
+response-route = ^/new/ addheader:X-Path: ${PATH_INFO} ${REQUEST_METHOD} ${uwsgi[status]}
+response-route = ^/bare delheader:x-framework
+response-route = ^/hidden return:410
+response-route-uri = ^/old/ addheader:X-Uri: ${REQUEST_URI}
+final-route-run = logvar:note=${PATH_INFO}
+"""
+
+
+def test_answers_to_rewritten_requests_of_an_asgi_application_follow_the_rules(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    (tmp_path / "app.py").write_text(ASYNCHRONOUS)
+    (tmp_path / "uwsgi.ini").write_text(ASYNCHRONOUS_RULES)
+    (tmp_path / "failed.html").write_text("<p>failed</p>")
+    server = start_server("uwsgi", "uwsgi.ini", cwd=tmp_path, environment={"ADDRESS": "{tcp}"})
+    with server.connect() as client:
+        answer = client.get("/old/a?b=c")
+        # The path of a scope begins with its root path.
+        assert answer.body == b"PURGE /new/new/a /new from=rule&b=c."
+        assert (answer.value("x-path"), answer.value("x-uri")) == ("/new/a PURGE 200", "/old/a?b=c")
+        assert answer.value("x-framework") == "mine"
+        answer = client.get("/bare")
+        assert (answer.body, answer.value("x-framework"), answer.value("x-path")) == (b"GET /bare  .", None, None)
+        answer = client.get("/hidden")
+        assert (answer.status, answer.body) == (410, b"Gone")
+        answer = client.get("/none")
+        assert (answer.status, answer.value("x-missing")) == (404, "/none")
+        assert client.get("/given").body == b"OK"
+        answer = client.get("/raise")
+        assert (answer.status, answer.body) == (500, b"<p>failed</p>")
+        assert client.get("/after").body == b"GET /after  ."
+    server.wait_for_log("logged /after /after")
+    assert "logged /old/a?b=c /new/a" in server.log
 
 
 RELAYING = r"""[uwsgi]

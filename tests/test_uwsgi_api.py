@@ -24,7 +24,7 @@ def test_the_module_tells_of_the_server_it_runs_in(start_server: StartServer, tm
     assert api.masterpid() == api.server.pid
     assert api.worker_id() in (1, 2)
     assert api.opt()["processes"] == b"2"
-    assert (api.is_a_reload(), api.i_am_the_spooler(), api.ready()) == (False, False, True)
+    assert (api.is_a_reload(), api.i_am_the_spooler(), api.ready()) == (False, None, True)
     workers = api.workers()
     assert len(workers) == 2
     assert {worker["pid"] for worker in workers} <= set(api.server.processes())

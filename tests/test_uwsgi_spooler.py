@@ -75,7 +75,7 @@ def test_tasks_are_done_by_a_process_of_their_own(start_server: StartServer, tmp
     api.spool({"name": "second", "priority": 3})
     assert wait_until(lambda: sorted(done(tmp_path)) == ["first some body", "second "], 60.0)
     assert wait_until(lambda: not files(tmp_path), 60.0)
-    assert (api.i_am_the_spooler(), api.spooler_jobs()) == (False, [])
+    assert (api.i_am_the_spooler(), api.spooler_jobs()) == (None, [])
     assert "is no directory of tasks" in api.spool({"name": "x", "spooler": "/elsewhere"})
     assert "a task holds text and bytes" in api.spool({"name": []})
 

@@ -439,11 +439,17 @@ fn application(draft: &Draft<'_>) -> Option<Application> {
     })
 }
 
-/// What was given, by name: lists where an option stands more than once.
+/// What was given, by name: lists where an option stands more than once, and nothing where it has no value.
 fn values(given: &[Given]) -> Vec<(String, RawValue)> {
     let mut out: Vec<(String, RawValue)> = Vec::new();
-    for Given { name, value, .. } in given {
-        let value = RawValue::Text(value.clone());
+    for Given {
+        name, value, origin, ..
+    } in given
+    {
+        let takes_none =
+            || known::find(name).is_some_and(|known| known.argument != known::Argument::Required);
+        let is_bare = *origin == Origin::CommandLine && value == "true" && takes_none();
+        let value = RawValue::Text(if is_bare { String::new() } else { value.clone() });
         match out.iter_mut().find(|(known, _)| known == name) {
             None => out.push((name.clone(), value)),
             Some((_, RawValue::List(items))) => items.push(value),

@@ -14,7 +14,8 @@ use crate::text::{TextWriter, read_text};
 
 /// Words in a worker's row: two cache lines, because processors fetch them in pairs.
 const WORKER_WORDS: usize = 16;
-/// Words in a thread's row: four of bookkeeping, the two texts, and what the worker has booked of its requests.
+/// Words in a thread's row: four of bookkeeping, the two texts, what the worker has booked of its requests, and the limit of
+/// the one in progress.
 const THREAD_WORDS: usize = 48;
 /// Words for method and target: 160 bytes.
 const REQUEST_WORDS: usize = 20;
@@ -326,6 +327,10 @@ impl ThreadRow {
     const CLIENT_TEXT: usize = Self::REQUEST_TEXT + REQUEST_WORDS;
     /// The reactor's words, which the thread leaves alone: one for each [`Tally`].
     const TALLIES: usize = Self::CLIENT_TEXT + CLIENT_WORDS;
+    /// When the request in progress has to be over, if it has a limit of its own; otherwise 0.
+    const DUE: usize = Self::TALLIES + 8;
+    /// How many milliseconds that is after its beginning.
+    const LIMIT: usize = Self::DUE + 1;
 
     /// A request begins: `now_ms` on the clock of `sys::monotonic_ms`, the client as text.
     pub fn begin(&self, now_ms: u64, method: &[u8], target: &[u8], client: &[u8]) {
@@ -340,7 +345,27 @@ impl ThreadRow {
         client_text.push(client);
         self.words[Self::LENGTHS].store(request.finish() | client_text.finish() << 32, Relaxed);
         self.words[Self::STARTED].store(now_ms.wrapping_add(1), Relaxed);
+        self.words[Self::DUE].store(0, Relaxed);
         self.words[Self::SEQUENCE].store((sequence.wrapping_add(1) | 1).wrapping_add(1), Release);
+    }
+
+    /// The request in progress has a limit of its own, in place of the server's: it has to be over at `due_ms`, which is
+    /// `limit_ms` after it began.
+    pub fn limit(&self, due_ms: u64, limit_ms: u64) {
+        self.words[Self::LIMIT].store(limit_ms, Relaxed);
+        self.words[Self::DUE].store(due_ms, Release);
+    }
+
+    /// For how many milliseconds the request that began at `started_ms` has been in progress, if that is too long: longer than
+    /// its own limit, or without one than the server's.
+    pub fn overdue_ms(&self, now_ms: u64, started_ms: u64, server_limit_ms: Option<u64>) -> Option<u64> {
+        let due_ms = self.words[Self::DUE].load(Acquire);
+        if due_ms > 0 {
+            let late_ms = now_ms.checked_sub(due_ms)?;
+            return Some(self.words[Self::LIMIT].load(Relaxed).saturating_add(late_ms));
+        }
+        let elapsed_ms = now_ms.saturating_sub(started_ms);
+        (elapsed_ms > server_limit_ms?).then_some(elapsed_ms)
     }
 
     /// The request is over; it is counted.
@@ -506,6 +531,23 @@ mod tests {
         assert_eq!((pid(1), pid(2), pid(3)), (Some(5), Some(6), None));
         board.worker(0).release();
         assert_eq!(pid(1), Some(4));
+    }
+
+    #[test]
+    fn a_request_is_late_by_its_own_limit_or_by_the_servers() {
+        let row = board().thread(0, 0);
+        row.begin(1000, b"GET", b"/", b"");
+        let late = |now_ms, server_limit_ms| row.overdue_ms(now_ms, 1000, server_limit_ms);
+        assert_eq!((late(9000, None), late(9000, Some(8000))), (None, None));
+        assert_eq!(late(9001, Some(8000)), Some(8001));
+        row.limit(5000, 4000);
+        assert_eq!((late(4999, Some(100)), late(4999, None)), (None, None));
+        assert_eq!(
+            (late(5000, None), late(5700, Some(8000))),
+            (Some(4000), Some(4700))
+        );
+        row.begin(1000, b"GET", b"/next", b"");
+        assert_eq!(late(9000, None), None);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! The loop watches [`Driven::descriptor`] and calls [`Driven::turn`] when it is readable, when [`Driven::due`] says so, and
 //! once more after the application's own work. Nothing here waits or calls back: what has happened is collected, and the
 //! driver asks for it. Requests leave as [`Exchange`]s and come back answered through [`Driven::hand_back`]; in between
-//! the driver is told what becomes possible for them.
+//! the driver is told what becomes possible for them. Those that a rule gives a limit of their own are shown to the master, which
+//! ends the worker when one is over: the loop may be stuck then.
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -52,6 +53,32 @@ pub enum Due {
 pub struct Driven {
     reactor: Reactor,
     events: Events,
+    /// Requests in progress with a limit of their own.
+    limited: Vec<Limited>,
+}
+
+/// A request that ends the worker when it takes too long.
+struct Limited {
+    token: usize,
+    due_ms: u64,
+    limit_ms: u64,
+    method: Vec<u8>,
+    target: Vec<u8>,
+    client: String,
+}
+
+impl Limited {
+    fn of(exchange: &Exchange) -> Option<Limited> {
+        let (limit_ms, head) = (exchange.harakiri_ms()?, exchange.head());
+        Some(Limited {
+            token: exchange.token(),
+            due_ms: sys::monotonic_ms().saturating_add(limit_ms),
+            limit_ms,
+            method: head.method().to_vec(),
+            target: head.target().to_vec(),
+            client: exchange.client_address().to_owned(),
+        })
+    }
 }
 
 impl Driven {
@@ -63,6 +90,7 @@ impl Driven {
         Ok(Driven {
             reactor: Reactor::for_driver(conditions)?,
             events: Events::with_capacity(EVENTS),
+            limited: Vec::new(),
         })
     }
 
@@ -95,6 +123,15 @@ impl Driven {
         if let Answering::Driver(happenings) = &mut self.reactor.answering {
             std::mem::swap(happenings, into);
         }
+        let before = self.limited.len();
+        let limited = into.iter().filter_map(|happening| match happening {
+            Happening::Request(exchange) => Limited::of(exchange),
+            Happening::Ready(..) | Happening::Overdue(_) => None,
+        });
+        self.limited.extend(limited);
+        if self.limited.len() > before {
+            self.beat(true);
+        }
     }
 
     /// When to turn next.
@@ -117,6 +154,10 @@ impl Driven {
         for exchange in answered.drain(..) {
             self.reactor.deadlines.clear(exchange.token());
             self.reactor.desk.count();
+            if !self.limited.is_empty() {
+                self.limited.retain(|limited| limited.token != exchange.token());
+                self.beat(true);
+            }
             self.reactor.welcome_back(exchange);
         }
         self.reactor.flush_dirty();
@@ -145,6 +186,29 @@ impl Driven {
     /// the time it is stuck, and the master ends a worker that is stuck for longer than the request deadline.
     pub fn beat(&self, in_progress: bool) {
         self.reactor.desk.beat(in_progress);
+        let now_ms = sys::monotonic_ms();
+        let Conditions {
+            settings,
+            scoreboard,
+            slot,
+            ..
+        } = &self.reactor.conditions;
+        // The loop itself may be stuck too long before that.
+        let stuck = settings.timeouts.request_deadline;
+        let sooner = |limited: &&Limited| {
+            let left_ms = u128::from(limited.due_ms.saturating_sub(now_ms));
+            in_progress && stuck.is_none_or(|limit| left_ms < limit.as_millis())
+        };
+        if let Some(first) = self
+            .limited
+            .iter()
+            .filter(sooner)
+            .min_by_key(|limited| limited.due_ms)
+        {
+            let row = scoreboard.thread(*slot, 0);
+            row.begin(now_ms, &first.method, &first.target, first.client.as_bytes());
+            row.limit(first.due_ms, first.limit_ms);
+        }
     }
 
     /// The driver waits for the client of a WebSocket: it is told when that takes too long.

@@ -134,9 +134,9 @@ impl Exchange {
         matches!(self.connection.codec, protocol::Codec::Http1(_))
     }
 
-    /// Seconds after which a rule wants the worker to end with this request, if one does.
-    pub fn harakiri(&self) -> Option<u32> {
-        self.work.routed.harakiri
+    /// After how many milliseconds a rule wants the worker to end with this request, if one does.
+    pub fn harakiri_ms(&self) -> Option<u64> {
+        self.work.routed.harakiri.map(|seconds| u64::from(seconds) * 1000)
     }
 
     /// The access log does not tell of this request, because something else does.

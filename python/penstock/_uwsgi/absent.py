@@ -25,7 +25,7 @@ FUNCTIONS = {
     "lord_scroll": _LEGION,
     "scrolls": _LEGION,
     "offload": "sending never blocks a worker here: return the file (uwsgi.sendfile), or an iterator",
-    "set_warning_message": "there is no place where it would be seen: write to the log with uwsgi.log()",
+    "route": "routes are followed before the application is called (option route)",
 }
 
 #: Names that are there only with an option, or never, and why they are not.
@@ -35,7 +35,6 @@ NAMES = {
     "queue": "the queue needs the option queue, which says how many slots it has",
     "sharedarea": "shared areas need the option sharedarea, which says how many pages each has",
     "snmp": _SNMP,
-    "route": "routes are decided before the application is called (option route)",
 }
 
 #: Names that belong to one of those.

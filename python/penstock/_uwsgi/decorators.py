@@ -305,7 +305,7 @@ class mulemsg(mule):
     """Called with each message of the mule of this number."""
 
     def body(self, function: Callable[..., Any]) -> Callable[[], Any]:
-        return lambda: _uwsgi.mule_msg_extra_hooks.append(function)
+        return lambda: _uwsgi.__dict__.setdefault("mule_msg_extra_hooks", []).append(function)
 
 
 class farm(mule):

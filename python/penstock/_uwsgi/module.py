@@ -5,6 +5,7 @@ What has no counterpart here is in :mod:`absent`; docs/uwsgi-api.md has all name
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import os
 import socket
@@ -49,9 +50,6 @@ def names(
         "lock": _unanswered(locks.lock),
         "unlock": _unanswered(locks.unlock),
         "is_locked": locks.is_locked,
-        # Set by applications.
-        "post_fork_hook": None,
-        "atexit": None,
     }
 
 
@@ -81,12 +79,11 @@ def _information(server: Any, options: dict[str, Any]) -> dict[str, Any]:
         "has_threads": 1,
         "buffer_size": server.buffer_size,
         "started_on": server.started,
+        **({"pidfile": os.fsencode(server.pidfile)} if server.pidfile is not None else {}),
         "is_a_reload": server.is_a_reload,
         "unbit": None,
         "loop": None,
         "applications": None,
-        "fastfuncs": [],
-        "message_manager": None,
         "sockets": server.sockets,
         # Every process that serves accepts until it leaves.
         "accepting": lambda: None,
@@ -105,6 +102,8 @@ def _information(server: Any, options: dict[str, Any]) -> dict[str, Any]:
         "reload": lambda: _true(server.reload),
         "stop": lambda: _true(server.stop),
         "log": lambda message: _true(server.log, _text(message)),
+        # Nobody sees it in the original.
+        "set_warning_message": lambda message: _true(server.log, _text(message)),
         "set_user_harakiri": set_user_harakiri,
         "setprocname": _unanswered(lambda name: server.set_process_name(_text(name))),
     }
@@ -127,10 +126,11 @@ def _log_size() -> int:
     return os.fstat(2).st_size
 
 
-def _parse_file(path: str | bytes) -> dict[bytes, bytes]:
-    """The variables of a packet in a file, as a task's is."""
-    with open(path, "rb") as file:
+def _parse_file(path: str | bytes) -> dict[bytes, bytes] | None:
+    """The variables of a packet in a file, as a task's is; None where there is none."""
+    with open(path, "rb") as file, contextlib.suppress(tasks.NotATask):
         return tasks.decode(file.read())
+    return None
 
 
 def _true(function: Callable[..., Any], *arguments: Any) -> bool:

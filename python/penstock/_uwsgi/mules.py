@@ -40,9 +40,7 @@ class Mules:
             "mule_get_msg": self.message,
             "farm_msg": self.send_to_farm,
             "farm_get_msg": self.farm_message,
-            "in_farm": lambda name=None: _text(name) in self.farms if name is not None else bool(self.farms),
-            "mule_msg_hook": None,
-            "mule_msg_extra_hooks": [],
+            "in_farm": lambda name=None: (_text(name) in self.farms if name is not None else bool(self.farms)) or None,
         }
 
     def send(self, message: str | bytes, mule: int | str | bytes | None = None) -> bool:

@@ -39,13 +39,15 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         """Fill a module."""
         if module.__name__ == "uwsgi":
-            module.__dict__.update(self.offered, __getattr__=self._missing)
+            module.__dict__.update(self.offered, __getattr__=self._missing, __dir__=lambda: self._names(module))
             self.request.watch(module.__dict__)
             return
         decorators = _decorators()
         names = {name: value for name, value in vars(decorators).items() if not name.startswith("_")}
         module.__dict__.update(names, _functions_of_this_mule=decorators._functions_of_this_mule)
 
+    def _names(self, module: ModuleType) -> list[str]:
+        return [*vars(module), *(["env"] if self.request.is_there() else [])]
 
     def _missing(self, name: str) -> Any:
         if name == "env" and self.request.is_there():

@@ -59,7 +59,6 @@ class Requests:
             "green_schedule": suspend,
             "ready_fd": _ready.get,
             "async_sleep": sleep,
-            "after_req_hook": None,
         }
 
     def _web_sockets(self) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class Signals:
         return {
             "register_signal": self.register,
             "signal": self.send,
-            "signal_registered": self.bells.is_registered,
+            "signal_registered": lambda number: self.bells.is_registered(number) or None,
             "signal_wait": self.wait,
             "signal_received": lambda: self.last,
             "add_timer": lambda number, seconds: self.add_timer(number, seconds, 0),

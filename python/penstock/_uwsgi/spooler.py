@@ -53,8 +53,8 @@ class Spooler:
 
     def names(self) -> dict[str, Any]:
         """The names in ``uwsgi``; tasks can only be given where there is a directory for them."""
-        names: dict[str, Any] = {"SPOOL_OK": OK, "SPOOL_RETRY": RETRY, "SPOOL_IGNORE": IGNORE, "spooler": None}
-        names["i_am_the_spooler"] = lambda: self.server.is_spooler
+        names: dict[str, Any] = {"SPOOL_OK": OK, "SPOOL_RETRY": RETRY, "SPOOL_IGNORE": IGNORE}
+        names["i_am_the_spooler"] = lambda: self.server.is_spooler or None
         if self.directories:
             names["spool"] = names["send_to_spooler"] = self.give
             names["spooler_jobs"] = self.jobs

@@ -62,6 +62,11 @@ class Stores:
             names[f"sharedarea_write{width}"] = self._writer(width)
             names[f"sharedarea_inc{width}"] = self._counter(width, 1)
             names[f"sharedarea_dec{width}"] = self._counter(width, -1)
+        # Their names of old.
+        for operation in ("read", "write"):
+            names[f"sharedarea_{operation}byte"] = names[f"sharedarea_{operation}8"]
+            names[f"sharedarea_{operation}long"] = names[f"sharedarea_{operation}64"]
+        names["sharedarea_inclong"] = names["sharedarea_inc64"]
         for name in ("sharedarea_memoryview", "sharedarea_object"):
             names[name] = _refused(name)
         return names

@@ -32,7 +32,7 @@ def application(environ, start_response):
         ("workers",), ("cache_clear",), ("cache_del", "none"), ("cache_exists", "k"), ("cache_get", "k"),
         ("cache_inc", "n"), ("cache_keys",), ("cache_num", "n"), ("cache_set", "k", "v"), ("cache_set", "k", "w"),
         ("cache_get", "k"), ("cache_exists", "k"), ("cache_keys",), ("cache_update", "k", "x"), ("cache_del", "k"),
-        ("queue_push", "a"), ("queue_get", 0), ("queue_last",), ("queue_pull",), ("queue_pop",), ("queue_slot",),
+        ("queue_push", "a"), ("queue_last",), ("queue_pull",), ("queue_push", "a"), ("queue_pop",), ("queue_slot",),
         ("queue_pull_slot",), ("queue_set", 1, "b"), ("queue_get", 1), ("sharedarea_write", 0, 0, "abc"),
         ("sharedarea_read", 0, 0, 3), ("sharedarea_rlock", 0), ("sharedarea_unlock", 0),
         ("set_user_harakiri", 60), ("set_user_harakiri", 0), ("add_var", "a", "b"), ("offload", "x"),

@@ -369,7 +369,9 @@ fn uwsgi_options_become_settings() {
         ),
         ("--ini a.ini -p 5", |s| s.workers == 5),
         ("a.ini -p 5", |s| s.workers == 2),
-        ("--http-socket :1 -ML -w a:b", |s| s.logs.access.is_none()),
+        ("--http-socket :1 -ML -w a:b", |s| {
+            s.logs.only.is_some_and(|only| only.is_empty())
+        }),
         ("-s 127.0.0.1:1 --protocol=http a:b", |s| {
             s.binds == [tcp("127.0.0.1", 1)]
         }),

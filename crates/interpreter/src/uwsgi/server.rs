@@ -1,6 +1,7 @@
 //! What an application may know of its server, and ask of it.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
 use std::sync::Arc;
 
 use config::{Aide, Settings};
@@ -121,6 +122,9 @@ impl Server {
         app.set_item("modifier1", 0)?;
         app.set_item("mountpoint", settings.script_name.as_bytes())?;
         app.set_item("startup_time", row.boot_ms() / 1000)?;
+        // Addresses in its memory, which say nothing here.
+        app.set_item("interpreter", 0)?;
+        app.set_item("callable", 0)?;
         app.set_item("requests", row.application_requests())?;
         app.set_item("exceptions", row.exceptions())?;
         app.set_item("chdir", PyBytes::new(py, b""))?;
@@ -176,6 +180,12 @@ impl Server {
     #[getter]
     fn started(&self) -> u64 {
         self.started
+    }
+
+    /// Where the master's process id is written, if that was asked for.
+    #[getter]
+    fn pidfile(&self) -> Option<&Path> {
+        self.place.settings.pidfile.as_deref()
     }
 
     #[getter]

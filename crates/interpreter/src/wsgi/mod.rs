@@ -55,6 +55,8 @@ pub(crate) struct Wsgi {
     spares: Mutex<Vec<Spare>>,
     /// As transactions have it.
     row: Option<WorkerRow>,
+    /// Where a request's own limit is shown to the master, if each is in a thread.
+    limits: Option<WorkerRow>,
     deadline: Option<Deadline>,
     log: ErrorLog,
     sendfile: bool,
@@ -89,6 +91,7 @@ impl Wsgi {
             observers,
             spares: Mutex::default(),
             row: (settings.threads > 1).then_some(row),
+            limits: Some(row),
             deadline: None,
             log,
             sendfile: settings.sendfile,
@@ -113,7 +116,11 @@ impl Wsgi {
 
     /// The same, for requests that wait for their clients in another way than by blocking.
     fn waiting_by(self, waits: Arc<dyn Waits>) -> Wsgi {
-        Wsgi { waits, ..self }
+        Wsgi {
+            waits,
+            limits: None,
+            ..self
+        }
     }
 
     fn serve_attached(&self, py: Python<'_>, mut exchange: Exchange) -> PyResult<Exchange> {
@@ -128,14 +135,15 @@ impl Wsgi {
             .as_ref()
             .map(|observers| (observers, observers.begin(py, &exchange)));
         let environ = self.environs.environ(py, &exchange, &spare)?;
-        let (thread, harakiri) = (exchange.thread(), exchange.harakiri());
+        let thread = exchange.thread();
+        if let (Some(row), Some(limit_ms)) = (self.limits, exchange.harakiri_ms()) {
+            let due_ms = sys::monotonic_ms().saturating_add(limit_ms);
+            row.thread(thread as usize).limit(due_ms, limit_ms);
+        }
         transaction.get().lend(exchange);
         current::begin(transaction, &environ)?;
         if let Some(deadline) = &self.deadline {
             deadline.begin(thread);
-        }
-        if let Some(seconds) = harakiri {
-            set_harakiri(py, seconds)?;
         }
         let called = match (&self.application, &observed) {
             (_, Some((_, Err(error)))) => Err(error.clone_ref(py)),
@@ -149,9 +157,6 @@ impl Wsgi {
             .deadline
             .as_ref()
             .is_some_and(|deadline| deadline.end(py, thread));
-        if harakiri.is_some() {
-            set_harakiri(py, 0)?;
-        }
         let was_socket = transaction.get().was_socket();
         let client_left = transaction.get().end_socket(sent.is_err());
         let spoke_itself = transaction.get().is_client_socket_taken();
@@ -279,12 +284,6 @@ impl Gateway for Wsgi {
         // Attached for the whole life of the thread, so that its `threading.local` values last as long.
         Python::attach(|_| body());
     }
-}
-
-/// Has the process end after so many seconds, or with 0 no longer, as `uwsgi.set_user_harakiri` does.
-fn set_harakiri(py: Python<'_>, seconds: u32) -> PyResult<()> {
-    let module = py.import("penstock._uwsgi.module")?;
-    module.call_method1("set_user_harakiri", (seconds,)).map(drop)
 }
 
 /// How many references to an object there are.

@@ -116,19 +116,17 @@ impl Master<'_> {
             let load = self.load();
             self.inbox.push_back(Input::Load(load));
         }
-        let Some(deadline) = self.era.settings.timeouts.request_deadline else {
-            return;
-        };
+        let deadline = self.era.settings.timeouts.request_deadline;
+        let deadline_ms = deadline.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
         let queue = self.queues().max().unwrap_or(0);
         let verbose = self.era.settings.harakiri.verbose;
         for process in self.processes.values() {
             let age = process.view.age;
             let overdue = process.row.threads().zip(0_u32..).find_map(|(row, thread)| {
                 let current = row.current()?;
-                let elapsed_ms = now_ms.saturating_sub(current.started_ms);
-                let late = u128::from(elapsed_ms) > deadline.as_millis();
+                let elapsed_ms = row.overdue_ms(now_ms, current.started_ms, deadline_ms)?;
                 let (request, client) = (current.request, current.client);
-                late.then_some(OverdueRequest {
+                Some(OverdueRequest {
                     age,
                     thread,
                     request,
