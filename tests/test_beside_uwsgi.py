@@ -125,6 +125,15 @@ SHOWN = [
     Row("a = %(x + 2)\nb = %(2 x)\nc = %(x)\nd = %(2 - x)\ne = %(x 3)\nf = %(3 + x + 2)\ng = %(2 +)\nh = %(+ 2)\ni = %( )"),
     Row("a = 5\nb = %(a  +  2)\nc = %(a + a * a)\nd = %(a -1)\ne = %(a + -1)\nf = %(9 % 4)\ng = %(1.5 + 1)"),
     Row("a = %(b\nb = 1\nc = @(none\nd = $(A"),
+    Row("a = %(b%(c)\nb = 1\nc = 3\nd = %(c\ne = %(c)%(f %(c)\nf = x%(%(g))y%(%(g) 1)\ng = c"),
+    Row("a = x%(b)-%(b)\nb = y%(c)\nc = 3\nd = %(e)\ne = %(c)\n= v\nf = %()$()"),
+    Row("a = x$(A)y\nb = $(A)", environment={"A": "$(B)", "B": "b"}),
+    Row(
+        "set-placeholder = a=$(WORD)\nb = x%(a)",
+        environment=WORD,
+        ours="b = xv",
+        why="what a placeholder stands for is replaced in it as anywhere",
+    ),
     Row("set-placeholder = a=1\nb = %(a)\nset-ph = c=2\nd = %(c)"),
     Row("set = processes=3\nset = mine=4\nb = %(mine)"),
     # The environment and files in values.
@@ -165,6 +174,8 @@ SHOWN = [
     Row("if-env = WORD\na = 1\nelse =\nb = 2\nendif =", environment=WORD),
     Row("if-env = WORD\na = 1", environment=WORD),
     Row("if-env = NONE\na = 1"),
+    Row("if-env = NONE\nif-env = HOME\na = 1\nendif\nb = 2\nendif"),
+    Row("for-times = 0\nfor = a b\na = 1\nendfor\nb = 2\nendfor"),
     Row("endif =\nendfor"),
     Row("if-env = WORD\nset-placeholder = q=%(_)\nendif =\nr = %(q)", environment=WORD),
     # Loops.
@@ -425,6 +436,14 @@ def test_files_that_include_each_other_are_refused_where_uwsgi_ends_in_a_crash(p
     _, ours = Row(files=files).run(place)
     assert ours.exit_code == 1
     assert re.search(r"[xy].ini:2: ini: files include each other without end: take out", ours.text), str(ours)
+
+
+def test_values_that_lead_back_to_themselves_are_refused_where_uwsgi_never_ends(place: Path) -> None:
+    text = "[uwsgi]\na = x%(b)\nb = y%(a)\n"
+    (place / "x.ini").write_text(text)
+    ended = run_with([PENSTOCK, PENSTOCK], place, ["--show-config", "x.ini"])[0]
+    assert ended.exit_code == 1
+    assert "x.ini:2: a: what it refers to leads back to it without end" in ended.text, str(ended)
 
 
 def test_every_option_that_uwsgi_lists_is_listed(place: Path) -> None:

@@ -19,6 +19,7 @@ import pytest
 from harness import SAFETY_SECONDS, RawClient, Server
 from harness.beside import Both, Request, ask, comparable, get, raw
 from harness.original_uwsgi import PENSTOCK, UWSGI, missing
+from harness.original_uwsgi import options as original_options
 from harness.processes import wait_until
 from harness.wires import packet
 from projects import copy_of
@@ -312,6 +313,55 @@ def test_the_requests_that_are_logged_are_uwsgis(beside: Path, options: tuple[st
     log_format = ("--log-format", "LINE %(addr) %(method) %(uri) %(status)", "--master", "--die-on-term")
     with serve_both(beside, "--http-socket", "{tcp}", *log_format, *options, "--module", "app:app", wait="accept") as both:
         theirs, ours = lines_of(both)
+    assert ours == theirs
+
+
+# What is printed.
+
+PRINTED = [
+    (),
+    ("--logto", "{directory}/a.log"),
+    ("--logto", "{directory}/a.log", "--log-master"),
+    ("--logto2", "{directory}/a.log"),
+    ("--logger", "stdio"),
+    ("--logger", "file:{directory}/a.log"),
+    ("--logger", "file:{directory}/a.log", "--logger", "file:{directory}/b.log"),
+    ("--logger", "file:{directory}/a.log", "--logto", "{directory}/b.log"),
+    ("--logger", "named file:{directory}/a.log"),
+    ("--req-logger", "file:{directory}/a.log"),
+    ("--log-master", "--log-encoder", "prefix [mine] "),
+    ("--logto", "{directory}/a.log", "--log-encoder", "prefix [mine] "),
+    ("--log-master", "--log-date=%Y"),
+]
+# The same for options that only some builds have.
+PRINTED_BY_PATTERN = [
+    ("--logger", "some file:{directory}/a.log", "--logger", "file:{directory}/b.log", "--log-route", "some error"),
+    ("--logto", "{directory}/a.log", "--log-drain", "child"),
+    ("--logto", "{directory}/a.log", "--log-filter", "printed"),
+]
+
+
+def printed(server: Server) -> dict[str, list[str]]:
+    """The lines that the application prints for a request, by the file that they are in."""
+
+    def found() -> dict[str, list[str]]:
+        texts = {path.name: path.read_text() for path in server.directory.glob("*.log")}
+        lines = {name: re.findall(".*printed.*", text) for name, text in texts.items()}
+        return {name: sorted(found) for name, found in lines.items() if found}
+
+    assert ask(server, get("/print")).status == 200
+    # Lines on the way arrive within a moment, or not at all.
+    seen: list[dict[str, list[str]]] = []
+    assert wait_until(lambda: seen.append(found()) or len(seen) > 5 and seen[-6:] == [seen[-1]] * 6, SAFETY_SECONDS, every=0.1)
+    return seen[-1]
+
+
+@pytest.mark.parametrize("options", [*PRINTED, *PRINTED_BY_PATTERN], ids=" ".join)
+def test_what_an_application_prints_is_logged_where_uwsgi_logs_it(beside: Path, options: tuple[str, ...]) -> None:
+    if options in PRINTED_BY_PATTERN and "log-route" not in original_options():
+        pytest.skip("this build of uWSGI has no patterns")
+    with serve_both(beside, "--http-socket", "{tcp}", *options, "--master", "--die-on-term", "--module", "app:app") as both:
+        theirs, ours = both.each(printed)
     assert ours == theirs
 
 

@@ -190,7 +190,7 @@ def test_names_without_a_meaning_here_say_so_when_they_are_used(start_server: St
     from harness.uwsgi_api import served
 
     api = served(start_server, tmp_path, more="\n\ndef has(name):\n    return hasattr(uwsgi, name)\n")
-    for name in ("alarm", "offload", "scrolls", "async_connect", "lord_scroll", "extract"):
+    for name in ("offload", "scrolls", "async_connect", "lord_scroll", "extract"):
         assert api.has(name) is True
         assert api.ask(name)[1].startswith(f"NotImplementedError: uwsgi.{name}: ")
     assert [api.has(name) for name in ("spool", "queue_push", "sharedarea_read", "snmp_incr_counter32")] == [False] * 4

@@ -5,6 +5,7 @@
 //!
 //! [`Settings`] is all of it; the parts stand in `settings/`, one subject a file.
 
+mod alarms;
 mod application;
 mod cgi;
 mod commons;
@@ -29,6 +30,7 @@ mod worker_limits;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub use alarms::*;
 pub use application::*;
 pub use cgi::*;
 pub use commons::*;

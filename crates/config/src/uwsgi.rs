@@ -406,6 +406,7 @@ fn finish(draft: &mut Draft<'_>, given: &[Given]) -> Result<(), ConfigError> {
     table::loading::finish(draft);
     table::commons::finish(draft).map_err(|reason| ConfigError::new(format!("Error: {reason}")))?;
     table::statistics::finish(draft);
+    table::alarms::finish(draft).map_err(ConfigError::new)?;
     table::scaling::finish(draft).map_err(|reason| ConfigError::new(format!("cheaper: {reason}")))?;
     if let Err(reason) = routes::check(&draft.settings.routes) {
         return Err(ConfigError::new(format!("route: {reason}")));

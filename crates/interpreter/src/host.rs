@@ -130,6 +130,12 @@ impl Host for Interpreter {
         self.commons.as_ref().is_some_and(|commons| commons.raise(signal))
     }
 
+    fn tell_mule(&self, number: u32, text: &[u8]) -> bool {
+        self.commons
+            .as_ref()
+            .is_some_and(|commons| commons.tell_mule(number, text))
+    }
+
     fn promoted(&mut self) {
         Python::attach(|py| {
             // It may not be there any more, which is what is wanted.

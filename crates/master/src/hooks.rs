@@ -73,6 +73,9 @@ pub(crate) fn act(
     };
     match action {
         HookAction::Print(text) => log.info(text),
+        HookAction::Alarm(name, text) => {
+            telemetry::alarms::raise(name, text.as_bytes());
+        }
         HookAction::Exit(code) => {
             return Err(HookFailed {
                 message: format!("a hook ends the server with code {code}"),
@@ -82,7 +85,7 @@ pub(crate) fn act(
         HookAction::ChangeDirectory(path) => std::env::set_current_dir(path)
             .map_err(|error| fatal(format!("chdir() to {}: {error}", path.display())))?,
         HookAction::Run { command, strict } => {
-            let failed = match programs::run(command, identity, signals) {
+            let failed = match programs::run(command, identity, signals, log) {
                 Ok(ExitStatus::Code(0)) => return Ok(()),
                 Ok(ExitStatus::Code(code)) => {
                     format!("command \"{command}\" exited with non-zero code: {code}")
@@ -160,6 +163,7 @@ fn handle(action: &HookAction, signals: Option<&Signals>) -> Result<(), String> 
         }
         HookAction::WaitFor(what, path) => wait_for(*what, path, signals),
         HookAction::Run { .. }
+        | HookAction::Alarm(..)
         | HookAction::Print(_)
         | HookAction::Exit(_)
         | HookAction::ChangeDirectory(_) => Ok(()), // done before

@@ -67,6 +67,11 @@ pub trait Host {
         false
     }
 
+    /// Sends a text to a mule, from 1, or to whichever is first; whether there was room for it.
+    fn tell_mule(&self, _number: u32, _text: &[u8]) -> bool {
+        false
+    }
+
     /// The master that this one was to replace is gone: GUNICORN_PID means nothing any more.
     fn promoted(&mut self) {}
 

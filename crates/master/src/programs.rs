@@ -7,8 +7,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpid};
-use telemetry::ExitStatus;
+use telemetry::{ErrorLog, ExitStatus};
 
 use crate::signals::Signals;
 
@@ -24,8 +25,28 @@ pub(crate) fn start(
     identity: Option<&sys::Identity>,
     directory: Option<&Path>,
 ) -> io::Result<u32> {
+    spawn(command, identity, directory, Stdio::null())
+}
+
+/// As [`start`], with a text on its standard input: as much of it as a pipe takes at once.
+///
+/// # Errors
+/// As [`start`].
+pub(crate) fn start_with(command: &str, identity: Option<&sys::Identity>, text: &[u8]) -> io::Result<u32> {
+    let (reading, writing) = pipe_with(PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&writing, true)?;
+    let _ = rustix::io::write(&writing, text)?;
+    spawn(command, identity, None, Stdio::from(reading))
+}
+
+fn spawn(
+    command: &str,
+    identity: Option<&sys::Identity>,
+    directory: Option<&Path>,
+    input: Stdio,
+) -> io::Result<u32> {
     let mut shell = Command::new("/bin/sh");
-    shell.arg("-c").arg(command).stdin(Stdio::null()).process_group(0);
+    shell.arg("-c").arg(command).stdin(input).process_group(0);
     let mut identity = identity.cloned();
     let confinement = identity.as_mut().and_then(|who| who.confinement.as_mut());
     match (directory, confinement) {
@@ -41,7 +62,7 @@ pub(crate) fn start(
     Ok(shell.spawn()?.id())
 }
 
-/// Runs a command to its end, which a signal that stops the server brings about too.
+/// Runs a command to its end, which a signal that stops the server brings about too. What it prints is logged meanwhile.
 ///
 /// # Errors
 /// A sentence: why it cannot be started, or that the server was told to stop.
@@ -49,13 +70,17 @@ pub(crate) fn run(
     command: &str,
     identity: Option<&sys::Identity>,
     signals: Option<&Signals>,
+    log: &ErrorLog,
 ) -> Result<ExitStatus, String> {
     let started =
         start(command, identity, None).map_err(|error| format!("command \"{command}\": {error}"))?;
     let pid = Pid::from_raw(started.cast_signed()).ok_or("a process without an id")?;
     loop {
         match waitpid(Some(pid), WaitOptions::NOHANG) {
-            Ok(None) => std::thread::sleep(LOOK),
+            Ok(None) => {
+                log.take_output();
+                std::thread::sleep(LOOK);
+            }
             Ok(Some((_, status))) => {
                 return Ok(match status.exit_status() {
                     Some(code) => ExitStatus::Code(code),

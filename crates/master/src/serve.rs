@@ -1,6 +1,7 @@
 //! The master's life: start, one loop, end. Decisions are the `Supervisor`'s; this file and those below act on them.
 
 mod aides;
+mod alarms;
 mod beside;
 mod control;
 mod files;
@@ -68,6 +69,7 @@ pub fn serve(
             exit_code
         }
         Err(error) => {
+            log.release_output();
             error.message.lines().for_each(|line| log.error(line));
             match dialect {
                 Dialect::Uvicorn => UVICORN_STARTUP_FAILURE,
@@ -130,6 +132,7 @@ struct Master<'a> {
     touch: TouchWatch,
     teller: statistics::Teller,
     beside: Beside,
+    alarms_told: alarms::Told,
     notifier: Notifier,
     inheritance: Inheritance,
     /// The master that is to replace this one (USR2).
@@ -182,6 +185,7 @@ impl<'a> Master<'a> {
             touch: TouchWatch::new(&settings.touch_reload),
             teller: statistics::Teller::default(),
             beside: Beside::new(),
+            alarms_told: alarms::Told::new(),
             notifier: Notifier::new(&inheritance),
             inheritance,
             successor: None,
@@ -220,6 +224,8 @@ impl<'a> Master<'a> {
 
     /// Pidfile, sockets and the lines about them, in the dialect's order.
     fn open(&mut self) -> Result<(), StartError> {
+        self.intercept_output();
+        self.open_alarms()?;
         let settings = Arc::clone(&self.era.settings);
         let uwsgi = settings.dialect == Dialect::Uwsgi;
         self.run_hooks(Moment::Asap)?;
@@ -295,6 +301,7 @@ impl<'a> Master<'a> {
                 return code;
             }
             self.sleep();
+            self.log.take_output();
             let signals = self.signals.take();
             self.inbox.extend(signals.into_iter().map(Input::Signal));
             self.attend_control();
@@ -303,6 +310,7 @@ impl<'a> Master<'a> {
             self.reap();
             self.tell_number_of_workers();
             self.tend_beside();
+            self.tell_alarms();
             self.hear_knock();
             self.check_once_a_second();
             self.aides_step(AideInput::Tick);
@@ -385,6 +393,7 @@ impl<'a> Master<'a> {
             || self.log.rotates()
             || self.era.settings.logs.backlog_metric
             || self.looks_beside()
+            || self.watches_queues()
             || !self.touch.is_empty();
         let deadlines = [
             self.supervisor.next_deadline_ms(),
@@ -401,6 +410,7 @@ impl<'a> Master<'a> {
             }
         });
         let signals = self.signals.wake();
+        let printed = self.log.output();
         let mut sources = vec![
             PollFd::new(&signals, PollFlags::IN),
             PollFd::new(&self.wake, PollFlags::IN),
@@ -416,6 +426,9 @@ impl<'a> Master<'a> {
         let asking = self.era.statistics.iter();
         sources.extend(asking.map(|listener| PollFd::new(&listener.socket, PollFlags::IN)));
         sources.extend(self.teller.sources());
+        sources
+            .extend(telemetry::alarms::descriptor().map(|end| PollFd::from_borrowed_fd(end, PollFlags::IN)));
+        sources.extend(printed.iter().map(|end| PollFd::new(&**end, PollFlags::IN)));
         if self.supervisor.awaits_connection() {
             let waiting = self.era.listeners.iter();
             sources.extend(waiting.map(|listener| PollFd::new(&listener.socket, PollFlags::IN)));
@@ -436,6 +449,15 @@ impl<'a> Master<'a> {
         self.remove_files();
         self.hook(|host, view| host.on_exit(view));
         self.try_hooks(Moment::AtExit);
+        self.log.release_output();
+    }
+
+    /// What is printed goes the way of the log's lines, where the configuration has something done with those.
+    fn intercept_output(&self) {
+        if let Err(error) = self.log.intercept_output() {
+            self.log
+                .error(format_args!("what is printed cannot be logged: {error}"));
+        }
     }
 
     fn hook<Answer>(&mut self, call: impl FnOnce(&mut dyn Host, &MasterView<'_>) -> Answer) -> Answer {

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use config::{Dialect, LogEncoder, LogRotation, LogTarget, Loggers, Logs};
 
+use crate::alarms;
 use crate::clock::LocalClock;
 use crate::sink::{LogOpenError, Sink};
 use crate::template::Template;
@@ -60,14 +61,16 @@ impl Distributor {
 
     /// Writes `text`, which holds `lines` lines. Says whether all of it arrived.
     pub(crate) fn write(&self, text: &[u8], lines: u64) -> bool {
-        if self.rules == Loggers::default() {
+        if self.is_plain() {
             return self.base.write(text, lines);
         }
         // The first is the base.
         let mut texts = vec![(Vec::new(), 0); self.others.len() + 1];
         for line in text.split_inclusive(|&byte| byte == b'\n') {
             let line = line.strip_suffix(b"\n").unwrap_or(line);
-            for place in self.places(&String::from_utf8_lossy(line)) {
+            let words = String::from_utf8_lossy(line);
+            self.alarm(&words);
+            for place in self.places(&words) {
                 let (text, lines) = &mut texts[place];
                 self.encode(line, place, text);
                 *lines += 1;
@@ -80,6 +83,21 @@ impl Distributor {
         arrived
     }
 
+    /// Raises the alarms that the line is one for. What the master says of alarms is none.
+    fn alarm(&self, line: &str) {
+        if line.starts_with("[uwsgi-alarm") || line.contains(" - ALARM: ") {
+            return;
+        }
+        for rule in self.rules.alarms.iter().filter(|rule| rule.pattern.holds(line)) {
+            if rule.ends {
+                break;
+            }
+            for name in &rule.alarms {
+                alarms::raise(name, format!("{line}\n").as_bytes());
+            }
+        }
+    }
+
     /// Which sinks a line goes to.
     fn places(&self, line: &str) -> Vec<usize> {
         let rules = &self.rules;
@@ -87,12 +105,9 @@ impl Distributor {
         if !kept || rules.dropped.iter().any(|pattern| pattern.holds(line)) {
             return Vec::new();
         }
-        // A name that no route has says nothing.
-        let routed = |name: &str| rules.routes.iter().any(|(known, _)| known == name);
         let named = |wanted: Option<&str>| -> Vec<usize> {
             let loggers = rules.loggers.iter().zip(1..);
-            let found =
-                loggers.filter(|(logger, _)| logger.name.as_deref().filter(|name| routed(name)) == wanted);
+            let found = loggers.filter(|(logger, _)| logger.name.as_deref() == wanted);
             found.map(|(_, place)| place).collect()
         };
         let routes = rules.routes.iter().filter(|(_, pattern)| pattern.holds(line));
@@ -161,6 +176,16 @@ impl Distributor {
     /// Empties the base.
     pub(crate) fn truncate(&self) -> io::Result<()> {
         self.base.truncate()
+    }
+
+    /// Whether lines only go to the base, as they are.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.rules == Loggers::default()
+    }
+
+    /// Whether the base takes lines rather than bytes.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.base.is_remote()
     }
 
     /// Makes standard output and error the same open file as the base.

@@ -6,6 +6,7 @@
 
 use std::fmt::Display;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
@@ -18,6 +19,7 @@ use crate::distributor::Distributor;
 use crate::escape::push_text;
 use crate::event::Event;
 use crate::sink::{LogOpenError, Sink};
+use crate::standard::Intake;
 use crate::statsd::Statsd;
 use crate::words::{self, Moment};
 
@@ -48,6 +50,8 @@ struct Inner {
     dialect: Dialect,
     processes: Processes,
     clock: LocalClock,
+    /// What is printed on its way to the loggers.
+    intake: Intake,
     /// What the configuration says; a reload may bring another.
     manner: RwLock<Arc<Manner>>,
 }
@@ -109,6 +113,7 @@ impl ErrorLog {
             dialect,
             processes: logs.processes,
             clock: LocalClock::load(),
+            intake: Intake::default(),
             manner: RwLock::new(Arc::new(manner)),
         };
         Ok(ErrorLog {
@@ -128,7 +133,7 @@ impl ErrorLog {
         let manner = Arc::new(Manner::open(logs, self.dialect())?);
         *self.inner.manner.write().unwrap_or_else(PoisonError::into_inner) = manner;
         // Should standard output stay where it was, the log is no worse for it.
-        let _ = self.capture_output();
+        let _ = self.capture_output().and_then(|()| self.intercept_output());
         Ok(())
     }
 
@@ -342,10 +347,53 @@ impl ErrorLog {
     /// What `dup2` says.
     pub fn capture_output(&self) -> io::Result<()> {
         let manner = self.manner();
-        if !manner.logs.capture_output {
+        if !manner.logs.capture_output || self.takes_lines(&manner) {
             return Ok(());
         }
         manner.sink.become_standard_streams()
+    }
+
+    /// uWSGI's loggers, encoders and filters have their say about what is printed as well.
+    fn takes_lines(&self, manner: &Manner) -> bool {
+        self.dialect() == Dialect::Uwsgi && (manner.sink.is_remote() || !manner.sink.is_plain())
+    }
+
+    /// From now on what this process and its children print comes out of a pipe, if the settings have something done with such
+    /// lines: whoever calls this calls [`ErrorLog::take_output`] whenever [`ErrorLog::output`] can be read.
+    ///
+    /// # Errors
+    /// What `pipe` and `dup2` say.
+    pub fn intercept_output(&self) -> io::Result<()> {
+        let manner = self.manner();
+        if manner.logs.capture_output && self.takes_lines(&manner) {
+            self.inner.intake.open()?;
+        }
+        Ok(())
+    }
+
+    /// The end of the pipe that is to be read, where what is printed is intercepted.
+    pub fn output(&self) -> Option<Arc<OwnedFd>> {
+        self.inner.intake.reader()
+    }
+
+    /// Has the lines that were printed go the way of all others. Waits for nobody.
+    pub fn take_output(&self) {
+        self.raw_lines(&self.inner.intake.take());
+    }
+
+    /// The end of that: standard output and error are what they were.
+    pub fn release_output(&self) {
+        self.raw_lines(&self.inner.intake.close());
+    }
+
+    /// In a child: it prints there, and another process reads it.
+    pub fn leave_output(&self) {
+        self.inner.intake.leave();
+    }
+
+    fn raw_lines(&self, text: &[u8]) {
+        let lines = text.iter().filter(|&&byte| byte == b'\n').count();
+        self.write(text, lines.max(1) as u64);
     }
 
     /// Gives the file to the user and group that workers will run as, so that they can reopen it; reopened files

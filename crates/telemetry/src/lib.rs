@@ -5,6 +5,7 @@
 //! Rules: one line is one `write(2)`; a log that is full, slow or broken never stops the service.
 
 mod access;
+pub mod alarms;
 mod clock;
 mod colors;
 mod distributor;
@@ -15,6 +16,7 @@ mod event;
 mod fuzzed;
 mod remote;
 mod sink;
+mod standard;
 pub mod statistics;
 mod statsd;
 mod surroundings;

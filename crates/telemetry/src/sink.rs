@@ -15,6 +15,7 @@ use crate::access::FormatError;
 use config::{Dialect, LogRotation, LogTarget, Logs};
 
 use crate::remote::Remote;
+use crate::standard;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, Gid, Mode, OFlags, Uid};
 
@@ -147,8 +148,8 @@ impl Sink {
     /// Writes `text`, which holds `lines` lines. Says whether all of it arrived.
     pub(crate) fn write(&self, text: &[u8], lines: u64) -> bool {
         let arrived = match &self.place {
-            Place::Stderr => self.write_stream(rustix::stdio::stderr(), text),
-            Place::Stdout => self.write_stream(rustix::stdio::stdout(), text),
+            Place::Stderr => self.write_stream(standard::stderr(), text),
+            Place::Stdout => self.write_stream(standard::stdout(), text),
             Place::Remote(remote) => remote.send(text),
             Place::File { file, .. } => {
                 let file = file.read().unwrap_or_else(PoisonError::into_inner);
@@ -234,6 +235,11 @@ impl Sink {
         }
         rustix::fs::fchown(file.as_fd(), user.map(Uid::from_raw), group.map(Gid::from_raw))?;
         Ok(())
+    }
+
+    /// Whether it takes lines rather than bytes.
+    pub(crate) fn is_remote(&self) -> bool {
+        matches!(self.place, Place::Remote(_))
     }
 
     /// Makes standard output and error the same open file as this one, if it is a file.

@@ -15,7 +15,6 @@ _SNMP = "there is no SNMP: the statistics (option stats) and metric_* have its n
 
 #: Functions that always are, and why they fail.
 FUNCTIONS = {
-    "alarm": "nobody is alarmed from inside the server: write to the log with uwsgi.log(), and have that watched",
     "async_connect": "there is no asynchronous mode: uwsgi.connect() waits, under gevent in its greenlet only",
     "embedded_data": _BINARY,
     "extract": _BINARY,

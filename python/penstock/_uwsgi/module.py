@@ -104,6 +104,7 @@ def _information(server: Any, options: dict[str, Any]) -> dict[str, Any]:
         "log": lambda message: _true(server.log, _text(message)),
         # Nobody sees it in the original.
         "set_warning_message": lambda message: _true(server.log, _text(message)),
+        "alarm": _unanswered(lambda name, message: server.alarm(_text(name), _bytes(message))),
         "set_user_harakiri": set_user_harakiri,
         "setprocname": _unanswered(lambda name: server.set_process_name(_text(name))),
     }
@@ -140,6 +141,10 @@ def _true(function: Callable[..., Any], *arguments: Any) -> bool:
 
 def _text(text: str | bytes) -> str:
     return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text
 
 
 def _memory(pid: int | str = "self") -> tuple[int, int]:

@@ -42,6 +42,12 @@ def app(environ, start_response):
     elif path == "/chunks":
         start_response(status, headers)
         return iter([b"one", b"", b"two"])
+    elif path == "/print":
+        print("printed to output")
+        print("printed to error", file=sys.stderr)
+        os.system("echo printed by a child")
+        sys.stdout.flush()
+        sys.stderr.flush()
     elif path == "/empty":
         body = b""
     elif path == "/many":

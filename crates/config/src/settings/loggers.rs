@@ -1,11 +1,11 @@
 //! Several logs side by side, what is said to which, and what becomes of a line on its way: plain data; `telemetry` writes.
 //!
-//! The rules are uWSGI's: a line goes to the named logs whose route it matches; otherwise to every log without a name (or
-//! with one that no route has); and if there is none, to where it would go without all this.
+//! The rules are uWSGI's: a line goes to the named logs whose route it matches; otherwise to every log without a name; and if
+//! there is none, to where it would go without all this.
 
 use std::path::PathBuf;
 
-use crate::{LogTarget, Pattern};
+use crate::{AlarmingLine, LogTarget, Pattern};
 
 /// By default there is nothing beside the log itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Loggers {
     pub dropped: Vec<LinePattern>,
     /// What becomes of a line, in this order; those with a name hold for the log of that name only.
     pub encoders: Vec<(Option<String>, LogEncoder)>,
+    /// Which lines are told to whom, whether they are written or not.
+    pub alarms: Vec<AlarmingLine>,
 }
 
 /// One log.

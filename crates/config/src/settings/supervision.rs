@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::Alarms;
+
 /// All of it. By default there is nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Supervision {
@@ -21,6 +23,8 @@ pub struct Supervision {
     pub daemons: Vec<Daemon>,
     /// Commands that are run by the clock.
     pub timetable: Vec<TimedCommand>,
+    /// Who is told when something bad happens.
+    pub alarms: Alarms,
 }
 
 /// A file whose touching is a command.
@@ -193,6 +197,8 @@ pub enum HookAction {
     ChangeDirectory(PathBuf),
     /// Wait until something is there.
     WaitFor(Awaited, PathBuf),
+    /// Raise the alarm of this name with this text.
+    Alarm(String, String),
     /// End the server, or the process, with this exit code.
     Exit(i32),
 }

@@ -9,58 +9,68 @@ use super::known::leading_number;
 use super::reader::Given;
 use super::source;
 
-/// Replaces what stands between `opening` and its closing parenthesis by what `resolve` returns for it; `None`
-/// leaves it.
-fn replace<E>(
+/// Replacements in one value, at most: values that refer to each other have no end.
+const MOST: usize = 1000;
+
+/// Why a value cannot be expanded.
+const ENDLESS: &str = "what it refers to leads back to it without end";
+
+/// Replaces what stands in parentheses behind `symbol` by what `resolve` returns for it; `None` leaves it.
+///
+/// The manners are uWSGI's: the innermost symbol counts; other parentheses inside have to be in pairs; nothing between them is
+/// left as it is. What has been put in is looked at again, from the value's second character on.
+fn replace(
     text: &str,
-    opening: &str,
-    mut resolve: impl FnMut(&str) -> Result<Option<String>, E>,
-) -> Result<String, E> {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find(opening) {
-        let inner = &rest[start + opening.len()..];
-        let Some(length) = closing(inner) else { break };
-        out.push_str(&rest[..start]);
-        match resolve(&inner[..length])? {
-            Some(value) => out.push_str(&value),
-            None => out.push_str(&rest[start..start + opening.len() + length + 1]),
+    symbol: u8,
+    mut resolve: impl FnMut(&str) -> Result<Option<String>, String>,
+) -> Result<String, String> {
+    let mut out = text.to_owned();
+    let mut from = 0;
+    let mut replaced = 0;
+    while let Some((start, end)) = innermost(out.as_bytes(), symbol, from) {
+        match resolve(&out[start + 2..end])? {
+            None => from = end + 1,
+            Some(value) => {
+                out.replace_range(start..=end, &value);
+                from = 1;
+                replaced += 1;
+            }
         }
-        rest = &inner[length + 1..];
+        if replaced > MOST {
+            return Err(ENDLESS.to_owned());
+        }
     }
-    out.push_str(rest);
     Ok(out)
 }
 
-/// Where the parenthesis that is open closes.
-fn closing(text: &str) -> Option<usize> {
+/// Where the first `symbol(...)` at or after `from` begins, and where its closing parenthesis is.
+fn innermost(text: &[u8], symbol: u8, from: usize) -> Option<(usize, usize)> {
+    let mut start = None;
     let mut depth = 0;
-    for (index, byte) in text.bytes().enumerate() {
-        match byte {
-            b'(' => depth += 1,
-            b')' if depth == 0 => return Some(index),
-            b')' => depth -= 1,
+    for index in from..text.len() {
+        match (text[index], start) {
+            (byte, _) if byte == symbol && text.get(index + 1) == Some(&b'(') => {
+                (start, depth) = (Some(index), 0);
+            }
+            (byte, _) if byte == symbol => start = None,
+            (b'(', Some(begun)) if index > begun + 1 => depth += 1,
+            (b')', Some(begun)) if depth == 0 && index > begun + 2 => return Some((begun, index)),
+            (b')', Some(_)) if depth == 0 => start = None,
+            (b')', Some(_)) => depth -= 1,
             _ => {}
         }
     }
     None
 }
 
-fn infallible(result: Result<String, std::convert::Infallible>) -> String {
-    match result {
-        Ok(text) => text,
-        Err(never) => match never {},
-    }
-}
-
-/// Replaces `$(NAME)` by variables.
-pub(super) fn variables(text: &str, variables: &BTreeMap<String, String>) -> String {
-    infallible(replace(text, "$(", |name| Ok(variables.get(name).cloned())))
+/// Replaces `$(NAME)` by variables; the error is a sentence.
+pub(super) fn variables(text: &str, variables: &BTreeMap<String, String>) -> Result<String, String> {
+    replace(text, b'$', |name| Ok(variables.get(name).cloned()))
 }
 
 /// Replaces `@(FILE)`, or another source, by its text without one final line end; the error is a sentence.
 pub(super) fn files(text: &str, directory: &Path) -> Result<String, String> {
-    replace(text, "@(", |name| {
+    replace(text, b'@', |name| {
         let mut text = source::read(name, directory).map_err(|reason| format!("@({name}): {reason}"))?;
         if text.ends_with('\n') {
             text.pop();
@@ -69,29 +79,31 @@ pub(super) fn files(text: &str, directory: &Path) -> Result<String, String> {
     })
 }
 
-/// Replaces `%(NAME)` by the first value of that option or variable, and computes what has spaces inside.
-pub(super) fn placeholders(text: &str, given: &[Given]) -> String {
+/// Replaces `%(NAME)` by the first value of that option or variable, and computes what has spaces inside; the error is a
+/// sentence.
+pub(super) fn placeholders(text: &str, given: &[Given]) -> Result<String, String> {
     let look_up = |name: &str| {
         given
             .iter()
             .find(|given| given.name == name)
             .map(|given| given.value.clone())
     };
-    infallible(replace(text, "%(", |inner| {
+    replace(text, b'%', |inner| {
         Ok(if inner.contains(' ') && !inner.trim().is_empty() {
             Some(compute(inner, look_up))
         } else {
             look_up(inner)
         })
-    }))
+    })
 }
 
 /// The names that the placeholders of a value mention.
 pub(super) fn names(text: &str, into: &mut Vec<String>) {
-    infallible(replace(text, "%(", |inner| {
+    // Nothing is replaced, so there is an end.
+    let _ = replace(text, b'%', |inner| {
         into.extend(inner.split(' ').map(str::to_owned));
         Ok(None)
-    }));
+    });
 }
 
 /// Left to right, without precedence: numbers, names, `+ - * /`, `++` and `--`; neighbours are joined. Only digits are a

@@ -172,9 +172,9 @@ impl<'a> Reader<'a> {
     }
 
     /// A value as it reads at this point.
-    fn spelled(&self, value: &str) -> String {
+    fn spelled(&self, value: &str) -> Result<String, String> {
         expand::placeholders(
-            &expand::variables(value, &self.environment.variables),
+            &expand::variables(value, &self.environment.variables)?,
             &self.given,
         )
     }
@@ -192,7 +192,7 @@ impl<'a> Reader<'a> {
                 false => self.put(name, value, origin),
             };
         };
-        if is_logic(name) {
+        if is_logic(name) && !logic.items.is_empty() {
             return Err(fault(
                 origin,
                 name,
@@ -234,7 +234,12 @@ impl<'a> Reader<'a> {
             "get" => self.want(Command::Get(value.to_owned())),
             "plugins-list" => self.want(Command::Plugins),
             "exit" => self.want(Command::Exit(leading_number(value))),
-            "print" => self.notices.push(self.spelled(value)),
+            "print" => {
+                let text = self
+                    .spelled(value)
+                    .map_err(|reason| fault(origin, name, &reason))?;
+                self.notices.push(text);
+            }
             "reload" => self.want(Command::Signal(value.into(), PidfileRequest::Reload)),
             "stop" => self.want(Command::Signal(value.into(), PidfileRequest::Stop)),
             "pause" | "suspend" | "resume" => self.want(Command::Signal(value.into(), PidfileRequest::Pause)),
@@ -329,9 +334,9 @@ impl<'a> Reader<'a> {
 
     /// Reads a file in place of the option that names it.
     fn load(&mut self, option: &str, given: &str, origin: &Origin) -> Result<(), ConfigError> {
-        let spelled = self.spelled(given);
         let (file, section) = self
-            .file_and_section(&spelled)
+            .spelled(given)
+            .and_then(|spelled| self.file_and_section(&spelled))
             .map_err(|reason| fault(origin, option, &reason))?;
         let format = Format::of_option(option)
             .or_else(|| Format::of_file(&file))
@@ -420,8 +425,11 @@ impl<'a> Reader<'a> {
             .filter(|&index| !self.given[index].has_acted_unexpanded())
             .collect();
         for &index in &open {
-            self.given[index].value =
-                expand::variables(&self.given[index].value, &self.environment.variables);
+            let Given {
+                name, value, origin, ..
+            } = &self.given[index];
+            self.given[index].value = expand::variables(value, &self.environment.variables)
+                .map_err(|reason| fault(origin, name, &reason))?;
         }
         for &index in &open {
             let Given {
@@ -431,8 +439,12 @@ impl<'a> Reader<'a> {
                 .map_err(|reason| fault(origin, name, &reason))?;
         }
         for &index in &open {
-            expand::names(&self.given[index].value, &mut self.referred);
-            self.given[index].value = expand::placeholders(&self.given[index].value, &self.given);
+            let Given {
+                name, value, origin, ..
+            } = &self.given[index];
+            expand::names(value, &mut self.referred);
+            self.given[index].value =
+                expand::placeholders(value, &self.given).map_err(|reason| fault(origin, name, &reason))?;
         }
         Ok(())
     }

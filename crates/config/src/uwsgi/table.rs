@@ -1,6 +1,7 @@
 //! What uWSGI's options mean here: one entry per idea, with all its names. An option without an entry is known by
 //! name only and not there yet; a new ability is a new entry.
 
+pub(super) mod alarms;
 mod cgi;
 mod commands;
 pub(super) mod commons;
@@ -207,35 +208,47 @@ pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
         .chain(statistics::ENTRIES)
         .chain(hooks::ENTRIES)
         .chain(programs::ENTRIES)
+        .chain(alarms::ENTRIES)
         .chain(commands::ENTRIES)
         .chain(more::ENTRIES)
 }
 
+/// Plugins of uWSGI, beside `python...`, whose abilities are built in here or need nothing.
+const BUILT_IN: &[&str] = &[
+    "0",
+    "cache",
+    "carbon",
+    "cgi",
+    "cheaper_busyness",
+    "corerouter",
+    "gevent",
+    "http",
+    "logfile",
+    "logsocket",
+    "ping",
+    "router_basicauth",
+    "router_expires",
+    "router_http",
+    "router_redirect",
+    "router_rewrite",
+    "router_static",
+    "router_uwsgi",
+    "rpc",
+    "rsyslog",
+    "signal",
+    "spooler",
+    "stats_pusher_file",
+    "stats_pusher_socket",
+    "stats_pusher_statsd",
+    "syslog",
+    "transformation_chunked",
+    "transformation_offload",
+];
+
 /// Whether what a plugin adds to uWSGI is built in here or needs nothing.
 pub(super) fn is_builtin_plugin(name: &str) -> bool {
     let name = name.trim();
-    name.starts_with("python")
-        || matches!(
-            name,
-            "cgi"
-                | "http"
-                | "logfile"
-                | "corerouter"
-                | "logsocket"
-                | "syslog"
-                | "rsyslog"
-                | "carbon"
-                | "router_basicauth"
-                | "router_expires"
-                | "router_http"
-                | "router_redirect"
-                | "router_rewrite"
-                | "router_static"
-                | "router_uwsgi"
-                | "transformation_chunked"
-                | "transformation_offload"
-                | "0"
-        )
+    name.starts_with("python") || BUILT_IN.contains(&name)
 }
 
 fn listener(draft: &mut Draft<'_>, text: &str, wire: Option<Wire>) -> Result<(), String> {
@@ -812,6 +825,8 @@ pub(super) fn finish_logs(draft: &mut Draft<'_>) {
         draft.settings.logs.error = target;
     }
     let logs = &mut draft.settings.logs;
+    // What applications print goes the way of the server's own lines.
+    logs.capture_output = true;
     let target = logs.error.clone();
     if logs.request_loggers.loggers.is_empty() {
         // Lines of requests go the way of all others.

@@ -203,6 +203,20 @@ impl Lines {
         }
     }
 
+    /// The messages of a mule, from 1, or those for whichever is first.
+    fn messages_of_mule(&self, number: usize) -> Option<&Line> {
+        match number {
+            0 => (!self.mules.is_empty()).then_some(&self.any_mule_messages),
+            number => self.mule_messages.get(number - 1),
+        }
+    }
+
+    /// Sends a message to a mule; whether there was room for it. An empty one could not be told from the end of the line.
+    pub(super) fn tell_mule(&self, number: usize, text: &[u8]) -> bool {
+        let line = self.messages_of_mule(number).filter(|_| !text.is_empty());
+        line.is_some_and(|line| rustix::io::write(line.writing.as_fd(), text).is_ok())
+    }
+
     /// Adds signals and tasks to the statistics. The spoolers stand there as in the configuration.
     pub(super) fn describe(&self, statistics: &mut Statistics) {
         for (worker, heard) in statistics.workers.iter_mut().zip(&self.heard) {
@@ -372,12 +386,9 @@ impl Bells {
 
     /// Where messages go in for a mule, or any (0); `None` where there is no such mule.
     fn mule_sender(&self, number: usize) -> Option<i32> {
-        let lines = &self.lines;
-        let line = match number {
-            0 => (!lines.mules.is_empty()).then_some(&lines.any_mule_messages),
-            number => lines.mule_messages.get(number - 1),
-        };
-        line.map(|line| line.writing.as_raw_fd())
+        self.lines
+            .messages_of_mule(number)
+            .map(|line| line.writing.as_raw_fd())
     }
 
     /// Where messages go in for a farm.

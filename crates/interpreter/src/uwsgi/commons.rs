@@ -152,6 +152,11 @@ impl Commons {
         self.lines.send(signal)
     }
 
+    /// Sends a message to a mule, from 1, or to whichever is first; whether there was room for it.
+    pub(crate) fn tell_mule(&self, number: u32, text: &[u8]) -> bool {
+        self.lines.tell_mule(number as usize, text)
+    }
+
     /// What a worker hears signals by.
     pub(crate) fn ears(&self, number: u32) -> Vec<Arc<OwnedFd>> {
         self.lines.signal_ears(&Role::Worker(number))

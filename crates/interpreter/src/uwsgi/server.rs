@@ -258,6 +258,12 @@ impl Server {
         self.place.log.info(message);
     }
 
+    /// Raises an alarm of the configuration; the master tells it.
+    #[staticmethod]
+    fn alarm(name: &str, text: &[u8]) {
+        telemetry::alarms::raise(name, text);
+    }
+
     /// The name of this process in the process list.
     #[staticmethod]
     fn set_process_name(name: &str) {

@@ -101,6 +101,7 @@ impl Master<'_> {
                 // TERM, INT and QUIT end the child at once, unless it has something else to do with them.
                 let _signals = self.signals.enter_child();
                 drop(blocked);
+                self.log.leave_output();
                 self.lifeline_sender = None;
                 self.beside.forget();
                 if settings.process_titles {

@@ -326,6 +326,7 @@ impl Master<'_> {
         let end_ms = monotonic_ms() + super::LAST_MERCY_MS;
         loop {
             self.reap();
+            self.log.take_output();
             let living: Vec<u32> = self.beside.daemons.living().map(|(_, pid)| pid).collect();
             if living.is_empty() {
                 break;

@@ -22,6 +22,9 @@ impl Master<'_> {
         self.log
             .adopt(&settings.logs)
             .map_err(|error| error.to_string())?;
+        if !settings.supervision.alarms.alarms.is_empty() {
+            telemetry::alarms::open().map_err(|error| format!("alarms: {error}"))?;
+        }
         self.prepare(settings).inspect_err(|_| self.forget_next_era())
     }
 

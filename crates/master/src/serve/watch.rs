@@ -105,6 +105,7 @@ impl Master<'_> {
         self.inbox
             .extend(self.touch.touched().into_iter().map(Input::Touched));
         self.look_beside();
+        self.look_at_queues();
         if self.watches_memory() {
             let measured = self.processes.iter().filter_map(|(pid, process)| {
                 let (age, used) = (process.view.age, memory::of(*pid)?);

@@ -72,6 +72,7 @@ impl Master<'_> {
             Ok(Fork::Child) => {
                 let child_signals = self.signals.enter_child();
                 drop(blocked);
+                self.log.leave_output();
                 self.lifeline_sender = None;
                 let suffix = self.name_suffix();
                 let code = match self.seat(slot, view, generation, child_signals) {
@@ -156,6 +157,7 @@ impl Master<'_> {
                 self.log
                     .info(format_args!("the new master (pid:{pid}) has ended"));
             }
+            self.note_crash(pid, status.terminating_signal());
             let Some(process) = self.processes.remove(&pid) else {
                 self.note_overdue_aide(pid, status.terminating_signal());
                 self.aides_step(AideInput::Exited { pid });

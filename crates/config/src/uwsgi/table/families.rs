@@ -161,10 +161,9 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "there is no router process in front of the workers",
     ),
     idle(
-        "listen-queue-alarm lq-alarm alarm* segfault-alarm backlog-alarm log-alarm not-alarm-log \
-         not-log-alarm metric-alarm",
-        "Alarms.",
-        "nobody is alarmed from inside the server: watch its log and its statistics",
+        "alarm-fd alarm-metric metric-alarm",
+        "Alarms about descriptors and metrics.",
+        "of the log, the accept queue and crashes alarms are told: have numbers watched where stats or stats-push sends them",
     ),
     idle(
         "so-keepalive so-send-timeout so-write-timeout socket-send-timeout socket-write-timeout socket-sndbuf \

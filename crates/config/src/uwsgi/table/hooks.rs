@@ -90,6 +90,10 @@ pub(super) fn action(draft: &mut Draft<'_>, text: &str) -> Result<Option<HookAct
         "wait_for_dir" => HookAction::WaitFor(Awaited::Directory, path()),
         "wait_for_socket" => HookAction::WaitFor(Awaited::Socket, path()),
         "exit" => HookAction::Exit(i32::try_from(leading_number(given) & 0xff).unwrap_or(1)),
+        "alarm" => {
+            let (name, text) = pair(name, given)?;
+            HookAction::Alarm(name.to_owned(), text.to_owned())
+        }
         "unix_signal" => {
             let (number, function) = pair(name, given)?;
             let signal = i32::try_from(leading_number(number)).unwrap_or_default();
@@ -126,11 +130,12 @@ fn remedy(name: &str) -> &'static str {
     match name {
         "mount" | "umount" | "umount2" | "hostname" | "ifup" | "ifdown" | "ifaddr" | "ifhwaddr" | "ip"
         | "pivot_root" => ": what isolates a server is the service manager's or the container's business",
-        "callint" | "callret" | "call" | "simple_call" | "retaincaps" | "alarm" | "rpc" | "rpcint"
-        | "rpcret" => ": functions of uWSGI's binary are not there, use exec:COMMAND",
+        "callint" | "callret" | "call" | "simple_call" | "retaincaps" | "rpc" | "rpcint" | "rpcret" => {
+            ": functions of uWSGI's binary are not there, use exec:COMMAND"
+        }
         _ => {
             ": give exec, safeexec, print, write, append, writefifo, create, mkdir, unlink, cd, chmod, chown, putenv, \
-             wait_for_fs, wait_for_file, wait_for_dir, wait_for_socket, unix_signal or exit"
+             wait_for_fs, wait_for_file, wait_for_dir, wait_for_socket, alarm, unix_signal or exit"
         }
     }
 }

@@ -147,7 +147,7 @@ fn route(loggers: &mut Loggers, value: &str) -> Result<(), String> {
 }
 
 /// A pattern as PCRE takes it: a brace that begins no repetition is a brace, and `^((?!X).)*$` means any line without X.
-fn line_pattern(text: &str) -> Result<LinePattern, String> {
+pub(super) fn line_pattern(text: &str) -> Result<LinePattern, String> {
     let without = text
         .strip_prefix("^((?!")
         .and_then(|rest| rest.strip_suffix(").)*$"));
