@@ -352,7 +352,7 @@ def printed(server: Server) -> dict[str, list[str]]:
     assert ask(server, get("/print")).status == 200
     # Lines on the way arrive within a moment, or not at all.
     seen: list[dict[str, list[str]]] = []
-    assert wait_until(lambda: seen.append(found()) or len(seen) > 5 and seen[-6:] == [seen[-1]] * 6, SAFETY_SECONDS, every=0.1)
+    assert wait_until(lambda: seen.append(found()) or (len(seen) > 5 and seen[-6:] == [seen[-1]] * 6), SAFETY_SECONDS, every=0.1)
     return seen[-1]
 
 
