@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import socket
 import time
 from contextlib import closing
@@ -262,3 +264,65 @@ def test_the_first_lines_tell_of_the_surroundings_as_uwsgis_do(start_server: Sta
         assert len(matching) == 1, pattern
         found.append(matching[0])
     assert found == sorted(found)
+
+
+# Its process id in front of each line that it reads.
+READER = 'while read -r line; do echo "$$ $line" >> %s; done; echo "$$ end" >> %s'
+
+
+def test_a_program_reads_lines_and_is_started_again_when_it_dies(start_server: StartServer, tmp_path: Path) -> None:
+    server = started(
+        start_server,
+        tmp_path,
+        "processes = 2",
+        "log-format = of %(uri)",
+        "logger = pipe:" + READER.replace("%s", "all.log"),
+        "req-logger = pipe:" + READER.replace("%s", "requests.log"),
+    )
+    get(server, "/one")
+    eventually(tmp_path / "all.log", r"says \{/one\}")
+    first = int(eventually(tmp_path / "requests.log", "of /one$").split()[0])
+    os.kill(first, signal.SIGKILL)
+    # It waits in the pipe until there is somebody again.
+    get(server, "/two")
+    second = int(eventually(tmp_path / "requests.log", "of /two$").split()[0])
+    assert second != first
+    assert "has ended: it is started again" in eventually(tmp_path / "all.log", "which reads the log")
+    assert "of /two" not in (tmp_path / "all.log").read_text()
+    server.stop()
+    for log in ("all.log", "requests.log"):
+        eventually(tmp_path / log, " end$")
+
+
+def test_a_redis_server_is_told_of_each_line(start_server: StartServer, tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as redis:
+        redis.settimeout(60)
+        address = f"127.0.0.1:{redis.getsockname()[1]}/3,rpush mine,>"
+        server = started(start_server, tmp_path, f"req-logger = redislog:secret@{address}", "log-format = of %(uri)")
+        peer, _ = redis.accept()
+        with closing(peer):
+            peer.settimeout(60)
+            said = b""
+            while b">of /\r\n" not in said:
+                part = peer.recv(4096)
+                assert part, said
+                said += part
+    assert said.startswith(
+        b"*2\r\n$4\r\nauth\r\n$6\r\nsecret\r\n*2\r\n$6\r\nselect\r\n$1\r\n3\r\n*3\r\n$5\r\nrpush\r\n"
+    )
+    # A server that is gone stops nobody.
+    for _ in range(3):
+        get(server, "/after")
+
+
+def test_what_a_program_that_reads_the_log_prints_does_not_come_back_to_it(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    server = started(
+        start_server, tmp_path, "log-master = true", "logger = pipe:tee -a all.log", "log-format = of %(uri)"
+    )
+    for path in ("/one", "/two"):
+        get(server, path)
+        eventually(tmp_path / "all.log", f"of {path}$")
+    assert (tmp_path / "all.log").read_text().count("of /one") == 1
+    assert wait_until(lambda: "of /two" in server.log, 60)

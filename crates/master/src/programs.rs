@@ -2,6 +2,7 @@
 //! server's descriptors but the standard streams.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -39,14 +40,29 @@ pub(crate) fn start_with(command: &str, identity: Option<&sys::Identity>, text: 
     spawn(command, identity, None, Stdio::from(reading))
 }
 
+/// Starts a command with these standard streams, as the master's user.
+///
+/// # Errors
+/// When there is no shell.
+pub(crate) fn start_between(command: &str, streams: [OwnedFd; 3]) -> io::Result<u32> {
+    let [input, output, error] = streams;
+    let mut shell = shell(command, Stdio::from(input));
+    Ok(shell.stdout(output).stderr(error).spawn()?.id())
+}
+
+fn shell(command: &str, input: Stdio) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(command).stdin(input).process_group(0);
+    shell
+}
+
 fn spawn(
     command: &str,
     identity: Option<&sys::Identity>,
     directory: Option<&Path>,
     input: Stdio,
 ) -> io::Result<u32> {
-    let mut shell = Command::new("/bin/sh");
-    shell.arg("-c").arg(command).stdin(input).process_group(0);
+    let mut shell = shell(command, input);
     let mut identity = identity.cloned();
     let confinement = identity.as_mut().and_then(|who| who.confinement.as_mut());
     match (directory, confinement) {

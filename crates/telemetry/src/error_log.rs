@@ -18,6 +18,7 @@ use crate::colors;
 use crate::distributor::Distributor;
 use crate::escape::push_text;
 use crate::event::Event;
+use crate::programs;
 use crate::sink::{LogOpenError, Sink};
 use crate::standard::Intake;
 use crate::statsd::Statsd;
@@ -75,6 +76,8 @@ impl Manner {
             Dialect::Uwsgi => "logto",
             Dialect::Gunicorn | Dialect::Native | Dialect::Uvicorn => "--error-logfile",
         };
+        // Request lines are written by workers, which are forked later.
+        programs::open(logs).map_err(LogOpenError::pipe)?;
         Ok(Manner {
             sink: Distributor::open(&logs.error, &logs.loggers, logs, dialect, option)?,
             statsd: logs.statsd.as_ref().map(Statsd::new).map(Arc::new),

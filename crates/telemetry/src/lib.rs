@@ -14,6 +14,8 @@ mod escape;
 mod event;
 #[cfg(test)]
 mod fuzzed;
+mod programs;
+mod redis;
 mod remote;
 mod sink;
 mod standard;
@@ -29,6 +31,7 @@ pub use error_log::{ErrorLog, Relay};
 pub use event::{
     Event, ExitStatus, LateRequest, LifespanStep, Linger, ScalingStep, StopKind, UwsgiEvent, WorkerLimit,
 };
+pub use programs::{LogProgram, log_programs};
 pub use sink::LogOpenError;
 pub use statsd::Statsd;
 pub use surroundings::Surroundings;

@@ -9,11 +9,13 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::access::FormatError;
 use config::{Dialect, LogRotation, LogTarget, Logs};
 
+use crate::programs;
+use crate::redis::RedisLogger;
 use crate::remote::Remote;
 use crate::standard;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -45,6 +47,16 @@ enum Fault {
 }
 
 impl LogOpenError {
+    pub(crate) fn pipe(source: io::Error) -> LogOpenError {
+        LogOpenError {
+            option: "logger",
+            fault: Fault::File {
+                path: PathBuf::from("pipe"),
+                source,
+            },
+        }
+    }
+
     pub(crate) fn format(option: &'static str, error: FormatError) -> LogOpenError {
         LogOpenError {
             option,
@@ -103,6 +115,10 @@ enum Place {
     Stdout,
     /// Somebody who takes one datagram for each line.
     Remote(Remote),
+    /// A server that takes one command for each line.
+    Redis(RedisLogger),
+    /// What a program reads.
+    Program(Arc<OwnedFd>),
     /// The lock is only ever taken for writing while the file is reopened.
     File {
         path: PathBuf,
@@ -137,6 +153,16 @@ impl Sink {
             LogTarget::Syslog { name, facility } => Place::Remote(Remote::system_log(name, *facility)),
             LogTarget::RemoteSyslog { address, name } => Place::Remote(Remote::syslog(address, name)),
             LogTarget::Datagrams(address) => Place::Remote(Remote::plain(address)),
+            LogTarget::Redis(settings) => Place::Redis(RedisLogger::new(settings)),
+            LogTarget::Program(command) => {
+                Place::Program(programs::pipe_to(command).map_err(|source| LogOpenError {
+                    option,
+                    fault: Fault::File {
+                        path: PathBuf::from(command),
+                        source,
+                    },
+                })?)
+            }
         };
         Ok(Sink {
             place,
@@ -151,6 +177,8 @@ impl Sink {
             Place::Stderr => self.write_stream(standard::stderr(), text),
             Place::Stdout => self.write_stream(standard::stdout(), text),
             Place::Remote(remote) => remote.send(text),
+            Place::Redis(logger) => logger.send(text),
+            Place::Program(pipe) => self.write_stream(pipe.as_fd(), text),
             Place::File { file, .. } => {
                 let file = file.read().unwrap_or_else(PoisonError::into_inner);
                 write_all(file.as_fd(), text).is_ok()
@@ -165,7 +193,9 @@ impl Sink {
     /// The descriptor it writes to; it stays the same when the file is opened anew.
     pub(crate) fn descriptor(&self) -> RawFd {
         match &self.place {
-            Place::Stderr | Place::Remote(_) => rustix::stdio::stderr().as_raw_fd(),
+            Place::Stderr | Place::Remote(_) | Place::Redis(_) | Place::Program(_) => {
+                rustix::stdio::stderr().as_raw_fd()
+            }
             Place::Stdout => rustix::stdio::stdout().as_raw_fd(),
             Place::File { file, .. } => file.read().unwrap_or_else(PoisonError::into_inner).as_raw_fd(),
         }

@@ -82,8 +82,34 @@ pub enum LogTarget {
         /// In front of every line; empty: nothing.
         name: String,
     },
+    /// The standard input of a program that the shell runs, started again when it ends.
+    Program(String),
+    /// A command for each line, to a Redis server.
+    Redis(RedisLog),
     /// A datagram for each line, to `HOST:PORT` or the path of a unix socket.
     Datagrams(String),
+}
+
+/// A Redis server, and what it is told of each line.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RedisLog {
+    /// `HOST:PORT`
+    pub address: String,
+    /// For `AUTH`.
+    pub password: Option<String>,
+    /// For `SELECT`.
+    pub database: Option<String>,
+    /// The words of a command; the line is its last.
+    pub command: Vec<String>,
+    /// In front of every line.
+    pub prefix: String,
+}
+
+/// No password in any log.
+impl std::fmt::Debug for RedisLog {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "redislog:{}", self.address)
+    }
 }
 
 /// Severity of a line in the error log.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use config::{MasterCommand, Moment, Supervision, Touched};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 use sys::monotonic_ms;
+use telemetry::log_programs;
 
 use super::Master;
 use crate::daemons::{Daemons, Order};
@@ -17,11 +18,16 @@ use crate::supervisor::Input;
 use crate::touch::TouchWatch;
 use crate::{hooks, pidfile, programs};
 
+/// Between two starts of a program that reads the log.
+const LOG_PROGRAM_PAUSE_MS: u64 = 1000;
+
 /// The state of all that.
 pub(super) struct Beside {
     fifos: Fifos,
     touch: TouchWatch,
     daemons: Daemons,
+    /// Programs that read the log, by their commands: the process, and when it was started.
+    readers: BTreeMap<String, (Option<u32>, u64)>,
     /// Commands of the timetable that run, by process id, and since when.
     timed: BTreeMap<u32, (String, u64)>,
     /// The minute, counted from 1970, that the timetable was last looked at in.
@@ -34,6 +40,7 @@ impl Beside {
             fifos: Fifos::default(),
             touch: TouchWatch::new(&[]),
             daemons: Daemons::new(&[], 0),
+            readers: BTreeMap::new(),
             timed: BTreeMap::new(),
             minute: 0,
         }
@@ -80,6 +87,7 @@ impl Master<'_> {
             .collect();
         self.beside.touch = TouchWatch::new(&paths);
         self.beside.daemons = Daemons::new(&supervision.daemons, monotonic_ms());
+        self.start_log_programs();
         for timed in &supervision.timetable {
             let command = &timed.command;
             self.log.info(format_args!(
@@ -110,7 +118,9 @@ impl Master<'_> {
 
     /// Whether it has to look around once a second.
     pub(super) fn looks_beside(&self) -> bool {
-        !self.beside.touch.is_empty() || !self.supervision().timetable.is_empty()
+        !self.beside.touch.is_empty()
+            || !self.supervision().timetable.is_empty()
+            || !self.beside.readers.is_empty()
     }
 
     /// Reads commands and starts what is due.
@@ -148,6 +158,30 @@ impl Master<'_> {
             asked.into_iter().for_each(|what| self.on_touched(&path, what));
         }
         self.look_at_timetable();
+        self.start_log_programs();
+    }
+
+    /// Starts the programs that read the log, and again those that have ended. What was logged meanwhile has waited for them.
+    pub(super) fn start_log_programs(&mut self) {
+        for program in log_programs() {
+            let (pid, since_ms) = self.beside.readers.entry(program.command.clone()).or_default();
+            if pid.is_some() || (*since_ms > 0 && monotonic_ms() < *since_ms + LOG_PROGRAM_PAUSE_MS) {
+                continue;
+            }
+            *since_ms = monotonic_ms();
+            let started = program
+                .streams()
+                .and_then(|streams| programs::start_between(&program.command, streams));
+            match started {
+                Ok(started) => *pid = Some(started),
+                Err(error) => {
+                    let command = &program.command;
+                    self.log.error(format_args!(
+                        "the program \"{command}\", which reads the log, cannot be started: {error}"
+                    ));
+                }
+            }
+        }
     }
 
     fn look_at_timetable(&mut self) {
@@ -202,6 +236,13 @@ impl Master<'_> {
         let now_ms = monotonic_ms();
         if let Some((_, orders)) = self.beside.daemons.exited(now_ms, pid) {
             return self.follow(orders);
+        }
+        let mut readers = self.beside.readers.iter_mut();
+        if let Some((command, (reader, _))) = readers.find(|(_, (reader, _))| *reader == Some(pid)) {
+            *reader = None;
+            return self.log.warning(format_args!(
+                "the program \"{command}\", which reads the log, has ended: it is started again"
+            ));
         }
         let Some((command, started_ms)) = self.beside.timed.remove(&pid) else {
             return;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Draft, Entry, always, at_start, does, does_with_text, natural};
 use crate::uwsgi::known::is_on;
-use crate::{LinePattern, LogEncoder, LogTarget, Logger, Loggers, Pattern};
+use crate::{LinePattern, LogEncoder, LogTarget, Logger, Loggers, Pattern, RedisLog};
 
 /// `LOG_DAEMON` (RFC 3164, 4.1.1), as uWSGI has it.
 const DAEMON: u8 = 3;
@@ -54,14 +54,17 @@ fn logger(draft: &mut Draft<'_>, value: &str) -> Result<Option<Logger>, String> 
                 name: name.to_owned(),
             }
         }
+        ("pipe", command) if !command.trim().is_empty() => LogTarget::Program(command.trim().to_owned()),
+        ("pipe", _) => return Err("the program is missing: write pipe:COMMAND".to_owned()),
+        ("redislog", argument) => LogTarget::Redis(redis(argument)),
         ("socket", address) if !address.is_empty() => {
             let address = address.split(',').next().unwrap_or_default();
             LogTarget::Datagrams(address.to_owned())
         }
         _ => {
             draft.notices.push(format!(
-                "there is no logger '{kind}' here: take stdio, file:PATH, fd:2, syslog, rsyslog:HOST:PORT or \
-                 socket:HOST:PORT; lines go where they would without it"
+                "there is no logger '{kind}' here: take stdio, file:PATH, fd:2, syslog, rsyslog:HOST:PORT, \
+                 socket:HOST:PORT, pipe:COMMAND or redislog; lines go where they would without it"
             ));
             return Ok(None);
         }
@@ -84,6 +87,37 @@ fn file(draft: &mut Draft<'_>, argument: &str) -> Result<PathBuf, String> {
         }
     }
     Ok(path)
+}
+
+/// `[PASSWORD@][HOST:PORT][/DATABASE][,COMMAND[,PREFIX]]`
+fn redis(argument: &str) -> RedisLog {
+    let (password, rest) = match argument.split_once('@') {
+        Some((password, rest)) => (Some(password.to_owned()), rest),
+        None => (None, argument),
+    };
+    let mut parts = rest.splitn(3, ',');
+    let server = parts.next().unwrap_or_default();
+    let (address, database) = match server.split_once('/') {
+        Some((address, database)) => (address, Some(database.to_owned())),
+        None => (server, None),
+    };
+    let command = parts.next().filter(|command| !command.trim().is_empty());
+    RedisLog {
+        address: if address.is_empty() {
+            "127.0.0.1:6379"
+        } else {
+            address
+        }
+        .to_owned(),
+        password,
+        database: database.filter(|database| !database.is_empty()),
+        command: command
+            .unwrap_or("publish uwsgi")
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect(),
+        prefix: parts.next().unwrap_or_default().to_owned(),
+    }
 }
 
 /// `[NAME][,FACILITY]`
@@ -173,8 +207,9 @@ fn line_time(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
 pub(super) const ENTRIES: &[Entry] = &[
     does_with_text(
         &["logger"],
-        "[NAME ]stdio, file:PATH, fd:2, syslog[:NAME[,FACILITY]], rsyslog:HOST:PORT[,NAME] or socket:HOST:PORT: log there; \
-         may be repeated.",
+        "[NAME ]stdio, file:PATH, fd:2, syslog[:NAME[,FACILITY]], rsyslog:HOST:PORT[,NAME], socket:HOST:PORT, pipe:COMMAND (a \
+         program that the shell runs as the master's user, started again when it ends) or \
+         redislog[:[PASSWORD@]HOST:PORT[/DATABASE][,COMMAND[,PREFIX]]]: log there; may be repeated.",
         |d, v| {
             let one = logger(d, v)?;
             d.settings.logs.loggers.loggers.extend(one);
