@@ -7,7 +7,7 @@ use std::cell::UnsafeCell;
 use std::io;
 use std::mem::MaybeUninit;
 
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+use crate::mapping::zeroed;
 
 /// How a lock was found by the one who took it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,20 +37,10 @@ impl std::fmt::Debug for SharedLock {
 /// # Errors
 /// When the kernel has no memory (`ENOMEM`), or the system no locks that processes can share.
 pub fn shared_locks(count: usize) -> io::Result<&'static [SharedLock]> {
-    let bytes = count
-        .max(1)
-        .checked_mul(size_of::<SharedLock>())
-        .ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
-    // SAFETY: a fresh anonymous mapping, page-aligned, zeroed, `bytes` long and never unmapped; nothing else refers to
-    // it. Each element is initialised before the slice over all of them is made.
+    let start: *mut SharedLock = zeroed(count)?;
+    // SAFETY: `zeroed` gives room for that many, valid as long as the process, and nothing else refers to it. Each element is
+    // initialised before the slice over all of them is made.
     unsafe {
-        let start = mmap_anonymous(
-            std::ptr::null_mut(),
-            bytes,
-            ProtFlags::READ | ProtFlags::WRITE,
-            MapFlags::SHARED,
-        )?
-        .cast::<SharedLock>();
         for index in 0..count {
             initialise((*start.add(index)).mutex.get())?;
         }

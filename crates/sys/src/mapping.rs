@@ -13,23 +13,34 @@ use rustix::mm::{MapFlags, MsyncFlags, ProtFlags, mmap, mmap_anonymous, msync};
 /// # Errors
 /// When the kernel refuses the mapping (`ENOMEM`).
 pub fn shared_words(count: usize) -> io::Result<&'static [AtomicU64]> {
-    let too_large = || io::Error::from(io::ErrorKind::OutOfMemory);
-    let bytes = count
-        .max(1)
-        .checked_mul(size_of::<AtomicU64>())
-        .ok_or_else(too_large)?;
-    // SAFETY: a fresh anonymous mapping at an address of the kernel's choice overlaps nothing. It is page-aligned,
-    // zeroed, `bytes` long and never unmapped, so a `'static` slice of atomics over it is valid; atomics tolerate
-    // that other processes write to the same memory.
-    unsafe {
-        let start = mmap_anonymous(
+    let start: *mut AtomicU64 = zeroed(count)?;
+    // SAFETY: `zeroed` gives that many, valid as long as the process, and nothing else refers to them; atomics tolerate that
+    // other processes write to the same memory.
+    Ok(unsafe { std::slice::from_raw_parts(start, count) })
+}
+
+/// Zeroed bytes for `count` values that this process and all its later forks see alike: page-aligned, and never unmapped.
+///
+/// # Errors
+/// When the kernel refuses the mapping (`ENOMEM`).
+pub(crate) fn zeroed<T>(count: usize) -> io::Result<*mut T> {
+    let access = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: a fresh anonymous mapping at an address of the kernel's choice overlaps nothing.
+    let start = unsafe {
+        mmap_anonymous(
             std::ptr::null_mut(),
-            bytes,
-            ProtFlags::READ | ProtFlags::WRITE,
+            bytes_of::<T>(count)?,
+            access,
             MapFlags::SHARED,
-        )?;
-        Ok(std::slice::from_raw_parts(start.cast::<AtomicU64>(), count))
-    }
+        )?
+    };
+    Ok(start.cast())
+}
+
+/// The size of a mapping for `count` values; none is empty.
+fn bytes_of<T>(count: usize) -> io::Result<usize> {
+    let bytes = count.max(1).checked_mul(size_of::<T>());
+    bytes.ok_or_else(|| io::ErrorKind::OutOfMemory.into())
 }
 
 /// Maps the first `count` words of `file`, which must be at least that long: what is stored there is in the file as soon
@@ -40,10 +51,7 @@ pub fn shared_words(count: usize) -> io::Result<&'static [AtomicU64]> {
 /// # Errors
 /// When the file is too short (`UnexpectedEof`), or the kernel refuses the mapping.
 pub fn file_words(file: &File, count: usize) -> io::Result<&'static [AtomicU64]> {
-    let bytes = count
-        .max(1)
-        .checked_mul(size_of::<AtomicU64>())
-        .ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    let bytes = bytes_of::<AtomicU64>(count)?;
     if file.metadata()?.len() < bytes as u64 {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
     }
