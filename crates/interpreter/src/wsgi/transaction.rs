@@ -4,21 +4,24 @@
 //! that keeps the object finds it empty, and gets an error instead of another request's data. While a read waits
 //! for the client, the exchange is out of the object, so that no other thread can touch it.
 
-use std::os::fd::AsFd;
+mod head;
+mod socket;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::ResponseHead;
-use protocol::websocket::Kind;
-use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::string::PyStringData;
-use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyList};
 use shared::WorkerRow;
 use worker::{Exchange, Flow};
 
 use super::client_socket;
-use super::waits::{Waits, Want};
-use super::websocket::{self, Next, Socket};
+use super::waits::Waits;
+use super::websocket::Socket;
+
+pub(crate) use head::type_name;
+use head::{fill, push_headers, raised};
 
 /// `wsgi.input`, and the state behind `start_response`.
 #[pyclass(frozen, module = "penstock", name = "Input")]
@@ -131,114 +134,6 @@ impl Transaction {
             None => exchange.as_mut(),
         };
         exchange.map(work).ok_or_else(over)
-    }
-
-    /// Whether the exchange has become a WebSocket: then there is no answer to send.
-    pub(crate) fn was_socket(&self) -> bool {
-        self.lock().was_socket
-    }
-
-    /// Ends the WebSocket, if it is one and goes on; `has_failed`: the application has. Whether the client had left, or the
-    /// end had come from this server: what an application makes of that is no fault of it.
-    pub(crate) fn end_socket(&self, has_failed: bool) -> bool {
-        let mut state = self.lock();
-        let Some(socket) = state.socket.take() else {
-            return false;
-        };
-        let was_over = socket.is_over();
-        state.exchange = Some(socket.end(has_failed));
-        was_over
-    }
-
-    /// Makes the exchange a WebSocket.
-    ///
-    /// # Errors
-    /// `OSError`, when it cannot be one.
-    pub(crate) fn accept_websocket(
-        &self,
-        py: Python<'_>,
-        subprotocol: Option<&str>,
-        options: &config::WebSocket,
-    ) -> PyResult<()> {
-        let mut state = self.lock();
-        let exchange = state.exchange.take().ok_or_else(over)?;
-        match websocket::accept(exchange, subprotocol, options) {
-            Ok(socket) => {
-                state.socket = Some(Box::new(socket));
-                state.was_socket = true;
-            }
-            Err((exchange, why)) => {
-                state.exchange = Some(exchange);
-                let why = format!("unable to complete websocket handshake: {why}");
-                return Err(PyOSError::new_err(why));
-            }
-        }
-        drop(state);
-        self.flush_socket(py)
-    }
-
-    /// The next message of the WebSocket, however long that takes unless `waits` is false; `None` when there is none.
-    ///
-    /// # Errors
-    /// `OSError`, at the end.
-    pub(crate) fn receive_message(&self, py: Python<'_>, waits: bool) -> PyResult<Option<Vec<u8>>> {
-        loop {
-            let (next, descriptor) = self.with_socket(|socket| (socket.next(), socket.descriptor()))?;
-            match next {
-                Next::Message(message) => return Ok(Some(message)),
-                Next::Over(why) => {
-                    let why = format!("unable to receive websocket message: {why}");
-                    return Err(PyOSError::new_err(why));
-                }
-                Next::Wait(..) if !waits => return Ok(None),
-                Next::Wait(want, patience) => {
-                    self.waits.wait_socket(py, descriptor.as_fd(), want, patience)?;
-                }
-            }
-        }
-    }
-
-    /// Sends a message; waits while the client does not read.
-    ///
-    /// # Errors
-    /// `OSError`, when the WebSocket has ended.
-    pub(crate) fn send_message(&self, py: Python<'_>, kind: Kind, payload: &[u8]) -> PyResult<()> {
-        let sent = self.with_socket(|socket| socket.send(kind, payload))?;
-        sent.map_err(|why| PyOSError::new_err(format!("unable to send websocket message: {why}")))?;
-        self.flush_socket(py)
-    }
-
-    fn flush_socket(&self, py: Python<'_>) -> PyResult<()> {
-        let mut waited = false;
-        let mut left = u64::MAX;
-        loop {
-            let (flow, descriptor, patience, pending) = self.with_socket(|socket| {
-                let flow = socket.flush();
-                let exchange = socket.exchange();
-                let (patience, pending) = (exchange.write_patience(), exchange.pending());
-                (flow, socket.descriptor(), patience, pending)
-            })?;
-            match flow {
-                Flow::Open => return Ok(()),
-                Flow::Full if pending < left => left = pending,
-                Flow::Full if !waited => {}
-                _ => {
-                    self.with_socket(Socket::give_up)?;
-                    return Err(PyOSError::new_err(
-                        "the client of the WebSocket has left, or reads nothing",
-                    ));
-                }
-            }
-            waited = !self
-                .waits
-                .wait_socket(py, descriptor.as_fd(), Want::Write, patience)?;
-        }
-    }
-
-    fn with_socket<T>(&self, work: impl FnOnce(&mut Socket) -> T) -> PyResult<T> {
-        self.lock().socket.as_deref_mut().map(work).ok_or_else(|| {
-            PyOSError::new_err("this request is no WebSocket: call uwsgi.websocket_handshake() first")
-        })
     }
 
     /// Ends the client's connection with what has been written; the application goes on.
@@ -499,82 +394,4 @@ fn over() -> PyErr {
 fn wanted(size: Option<isize>) -> usize {
     size.and_then(|size| usize::try_from(size).ok())
         .unwrap_or(usize::MAX)
-}
-
-/// The exception of an `exc_info` tuple, with its traceback.
-fn raised(info: &Bound<'_, PyAny>) -> PyResult<PyErr> {
-    let (_, value, traceback): (Bound<'_, PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>) = info.extract()?;
-    Ok(PyErr::from_value(
-        value.call_method1("with_traceback", (traceback,))?,
-    ))
-}
-
-/// Takes status and headers over, or says what is wrong with them.
-fn fill(exchange: &mut Exchange, status: &Bound<'_, PyAny>, headers: &Bound<'_, PyAny>) -> PyResult<()> {
-    let response = exchange.response();
-    let invalid = |fault: protocol::ResponseFault| PyValueError::new_err(fault.to_string());
-    response
-        .set_status(latin1(status, "the status")?)
-        .map_err(invalid)?;
-    if response.status() < 200 {
-        return Err(PyValueError::new_err(
-            "the status is an interim one (1xx), which the server sends itself; an answer begins at 200",
-        ));
-    }
-    push_headers(response, headers)
-}
-
-fn push_headers(response: &mut ResponseHead, headers: &Bound<'_, PyAny>) -> PyResult<()> {
-    let invalid = |fault: protocol::ResponseFault| PyValueError::new_err(fault.to_string());
-    let headers = headers.cast::<PyList>().map_err(|_| {
-        PyTypeError::new_err(format!("the headers must be a list, not {}", type_name(headers)))
-    })?;
-    for header in headers.iter() {
-        let Ok(pair) = header
-            .cast::<PyTuple>()
-            .map_err(drop)
-            .and_then(|pair| match pair.len() {
-                2 => Ok(pair),
-                _ => Err(()),
-            })
-        else {
-            return Err(PyTypeError::new_err(format!(
-                "a header must be a tuple (name, value), not {}",
-                header.repr()?
-            )));
-        };
-        let (name, value) = (pair.get_borrowed_item(0)?, pair.get_borrowed_item(1)?);
-        response
-            .push(
-                latin1(&name, "a header's name")?,
-                latin1(&value, "a header's value")?,
-            )
-            .map_err(invalid)?;
-    }
-    Ok(())
-}
-
-/// The bytes of a native string as PEP 3333 means it: code points below 256 only.
-fn latin1<'a>(text: &'a Bound<'_, PyAny>, what: &str) -> PyResult<&'a [u8]> {
-    let Ok(text) = text.cast::<PyString>() else {
-        return Err(PyTypeError::new_err(format!(
-            "{what} must be a str, not {}",
-            type_name(text)
-        )));
-    };
-    // SAFETY: the string is alive for 'a, and strings that exist are never changed in place.
-    match unsafe { text.data()? } {
-        PyStringData::Ucs1(bytes) => Ok(bytes),
-        _ => Err(PyValueError::new_err(format!(
-            "{what} has characters that latin-1 cannot express: {}",
-            text.repr()?
-        ))),
-    }
-}
-
-pub(crate) fn type_name(value: &Bound<'_, PyAny>) -> String {
-    value
-        .get_type()
-        .name()
-        .map_or_else(|_| "?".to_owned(), |name| name.to_string())
 }
