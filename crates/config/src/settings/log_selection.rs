@@ -65,127 +65,65 @@ impl LogSelection {
 mod tests {
     use super::*;
 
+    const NONE: LogSelection = LogSelection {
+        client_errors: false,
+        server_errors: false,
+        slow: None,
+        large: None,
+        empty: false,
+        files: false,
+        failures: false,
+    };
+    const SECOND: Duration = Duration::from_secs(1);
+    /// An answer that is nothing special.
+    const USUAL: Logged = Logged {
+        status: 200,
+        took: SECOND,
+        body_bytes: 5,
+        is_file: false,
+        failed: false,
+    };
+
+    /// A selection, or a request, that differs in this.
+    fn with<T: Copy>(usual: T, change: impl FnOnce(&mut T)) -> T {
+        let mut changed = usual;
+        change(&mut changed);
+        changed
+    }
+
     #[test]
     fn a_request_gets_a_line_for_any_of_the_reasons_chosen() {
-        let none = LogSelection::default();
-        let second = Duration::from_secs(1);
-        for (selection, status, took, body_bytes, expected) in [
-            (none, 500, second, 0, false),
-            (
-                LogSelection {
-                    client_errors: true,
-                    ..none
-                },
-                404,
-                second,
-                5,
-                true,
-            ),
-            (
-                LogSelection {
-                    client_errors: true,
-                    ..none
-                },
-                500,
-                second,
-                5,
-                false,
-            ),
-            (
-                LogSelection {
-                    server_errors: true,
-                    ..none
-                },
-                503,
-                second,
-                5,
-                true,
-            ),
-            (
-                LogSelection {
-                    server_errors: true,
-                    ..none
-                },
-                200,
-                second,
-                5,
-                false,
-            ),
-            (
-                LogSelection {
-                    slow: Some(second),
-                    ..none
-                },
-                200,
-                second,
-                5,
-                true,
-            ),
-            (
-                LogSelection {
-                    slow: Some(second * 2),
-                    ..none
-                },
-                200,
-                second,
-                5,
-                false,
-            ),
-            (
-                LogSelection {
-                    large: Some(5),
-                    ..none
-                },
-                200,
-                second,
-                5,
-                true,
-            ),
-            (
-                LogSelection {
-                    large: Some(6),
-                    ..none
-                },
-                200,
-                second,
-                5,
-                false,
-            ),
-            (LogSelection { empty: true, ..none }, 204, second, 0, true),
-            (LogSelection { empty: true, ..none }, 200, second, 1, false),
+        let status = |status| with(USUAL, |logged| logged.status = status);
+        let body = |bytes| with(USUAL, |logged| logged.body_bytes = bytes);
+        let file = with(USUAL, |logged| logged.is_file = true);
+        let failed = with(USUAL, |logged| logged.failed = true);
+        let client_errors = with(NONE, |chosen| chosen.client_errors = true);
+        let server_errors = with(NONE, |chosen| chosen.server_errors = true);
+        let slow = |took| with(NONE, |chosen| chosen.slow = Some(took));
+        let large = |bytes| with(NONE, |chosen| chosen.large = Some(bytes));
+        let empty = with(NONE, |chosen| chosen.empty = true);
+        let files = with(NONE, |chosen| chosen.files = true);
+        let failures = with(NONE, |chosen| chosen.failures = true);
+        for (selection, logged, expected) in [
+            (NONE, with(status(500), |logged| logged.body_bytes = 0), false),
+            (client_errors, status(404), true),
+            (client_errors, status(500), false),
+            (server_errors, status(503), true),
+            (server_errors, USUAL, false),
+            (slow(SECOND), USUAL, true),
+            (slow(SECOND * 2), USUAL, false),
+            (large(5), USUAL, true),
+            (large(6), USUAL, false),
+            (empty, body(0), true),
+            (empty, body(1), false),
+            (files, file, true),
+            (files, failed, false),
+            (failures, failed, true),
+            (failures, file, false),
         ] {
-            assert_eq!(
-                selection.takes(Logged {
-                    status,
-                    took,
-                    body_bytes,
-                    is_file: false,
-                    failed: false,
-                }),
-                expected,
-                "{selection:?} {status}"
-            );
+            assert_eq!(selection.takes(logged), expected, "{selection:?} {logged:?}");
         }
-        for (files, failures, is_file, failed, expected) in [
-            (true, false, true, false, true),
-            (true, false, false, true, false),
-            (false, true, false, true, true),
-            (false, true, true, false, false),
-        ] {
-            let selection = LogSelection {
-                files,
-                failures,
-                ..none
-            };
-            let logged = Logged {
-                status: 200,
-                took: second,
-                body_bytes: 5,
-                is_file,
-                failed,
-            };
-            assert_eq!(selection.takes(logged), expected, "{selection:?}");
-        }
-        assert!(none.is_empty() && !LogSelection { empty: true, ..none }.is_empty());
+        assert!(NONE.is_empty() && !empty.is_empty());
+        assert_eq!(NONE, LogSelection::default());
     }
 }

@@ -1,3 +1,5 @@
+//! What a cache promises: what it keeps and forgets, that its memory always adds up, and that a holder's death costs nothing else.
+
 use std::collections::BTreeMap;
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};

@@ -1,3 +1,5 @@
+//! Rules against requests: tests and their order, texts, what each action makes of a request.
+
 use std::collections::HashMap;
 
 use base64::Engine;
