@@ -31,10 +31,7 @@ use reader::{Command, Given, Reader, fault};
 use table::{Draft, Text};
 
 use crate::option::{Origin, Status, suggestion};
-use crate::{
-    Application, Bind, Cheaper, ConfigError, Dialect, Emperor, Environment, LogSelection, Outcome, Plan,
-    RawValue, Settings, Wire, address,
-};
+use crate::{Application, Bind, ConfigError, Environment, Outcome, Plan, RawValue, Wire, address};
 
 #[cfg(test)]
 pub(crate) use page::page;
@@ -134,7 +131,7 @@ fn plan(reader: Reader<'_>, environment: &Environment) -> Result<Plan, ConfigErr
         .iter()
         .any(|given| given.name == "strict" && known::is_on(&given.value));
     notices.extend(doubles::notices(&given));
-    let mut draft = new_draft(environment);
+    let mut draft = Draft::new(environment);
     draft.abstract_sockets = is_switched_on(&given, "abstract-socket");
     draft.roots = table::rights::Roots::of(&given, &environment.directory);
     let mut said = BTreeSet::new();
@@ -216,64 +213,6 @@ fn with_remedy(reason: String, value: &str) -> String {
         (true, _) => format!("{reason} (the environment variable in '{value}' is not set)"),
         (_, true) => format!("{reason} (the placeholder in '{value}' is not defined)"),
         _ => reason,
-    }
-}
-
-/// uWSGI's defaults, and ours where it has none that would do.
-fn new_draft(environment: &Environment) -> Draft<'_> {
-    let mut settings = Settings::new(Dialect::Uwsgi);
-    settings.backlog = 1024;
-    settings.limits.block = 4096;
-    // uWSGI lets everybody in; that a socket can be reached from elsewhere is said at start.
-    settings.gateways.allow_from = vec!["*".to_owned()];
-    settings.proxy_protocol.allow_from = vec!["*".to_owned()];
-    if let Some(peers) = environment.variables.get("FORWARDED_ALLOW_IPS") {
-        settings.forwarded_allow_ips = peers.split(',').map(|peer| peer.trim().to_owned()).collect();
-    }
-    settings.timeouts.graceful = Duration::from_secs(60);
-    settings.need_application = false;
-    settings.remove_files_at_exit = false;
-    settings.process_titles = false;
-    settings.worker_limits.least_lifetime = Duration::from_secs(10);
-    settings.loading.arguments = Some(vec!["uwsgi".to_owned()]);
-    UWSGI_DEFAULT_FORMAT.clone_into(&mut settings.logs.access_format);
-    Draft {
-        settings,
-        listeners: Vec::new(),
-        protocol: "uwsgi".to_owned(),
-        module: None,
-        file: None,
-        callable: None,
-        paste: None,
-        log_file: None,
-        log_selection: LogSelection::default(),
-        log_date: None,
-        formatted_time: false,
-        log_size: None,
-        log_backup: None,
-        log_micros: false,
-        greenlets: None,
-        emperor: Emperor::default(),
-        cheaper: Cheaper {
-            least: 0,
-            initial: 0,
-            ..Cheaper::default()
-        },
-        mounts: Vec::new(),
-        statistics_pushes: Vec::new(),
-        push_interval: None,
-        carbon: table::statistics::Carbon::default(),
-        metrics_without_cores: false,
-        without_metrics: false,
-        memory_report: false,
-        web: table::web::Web::default(),
-        no_request_log: false,
-        default_cache: None,
-        abstract_sockets: false,
-        roots: table::rights::Roots::default(),
-        show: false,
-        notices: Vec::new(),
-        environment,
     }
 }
 
@@ -417,7 +356,7 @@ fn finish(draft: &mut Draft<'_>, given: &[Given]) -> Result<(), ConfigError> {
     if draft.settings.greenlets {
         draft.settings.threads = 1;
     }
-    table::finish_logs(draft);
+    table::logs::finish(draft);
     Ok(())
 }
 

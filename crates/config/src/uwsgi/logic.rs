@@ -77,7 +77,7 @@ fn condition(name: &str, value: &str, given: &[Given], environment: &Environment
         "dir" | "directory" => path.is_dir().then(|| value.to_owned()),
         "hostname" => (hostname() == value).then(|| value.to_owned()),
         "reload" => None,
-        "plugin" => super::table::is_builtin_plugin(value).then(|| value.to_owned()),
+        "plugin" => super::table::plugins::is_builtin_plugin(value).then(|| value.to_owned()),
         "hostname-match" => Pattern::new(value)?
             .matches(&hostname())
             .then(|| value.to_owned()),

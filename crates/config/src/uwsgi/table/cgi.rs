@@ -1,9 +1,9 @@
 //! The options of uWSGI's `cgi` plugin.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Draft, Entry, Status, Text, does, natural};
+use super::{Entry, at_start, does, natural, refused, without_effect};
 use crate::CgiMount;
 use crate::defaults::size;
 
@@ -114,26 +114,3 @@ pub(super) const ENTRIES: &[Entry] = &[
         "nothing is loaded into scripts' processes: write a wrapper and name it with cgi-helper",
     ),
 ];
-
-/// A path as uWSGI means it: from the directory the server is started in.
-fn at_start(draft: &Draft<'_>, path: &str) -> PathBuf {
-    draft.environment.directory.join(Path::new(path))
-}
-
-const fn without_effect(names: &'static [&'static str], help: &'static str, reason: &'static str) -> Entry {
-    Entry {
-        names,
-        help,
-        text: Text::Plain,
-        status: Status::NoEffect(reason),
-    }
-}
-
-const fn refused(names: &'static [&'static str], help: &'static str, reason: &'static str) -> Entry {
-    Entry {
-        names,
-        help,
-        text: Text::Plain,
-        status: Status::Refused(reason),
-    }
-}

@@ -99,14 +99,14 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
     refused(
         "ssl-* https-export-cert https-session-context https-socket-modifier* http-to-https sslrouter*",
         "TLS of the server's own.",
-        super::NO_TLS,
+        super::sockets::NO_TLS,
     ),
     refused(
         "setns* jail* libjail jid-file jidfile namespace-net ns-net unshare2 pivot-root pivot_root cgroup* \
          refork* re-fork* mount-as-* mount-asap mount-in-jail mount-post-jail mount-pre-jail worker-mount \
          umount-* tuntap* privileged-binary-patch* unprivileged-binary-patch*",
         "Isolation, mounts and jails.",
-        super::NO_ISOLATION,
+        super::processes::NO_ISOLATION,
     ),
     refused(
         "build-plugin cflags config-py dot-h extract print-sym print-symbol binary-append-data command-mode \

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Draft, Entry, at_start, does, does_with_text, is_directory};
+use super::application::is_directory;
+use super::{Draft, Entry, at_start, does, does_with_text};
 use crate::uwsgi::known::is_on;
 use crate::{Application, Mount, address};
 

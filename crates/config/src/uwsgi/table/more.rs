@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Draft, Entry, always, at_start, does, does_with_text, log_target, natural};
+use super::logs::log_target;
+use super::{Draft, Entry, always, at_start, does, does_with_text, natural};
 use crate::ProcessAffixes;
 use crate::defaults::count;
 use crate::uwsgi::known::{is_on, leading_number};
@@ -182,6 +183,48 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["procname-append"],
         "Put behind names in the process list.",
         |d, v| titled(d, |affixes| v.clone_into(&mut affixes.suffix)),
+    ),
+    does(
+        &["show-config"],
+        "Write the configuration to the log at start.",
+        |d, v| {
+            d.show = is_on(v);
+            Ok(())
+        },
+    ),
+    always(&["strict"], "Exit with 1 on an unknown key."),
+    always(&["master"], "There always is a master process."),
+    always(
+        &["lazy-apps", "lazy"],
+        "Every worker imports the application, so that a reload is safe.",
+    ),
+    always(&["enable-threads"], "Threads are always enabled."),
+    always(&["single-interpreter"], "There is one interpreter in a process."),
+    always(&["thunder-lock"], "The workers share the accept queue fairly."),
+    always(&["no-orphans"], "Workers leave when the master is gone."),
+    always(
+        &["close-on-exec", "close-on-exec2"],
+        "Sockets are never inherited by commands.",
+    ),
+    always(
+        &["py-call-osafterfork", "py-call-uwsgi-fork-hooks"],
+        "Python's fork hooks are always called.",
+    ),
+    always(
+        &["wsgi-env-behaviour", "wsgi-env-behavior"],
+        "The environ is always a fresh one.",
+    ),
+    always(
+        &["http-auto-chunked", "http-chunked-input", "http-raw-body"],
+        "Done whenever it is needed.",
+    ),
+    always(
+        &["post-buffering"],
+        "Bodies are read before the application is called.",
+    ),
+    always(
+        &["log-master"],
+        "Log lines of all processes go to the same place.",
     ),
     always(
         &["ignore-sigpipe", "ignore-write-errors", "disable-write-exception"],

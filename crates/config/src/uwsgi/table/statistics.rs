@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Draft, Entry, always, at_start, does, does_with_text, seconds, socket_address};
+use super::sockets::socket_address;
+use super::{Draft, Entry, always, at_start, does, does_with_text, seconds};
 use crate::uwsgi::known::is_on;
 use crate::{Address, StatisticsPush, StatisticsTarget};
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Draft, Entry, at_start, does, does_with_text, natural, seconds, socket_address};
+use super::sockets::socket_address;
+use super::{Draft, Entry, at_start, does, does_with_text, natural, seconds};
 use crate::uwsgi::known::leading_number;
 use crate::{RouteAction, RouteProtocol, RouteServer};
 
