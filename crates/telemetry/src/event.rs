@@ -84,7 +84,10 @@ pub enum Event {
         number: u32,
         status: ExitStatus,
         expected: bool,
+        /// Since it was started.
         after: Duration,
+        /// Since it was asked to leave.
+        leaving: Duration,
     },
     /// A new worker takes the place of one that died.
     WorkerRespawned { pid: u32, number: u32 },

@@ -36,10 +36,17 @@ def _after_fork() -> None:
 _uwsgi.post_fork_hook = _after_fork
 
 
-def postfork(function: _Function) -> _Function:
-    """Called in each process once the application is loaded there."""
-    _post_fork_functions.append(function)
-    return function
+def postfork(which: Any) -> Any:
+    """Called in each process once the application is loaded there; ``@postfork(N)``: in worker N only."""
+    if callable(which):
+        _post_fork_functions.append(which)
+        return which
+
+    def decorate(function: _Function) -> _Function:
+        _post_fork_functions.append(lambda: function() if which in (0, _uwsgi.worker_id()) else None)
+        return function
+
+    return decorate
 
 
 def thread(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -161,76 +168,78 @@ class filemon(_Raised):
 # Tasks.
 
 
+def _text(value: Any) -> Any:
+    """Text, where bytes are some."""
+    try:
+        return value.decode() if isinstance(value, bytes) else value
+    except UnicodeDecodeError:
+        return value
+
+
 def _do_task(variables: dict[bytes, bytes]) -> int:
     """The function of the spooler: finds the function of the task, and calls it."""
-    task = {name.decode(): value for name, value in variables.items()}
-    function = _task_functions.get(task.pop("ud_spool_func", b"").decode())
+    task: dict[str, Any] = {name.decode(): value for name, value in variables.items()}
+    function = _task_functions.get(_text(task.get("ud_spool_func", "")))
     if function is None:
         return int(_uwsgi.SPOOL_IGNORE)
     if "args" in task and "kwargs" in task:
-        arguments, named = _pickle.loads(task.pop("args")), _pickle.loads(task.pop("kwargs"))
-        return int(function(*arguments, **named))
-    return int(function(task))
+        arguments, named = _pickle.loads(task["args"]), _pickle.loads(task["kwargs"])
+        result = function(*arguments, **named)
+    else:
+        result = function({name: _text(value) for name, value in task.items()})
+    return int(task.get("ud_spool_ret", result))
 
 
-class spoolraw:
-    """Does tasks, and says what becomes of each: ``SPOOL_OK``, ``SPOOL_RETRY`` or ``SPOOL_IGNORE``.
+class _Task:
+    """What a decorated function is: a call of it gives a task, and `f` does one."""
 
-    ``f.spool(...)`` gives a task: values of text or bytes by name, or with `pass_arguments` whatever can be pickled.
-    """
-
-    pass_arguments = False
-
-    def __new__(cls, f: Callable[..., Any] | None = None, pass_arguments: bool = False) -> Any:
-        made = super().__new__(cls)
-        made.pass_arguments = pass_arguments
-        return made if f is None else made(f)
-
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __init__(self, function: Callable[..., Any], pass_arguments: bool, outcome: int | None) -> None:
+        if not {"spooler", "spooler-external"} & _uwsgi.opt.keys():
+            raise RuntimeError("tasks need the option spooler, which names their directory")
+        _functools.update_wrapper(self, function)
+        self.f = function
+        self.pass_arguments = pass_arguments
+        self.base_dict = {"ud_spool_func": function.__name__}
+        if outcome is not None:
+            self.base_dict["ud_spool_ret"] = str(outcome)
         _uwsgi.spooler = _do_task
-        _task_functions[function.__name__] = self.doing(function)
-        function.spool = _functools.partial(_give, function.__name__, self.pass_arguments)  # type: ignore[attr-defined]
-        return function
+        _task_functions[function.__name__] = function
+        function.spool = self  # type: ignore[attr-defined]
 
-    def doing(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """What is called for a task."""
-        return function
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        if not self.pass_arguments:
+            return _uwsgi.spool({**self.base_dict, **(arguments[0] if arguments else {}), **named})
+        how = {key: named.pop(key) for key in _HOW if key in named}
+        pickled = {"args": _pickle.dumps(arguments), "kwargs": _pickle.dumps(named)}
+        return _uwsgi.spool({**self.base_dict, **how, **pickled})
 
-
-class spool(spoolraw):
-    """Does tasks, each once: what returns is done."""
-
-    def doing(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **named: Any) -> Any:
-            result = function(*arguments, **named)
-            known = (_uwsgi.SPOOL_OK, _uwsgi.SPOOL_RETRY, _uwsgi.SPOOL_IGNORE)
-            return result if type(result) is int and result in known else _uwsgi.SPOOL_OK
-
-        return call
-
-
-class spoolforever(spoolraw):
-    """Does each task again and again."""
-
-    def doing(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **named: Any) -> Any:
-            function(*arguments, **named)
-            return _uwsgi.SPOOL_RETRY
-
-        return call
+    #: The name of old.
+    spool = __call__
 
 
 #: What says how a task is given, rather than what it is.
 _HOW = ("spooler", "priority", "at", "body")
 
 
-def _give(name: str, pass_arguments: bool, *arguments: Any, **named: Any) -> Any:
-    how = {key: named.pop(key) for key in _HOW if key in named}
-    if pass_arguments:
-        task = {"args": _pickle.dumps(arguments), "kwargs": _pickle.dumps(named)}
-    else:
-        task = {**(arguments[0] if arguments else {}), **named}
-    return _uwsgi.spool({**task, **how, "ud_spool_func": name})
+def spoolraw(f: Callable[..., Any] | None = None, pass_arguments: bool = False, _outcome: int | None = None) -> Any:
+    """Does tasks, and says what becomes of each: ``SPOOL_OK``, ``SPOOL_RETRY`` or ``SPOOL_IGNORE``.
+
+    ``f(...)`` gives a task: a dictionary or values by name, of text or bytes; with `pass_arguments` whatever can be
+    pickled. ``f.spool(...)`` is the same.
+    """
+    if f is None:
+        return _functools.partial(spoolraw, pass_arguments=pass_arguments, _outcome=_outcome)
+    return _Task(f, pass_arguments, _outcome)
+
+
+def spool(f: Callable[..., Any] | None = None, pass_arguments: bool = False) -> Any:
+    """Does tasks, each once: what returns is done, whatever it returns."""
+    return spoolraw(f, pass_arguments, _uwsgi.SPOOL_OK)
+
+
+def spoolforever(f: Callable[..., Any] | None = None, pass_arguments: bool = False) -> Any:
+    """Does each task again and again."""
+    return spoolraw(f, pass_arguments, _uwsgi.SPOOL_RETRY)
 
 
 # Mules.
@@ -309,14 +318,10 @@ class mulemsg(mule):
 
 
 class farm(mule):
-    """Runs in each mule of the farm of this name."""
+    """Called in the mules of the farm of this name, with each of its messages."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)  # type: ignore[arg-type]
-
-
-class farm_loop(farm):
-    """Called with each message of the farm of this name."""
 
     def body(self, function: Callable[..., Any]) -> Callable[[], Any]:
         def run() -> None:
@@ -324,6 +329,11 @@ class farm_loop(farm):
                 function(_uwsgi.farm_get_msg(self.num))
 
         return run
+
+
+def farm_loop(f: Any, farm_name: str | None = None) -> Any:
+    """As `farm`: ``farm_loop(function, name)`` in the original, and ``@farm_loop(name)``."""
+    return farm(f) if farm_name is None else farm(farm_name)(f)
 
 
 class rpc:

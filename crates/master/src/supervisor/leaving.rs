@@ -64,6 +64,7 @@ impl Supervisor {
             };
             kill_at_ms = before.min(kill_at_ms);
         }
+        worker.asked_ms.get_or_insert(now_ms);
         worker.stage = Stage::Leaving {
             signal,
             kill_at_ms: Some(kill_at_ms),

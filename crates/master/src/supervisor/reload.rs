@@ -47,6 +47,7 @@ impl Supervisor {
                 Stage::Booting => (Signal::KILL, None),
                 Stage::Leaving { .. } => continue,
             };
+            worker.asked_ms = Some(now_ms);
             worker.stage = Stage::Leaving {
                 signal,
                 kill_at_ms,

@@ -681,6 +681,20 @@ fn a_touched_file_reloads() {
 }
 
 #[test]
+fn exits_are_reported_with_how_long_the_worker_took_to_leave() {
+    let mut world = World::serving(1);
+    world.now_ms += 2500;
+    world.signal(MasterSignal::Term);
+    world.now_ms += 1500;
+    world.exited(1, 0);
+    let took = world.done.iter().find_map(|action| match action {
+        Action::Log(Event::WorkerExited { leaving, .. }) => Some(*leaving),
+        _ => None,
+    });
+    assert_eq!(took, Some(Duration::from_millis(1500)));
+}
+
+#[test]
 fn exits_are_reported_with_how_long_the_worker_lived() {
     let mut world = World::serving(1);
     world.now_ms += 2500;

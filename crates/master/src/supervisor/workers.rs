@@ -12,6 +12,8 @@ pub(super) struct Worker {
     pub(super) pid: Option<u32>,
     pub(super) stage: Stage,
     pub(super) spawned_ms: u64,
+    /// When it was asked to leave.
+    pub(super) asked_ms: Option<u64>,
     pub(super) wants_retirement: bool,
     /// It has finished its requests and ends its application.
     pub(super) is_ending: bool,

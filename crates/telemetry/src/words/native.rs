@@ -68,6 +68,7 @@ pub(super) fn lines(event: &Event) -> Lines {
             status,
             expected,
             after,
+            ..
         } => {
             vec![worker_exited(*pid, *number, *status, *expected, *after)]
         }

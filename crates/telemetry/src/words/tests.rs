@@ -26,6 +26,7 @@ fn exited(status: ExitStatus, expected: bool) -> Event {
         status,
         expected,
         after: Duration::from_millis(1500),
+        leaving: Duration::from_millis(2500),
     }
 }
 
@@ -239,7 +240,7 @@ fn each_event_has_the_words_of_its_dialect() {
         (
             Uwsgi,
             exited(ExitStatus::Code(0), true),
-            "Info worker 1 buried after 1 seconds",
+            "Info worker 1 buried after 2 seconds",
         ),
         (
             Uwsgi,

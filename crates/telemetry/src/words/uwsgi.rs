@@ -78,9 +78,10 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
             number,
             status,
             expected,
-            after,
+            leaving,
+            ..
         } => {
-            vec![worker_exited(*pid, *number, *status, *expected, after.as_secs())]
+            vec![worker_exited(*pid, *number, *status, *expected, leaving.as_secs())]
         }
         Event::WorkerRespawned { pid, number } => {
             vec![(Info, format!("Respawned uWSGI worker {number} (new pid: {pid})"))]
