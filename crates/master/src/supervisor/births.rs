@@ -59,7 +59,9 @@ impl Supervisor {
             status,
             expected: matches!(worker.stage, Stage::Leaving { asked: true, .. }) && !worker.is_cheaped,
             after: std::time::Duration::from_millis(now_ms.saturating_sub(worker.spawned_ms)),
-            leaving: std::time::Duration::from_millis(now_ms.saturating_sub(worker.asked_ms.unwrap_or(now_ms))),
+            leaving: std::time::Duration::from_millis(
+                now_ms.saturating_sub(worker.asked_ms.unwrap_or(now_ms)),
+            ),
         });
         if worker.is_cheaped {
             let number = worker.number;

@@ -81,7 +81,13 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
             leaving,
             ..
         } => {
-            vec![worker_exited(*pid, *number, *status, *expected, leaving.as_secs())]
+            vec![worker_exited(
+                *pid,
+                *number,
+                *status,
+                *expected,
+                leaving.as_secs(),
+            )]
         }
         Event::WorkerRespawned { pid, number } => {
             vec![(Info, format!("Respawned uWSGI worker {number} (new pid: {pid})"))]
