@@ -46,6 +46,7 @@ impl Settings {
             pythonpath: Vec::new(),
             virtualenv: None,
             env: Vec::new(),
+            unset_env: Vec::new(),
             user: None,
             group: None,
             rights: Rights::default(),

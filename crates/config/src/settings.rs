@@ -108,6 +108,8 @@ pub struct Settings {
     pub virtualenv: Option<PathBuf>,
     /// Environment variables to set, in order, before the application is imported.
     pub env: Vec<(String, String)>,
+    /// Environment variables to take away, before those are set.
+    pub unset_env: Vec<String>,
     /// User that workers run as: a name or a number.
     pub user: Option<String>,
     /// Group that workers run as: a name or a number.

@@ -52,13 +52,21 @@ pub(crate) fn prepare_process(py: Python<'_>, settings: &Settings) -> Result<(),
     Ok(())
 }
 
-/// Sets the environment variables that the settings name.
+/// Takes away and sets the environment variables that the settings name.
 ///
 /// # Errors
 /// A name that no variable can have.
 pub(crate) fn set_variables(py: Python<'_>, settings: &Settings) -> Result<(), String> {
+    let unset: Vec<&str> = settings.unset_env.iter().map(String::as_str).collect();
+    crate::entry::forget_variables(py, &unset).map_err(|error| error.to_string())?;
     let mut variables = settings.env.iter();
     variables.try_for_each(|(name, value)| set_variable(py, name, value))
+}
+
+/// The names of those variables.
+pub(crate) fn changed_variables(settings: &Settings) -> Vec<String> {
+    let set = settings.env.iter().map(|(name, _)| name);
+    set.chain(&settings.unset_env).cloned().collect()
 }
 
 fn set_variable(py: Python<'_>, name: &str, value: &str) -> Result<(), String> {

@@ -125,9 +125,9 @@ impl Command {
     }
 
     /// Gives the variables of `changed` the values they had when the server was started.
-    pub(crate) fn reset_variables(&self, py: Python<'_>, changed: &[(String, String)]) -> PyResult<()> {
+    pub(crate) fn reset_variables(&self, py: Python<'_>, changed: &[String]) -> PyResult<()> {
         let environment = py.import("os")?.getattr("environ")?;
-        for (name, _) in changed {
+        for name in changed {
             match self.environment.variables.get(name) {
                 Some(value) => environment.set_item(name, value)?,
                 None => forget_variables(py, &[name])?,
@@ -245,17 +245,20 @@ impl Command {
             ],
         )
         .map_err(|error| ConfigError::new(error.to_string()))?;
+        let failed = |error: master::StartError| ConfigError {
+            message: error.message,
+            exit_code: error.exit_code,
+        };
+        let _locks = master::lock_files(settings, false, &signals, &log).map_err(failed)?;
         // A new master is in the background already.
         if let Some(daemonize) = settings
             .daemonize
             .as_ref()
             .filter(|_| inheritance.predecessor.is_none() && inheritance.emperor.is_none())
         {
-            crate::fork::daemonize(py, daemonize, settings.dialect).map_err(|error| ConfigError {
-                message: error.message,
-                exit_code: error.exit_code,
-            })?;
+            crate::fork::daemonize(py, daemonize, settings.dialect).map_err(failed)?;
         }
+        let _more_locks = master::lock_files(settings, true, &signals, &log).map_err(failed)?;
         if settings.logs.capture_output {
             log.capture_output()
                 .map_err(|error| ConfigError::new(format!("cannot capture output: {error}")))?;
@@ -284,7 +287,7 @@ impl Command {
             preloaded,
             log: log.clone(),
             values: plan.values,
-            variables: plan.settings.env.clone(),
+            variables: application::changed_variables(&plan.settings),
             departure: Departure::Graceful,
         };
         let settings = plan.settings;

@@ -45,8 +45,8 @@ pub(crate) struct Interpreter {
     pub(crate) log: ErrorLog,
     /// Every setting under the dialect's own name.
     pub(crate) values: Vec<(String, RawValue)>,
-    /// The environment variables that the configuration has set.
-    pub(crate) variables: Vec<(String, String)>,
+    /// The environment variables that the configuration has set or taken away.
+    pub(crate) variables: Vec<String>,
     /// Whether this process has time to join its threads before it ends.
     pub(crate) departure: Departure,
 }
@@ -80,7 +80,7 @@ impl Host for Interpreter {
                 .reset_variables(py, &self.variables)
                 .map_err(|error| error.to_string())?;
             let (plan, functions) = self.command.plan_again(py)?;
-            self.variables.clone_from(&plan.settings.env);
+            self.variables = application::changed_variables(&plan.settings);
             application::prepare_process(py, &plan.settings)?;
             match python_logger::install(py, &plan, &functions, &self.log, self.logger.as_ref()) {
                 Ok(logger) => self.logger = logger,

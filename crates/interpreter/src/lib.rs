@@ -15,6 +15,7 @@ mod observers;
 mod python_config;
 mod python_logger;
 mod reloader;
+mod replacement;
 mod traceback;
 mod uvicorn_logging;
 mod uwsgi;

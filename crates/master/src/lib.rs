@@ -10,8 +10,10 @@ mod cheaper;
 mod control;
 mod daemonize;
 mod daemons;
+mod descriptors;
 mod emperor;
 mod fifo;
+mod file_locks;
 mod hooks;
 mod host;
 mod inheritance;
@@ -29,6 +31,7 @@ mod touch;
 
 pub use daemonize::daemonize;
 pub use emperor::reign;
+pub use file_locks::lock_files;
 pub use hooks::run_hooks_of_worker;
 pub use host::{HookFailed, Host, MasterView, WorkerView};
 pub use inheritance::Inheritance;

@@ -435,9 +435,8 @@ impl<'a> Master<'a> {
         }
         sources.extend(
             self.beside
-                .fifos()
                 .readable()
-                .map(|fifo| PollFd::from_borrowed_fd(fifo, PollFlags::IN)),
+                .map(|source| PollFd::from_borrowed_fd(source, PollFlags::IN)),
         );
         let _ = poll(&mut sources, timeout.as_ref()); // an interruption is a signal, whose byte is there now
     }

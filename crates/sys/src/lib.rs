@@ -2,6 +2,7 @@
 //!
 //! The only room on floor 0 with `unsafe`; each block says why it is sound. No policy, no settings, no logging.
 
+mod file_lock;
 mod identity;
 mod listening;
 mod lock;
@@ -12,6 +13,7 @@ mod title;
 mod transfer;
 mod users;
 
+pub use file_lock::lock_file;
 pub use identity::{Confinement, Identity, become_user, own_capabilities, start_as};
 pub use listening::{accept_queue, admit_nobody_new};
 pub use lock::{Found, SharedLock, shared_locks};

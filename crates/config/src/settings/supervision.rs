@@ -25,6 +25,34 @@ pub struct Supervision {
     pub timetable: Vec<TimedCommand>,
     /// Who is told when something bad happens.
     pub alarms: Alarms,
+    /// Inherited descriptors that bring commands.
+    pub descriptors: Vec<WatchedDescriptor>,
+    /// Files that only one server at a time may have locked.
+    pub file_locks: Vec<FileLock>,
+}
+
+/// An inherited descriptor that is a command whenever it can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchedDescriptor {
+    /// Its number.
+    pub number: i32,
+    /// How many bytes are read each time, at most.
+    pub length: usize,
+    /// What the log says then; empty: that it is ready.
+    pub text: String,
+    /// What it asks for.
+    pub command: MasterCommand,
+}
+
+/// A file that is locked from the start of the server to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileLock {
+    /// The file, which has to be there.
+    pub path: PathBuf,
+    /// Another holder is waited for, instead of ending the start.
+    pub waits: bool,
+    /// By the server in the background, rather than by the process that was started.
+    pub in_background: bool,
 }
 
 /// A file whose touching is a command.

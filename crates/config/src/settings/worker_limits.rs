@@ -15,6 +15,41 @@ pub struct WorkerLimits {
     pub graceful: Memory<Option<u64>>,
     /// Memory at which it is killed at once, requests and all.
     pub brutal: Memory<Option<u64>>,
+    /// Exceptions of the application after which it is replaced, as soon as its requests are done.
+    pub exceptions: FatalExceptions,
+}
+
+/// Exceptions after which a worker is no longer trusted. By default there are none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FatalExceptions {
+    /// Each of them.
+    pub all: bool,
+    /// Those of these types: `Class` or `module.Class`.
+    pub types: Vec<String>,
+    /// Those with these texts.
+    pub values: Vec<String>,
+    /// Those whose type and text are so: `TYPE: TEXT`.
+    pub reprs: Vec<String>,
+}
+
+impl FatalExceptions {
+    /// Whether there is one at all.
+    pub fn are_any(&self) -> bool {
+        *self != FatalExceptions::default()
+    }
+
+    /// Whether the exception is one, of the class of this name in this module, and with this text.
+    pub fn has(&self, module: &str, class: &str, text: &str) -> bool {
+        let is_named = |name: &str| name == class || name.strip_suffix(class) == Some(&format!("{module}."));
+        let is_shown = |shown: &str| {
+            let parts = shown.split_once(": ");
+            parts.is_some_and(|(name, value)| is_named(name) && value == text)
+        };
+        self.all
+            || self.types.iter().any(|name| is_named(name))
+            || self.values.iter().any(|value| value == text)
+            || self.reprs.iter().any(|shown| is_shown(shown))
+    }
 }
 
 /// What the system holds a worker to. By default nothing that was not inherited.
@@ -52,6 +87,50 @@ impl Memory<Option<u64>> {
             Some(("ADDRESS SPACE", used.address_space))
         } else {
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exception_is_fatal_by_its_type_its_text_or_both() {
+        let one = |value: &str| vec![value.to_owned()];
+        let types = |name: &str| FatalExceptions {
+            types: one(name),
+            ..FatalExceptions::default()
+        };
+        let values = |text: &str| FatalExceptions {
+            values: one(text),
+            ..FatalExceptions::default()
+        };
+        let reprs = |text: &str| FatalExceptions {
+            reprs: one(text),
+            ..FatalExceptions::default()
+        };
+        for (fatal, expected) in [
+            (FatalExceptions::default(), false),
+            (
+                FatalExceptions {
+                    all: true,
+                    ..FatalExceptions::default()
+                },
+                true,
+            ),
+            (types("Gone"), true),
+            (types("shop.Gone"), true),
+            (types("other.Gone"), false),
+            (types("one"), false),
+            (values("no: way"), true),
+            (values("no"), false),
+            (reprs("shop.Gone: no: way"), true),
+            (reprs("Gone: no: way"), true),
+            (reprs("Gone: way"), false),
+            (reprs("Gone"), false),
+        ] {
+            assert_eq!(fatal.has("shop", "Gone", "no: way"), expected, "{fatal:?}");
         }
     }
 }

@@ -32,6 +32,7 @@ use super::held::Held;
 use super::pulse::Pulse;
 use super::scope::Scopes;
 use crate::observers::Observers;
+use crate::replacement::Replacement;
 
 use side::LoopSide;
 
@@ -55,6 +56,8 @@ pub(crate) struct Driver {
     fronts: Vec<Front>,
     /// gunicorn's hooks around each HTTP request, and its logger in Python, where there are any.
     observers: Option<Observers>,
+    /// For which exceptions the worker is replaced.
+    pub(crate) replacement: Option<Replacement>,
     log: ErrorLog,
     driven: Mutex<Driven>,
     /// Requests and WebSockets in progress, by their connections' tokens.
@@ -118,6 +121,7 @@ impl Driver {
             settings,
             fronts,
             observers,
+            replacement: None,
             pulse: Pulse::new(log.clone()),
             log,
             driven: Mutex::new(driven),
@@ -138,6 +142,13 @@ impl Driver {
             sent: Bound::new(py, Sent)?.into_any().unbind(),
             side: OnceLock::new(),
         })
+    }
+
+    /// The application has raised, which may be a reason to replace the worker.
+    pub(super) fn consider(&self, py: Python<'_>, error: &PyErr) {
+        if let Some(replacement) = &self.replacement {
+            replacement.consider(py, error);
+        }
     }
 
     pub(super) fn log(&self) -> &ErrorLog {

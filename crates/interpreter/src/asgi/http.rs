@@ -397,6 +397,7 @@ impl HttpRequest {
             if let Some(exchange) = &mut self.lock().exchange {
                 exchange.application_raised();
             }
+            self.driver.get().consider(py, &error);
         }
         self.cut(py)
     }

@@ -15,6 +15,7 @@ use worker::{Conditions, Departure, Driven, Errand, Front, Gateway, Peers, Proxy
 use super::WRONG_SETTING;
 use crate::asgi::{self, Ended};
 use crate::observers::Observers;
+use crate::replacement::Replacement;
 use crate::wsgi::{Wsgi, greenlets};
 
 /// The name in the Server header.
@@ -58,6 +59,7 @@ pub(super) fn serve_wsgi(
     if let Some(patience) = settings.timeouts.soft_deadline {
         wsgi.interrupt_after(py, patience, seat.number, seat.scoreboard.worker(seat.slot))?;
     }
+    wsgi.replacement = Replacement::of(&seat);
     let conditions = conditions(seat, fronts, equipment)?;
     let departure = if settings.greenlets {
         greenlets::serve(py, wsgi, conditions, &settings, &log)?
@@ -96,9 +98,11 @@ pub(super) fn serve_asgi(
     }
     let fronts: Vec<Front> = fronts(&seat);
     let (number, observers) = (seat.number, equipment.observers.take());
+    let replacement = Replacement::of(&seat);
     let conditions = conditions(seat, fronts.clone(), equipment)?;
     let driven = Driven::new(conditions)?;
-    let driver = asgi::Driver::new(py, number, driven, Arc::clone(&settings), fronts, observers, log)?;
+    let mut driver = asgi::Driver::new(py, number, driven, Arc::clone(&settings), fronts, observers, log)?;
+    driver.replacement = replacement;
     asgi::serve(py, driver, application, interface, &settings)
 }
 

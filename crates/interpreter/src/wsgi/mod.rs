@@ -34,6 +34,7 @@ use environ::Environs;
 use waits::{Blocking, Waits};
 
 use crate::observers::Observers;
+use crate::replacement::Replacement;
 
 pub(crate) use environ::latin1;
 pub(crate) use errors::ErrorStream;
@@ -58,6 +59,8 @@ pub(crate) struct Wsgi {
     /// Where a request's own limit is shown to the master, if each is in a thread.
     limits: Option<WorkerRow>,
     deadline: Option<Deadline>,
+    /// For which exceptions the worker is replaced.
+    pub(crate) replacement: Option<Replacement>,
     log: ErrorLog,
     sendfile: bool,
     waits: Arc<dyn Waits>,
@@ -93,6 +96,7 @@ impl Wsgi {
             row: (settings.threads > 1).then_some(row),
             limits: Some(row),
             deadline: None,
+            replacement: None,
             log,
             sendfile: settings.sendfile,
             waits: Arc::new(Blocking),
@@ -205,6 +209,9 @@ impl Wsgi {
                     .error("--- no python application found, check your startup logs for errors ---");
             } else {
                 exchange.application_raised();
+                if let Some(replacement) = &self.replacement {
+                    replacement.consider(py, error);
+                }
                 let what = format!("Error handling request {}", request_line(exchange));
                 self.log
                     .error_with_details(what, &crate::traceback::text(py, error));

@@ -2,15 +2,17 @@
 //! carries out what `daemons`, `fifo` and `hooks` decide or know, and hands commands to the supervisor.
 
 use std::collections::BTreeMap;
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
-use config::{MasterCommand, Moment, Supervision, Touched};
+use config::{MasterCommand, Moment, Supervision, Touched, WatchedDescriptor};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 use sys::monotonic_ms;
 use telemetry::log_programs;
 
 use super::Master;
 use crate::daemons::{Daemons, Order};
+use crate::descriptors::{Called, Descriptors};
 use crate::fifo::{Fifos, Letter, meaning};
 use crate::host::HookFailed;
 use crate::start::{find_group, user_id};
@@ -24,6 +26,7 @@ const LOG_PROGRAM_PAUSE_MS: u64 = 1000;
 /// The state of all that.
 pub(super) struct Beside {
     fifos: Fifos,
+    descriptors: Descriptors,
     touch: TouchWatch,
     daemons: Daemons,
     /// Programs that read the log, by their commands: the process, and when it was started.
@@ -38,6 +41,7 @@ impl Beside {
     pub(super) fn new() -> Beside {
         Beside {
             fifos: Fifos::default(),
+            descriptors: Descriptors::default(),
             touch: TouchWatch::new(&[]),
             daemons: Daemons::new(&[], 0),
             readers: BTreeMap::new(),
@@ -46,8 +50,12 @@ impl Beside {
         }
     }
 
-    pub(super) fn fifos(&self) -> &Fifos {
-        &self.fifos
+    /// Readable when there are commands.
+    pub(super) fn readable(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.fifos
+            .readable()
+            .into_iter()
+            .chain(self.descriptors.readable())
     }
 
     /// Attached programs, for the statistics.
@@ -79,6 +87,17 @@ impl Master<'_> {
         if !self.beside.fifos.are(&supervision.fifos) {
             self.beside.fifos.remove();
             self.beside.fifos = Fifos::open(&supervision.fifos)?;
+        }
+        self.beside.descriptors = Descriptors::open(&supervision.descriptors)?;
+        for watched in &supervision.descriptors {
+            let WatchedDescriptor { number, length, .. } = watched;
+            let kind = match watched.command {
+                MasterCommand::BrutalReload => "brutal",
+                _ => "graceful",
+            };
+            self.log.info(format_args!(
+                "added {kind} reload monitor for fd {number} (read size: {length})"
+            ));
         }
         let paths: Vec<PathBuf> = supervision
             .touches
@@ -142,9 +161,30 @@ impl Master<'_> {
                     .warning(format_args!("the FIFO command {letter:?} is ignored: {reason}")),
             }
         }
+        self.heed_descriptors();
         let now_ms = monotonic_ms();
         let due = self.beside.daemons.due(now_ms);
         self.follow(due);
+    }
+
+    fn heed_descriptors(&mut self) {
+        for called in self.beside.descriptors.take() {
+            match called {
+                Called::Ready(watched) => {
+                    let date = self.log.date();
+                    let text = match watched.text.as_str() {
+                        "" => " !!!".to_owned(),
+                        text => format!(": {text}"),
+                    };
+                    let number = watched.number;
+                    self.log.info(format_args!("{date} - *** fd {number} ready{text} ***"));
+                    self.inbox.push_back(Input::Command(watched.command));
+                }
+                Called::Ended(number) => self.log.warning(format_args!(
+                    "fd {number} is at its end and brings no more reloads: whoever was to write there has closed it"
+                )),
+            }
+        }
     }
 
     /// What is looked at once a second: touched files and the clock.

@@ -3,7 +3,7 @@
 use super::rights::of_server;
 use super::{Draft, Entry, does, does_with_text};
 use crate::uwsgi::known::is_on;
-use crate::{MasterCommand, Touch, Touched};
+use crate::{MasterCommand, Touch, Touched, WatchedDescriptor};
 
 fn touch(draft: &mut Draft<'_>, path: &str, command: MasterCommand) -> Result<(), String> {
     add(draft, path, Touched::Command(command))
@@ -23,6 +23,24 @@ fn pair<'a>(value: &'a str, what: &str) -> Result<(&'a str, &'a str), String> {
     Ok((path, rest.trim_start()))
 }
 
+/// `NUMBER[:BYTES][ TEXT]`
+fn on_descriptor(draft: &mut Draft<'_>, value: &str, command: MasterCommand) -> Result<(), String> {
+    let (which, text) = value.split_once(' ').unwrap_or((value, ""));
+    let (number, length) = which.split_once(':').unwrap_or((which, "1"));
+    let wrong = || {
+        format!("'{value}' has to be NUMBER[:BYTES][ TEXT], the number being that of an inherited descriptor")
+    };
+    let number: i32 = number.parse().map_err(|_| wrong())?;
+    let length: usize = length.parse().map_err(|_| wrong())?;
+    draft.settings.supervision.descriptors.push(WatchedDescriptor {
+        number,
+        length: length.clamp(1, 1 << 16),
+        text: text.to_owned(),
+        command,
+    });
+    Ok(())
+}
+
 /// The entries, in the order of the compatibility page.
 pub(super) const ENTRIES: &[Entry] = &[
     does(
@@ -33,6 +51,17 @@ pub(super) const ENTRIES: &[Entry] = &[
             d.settings.supervision.fifos.push(path);
             Ok(())
         },
+    ),
+    does_with_text(
+        &["reload-on-fd"],
+        "NUMBER[:BYTES][ TEXT]: reload when this inherited descriptor can be read; so many bytes (1) are read, and the text is for \
+         the log; may be repeated.",
+        |d, v| on_descriptor(d, v, MasterCommand::Reload),
+    ),
+    does_with_text(
+        &["brutal-reload-on-fd"],
+        "The same, but requests are not finished.",
+        |d, v| on_descriptor(d, v, MasterCommand::BrutalReload),
     ),
     does(
         &["touch-chain-reload"],

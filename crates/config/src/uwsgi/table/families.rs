@@ -198,10 +198,6 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "Details of the emperor.",
         "each vassal has its own statistics (stats), and the emperor's log says what becomes of it",
     ),
-    coming(
-        "reload-on-fd reload-on-exception* brutal-reload-on-fd",
-        "When workers are replaced.",
-    ),
     refused(
         "hook-as-emperor hook-as-vassal hook-emperor-* hook-as-gateway hook-as-mule exec-as-emperor exec-as-vassal call-*",
         "Hooks of processes that are not there, and calls of functions in uWSGI's binary.",
@@ -217,7 +213,12 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "Waiting for interfaces and mounts.",
         "the service manager knows them: order the service after its network and its mounts (systemd After=, RequiresMountsFor=)",
     ),
-    coming("after-request-* fallback-config", "Hooks."),
+    refused(
+        "after-request-*",
+        "Calls of functions in uWSGI's binary after each request.",
+        "they name functions in C: set uwsgi.after_req_hook in the application, or give its answer a close() (PEP 3333)",
+    ),
+    coming("fallback-config", "Hooks."),
     coming(
         "cron* unique-cron timer rbtimer signal-timer signal-rbtimer",
         "Timers.",
@@ -284,5 +285,5 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "Where systemd is told.",
         "its own variable NOTIFY_SOCKET says where, and is followed",
     ),
-    coming("unenv env* flock* mode", "Rights, limits and names of processes."),
+    coming("env* mode", "Rights, limits and names of processes."),
 ];

@@ -1,7 +1,8 @@
 //! What uWSGI's options about the age and the memory of workers mean here.
 
-use super::{Draft, Entry, does, natural, seconds};
+use super::{Draft, Entry, does, does_with_text, natural, seconds};
 use crate::defaults::{count, unless_zero};
+use crate::uwsgi::known::is_on;
 
 /// A number of megabytes in bytes; 0 is no limit.
 fn megabytes(value: &str) -> Result<Option<u64>, String> {
@@ -64,6 +65,38 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Mapped megabytes at which a worker is killed, requests and all.",
         |d, v| {
             d.settings.worker_limits.brutal.address_space = megabytes(v)?;
+            Ok(())
+        },
+    ),
+    does(
+        &["reload-on-exception"],
+        "Replace a worker whose application has raised, once its requests are done.",
+        |d, v| {
+            d.settings.worker_limits.exceptions.all = is_on(v);
+            Ok(())
+        },
+    ),
+    does_with_text(
+        &["reload-on-exception-type"],
+        "The same for exceptions of this type: CLASS or MODULE.CLASS; may be repeated.",
+        |d, v| {
+            d.settings.worker_limits.exceptions.types.push(v.to_owned());
+            Ok(())
+        },
+    ),
+    does_with_text(
+        &["reload-on-exception-value"],
+        "The same for exceptions with this text; may be repeated.",
+        |d, v| {
+            d.settings.worker_limits.exceptions.values.push(v.to_owned());
+            Ok(())
+        },
+    ),
+    does_with_text(
+        &["reload-on-exception-repr"],
+        "The same for exceptions of this type and with this text, TYPE: TEXT; may be repeated.",
+        |d, v| {
+            d.settings.worker_limits.exceptions.reprs.push(v.to_owned());
             Ok(())
         },
     ),

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::logs::log_target;
 use super::{Draft, Entry, always, at_start, does, does_with_text, natural};
-use crate::ProcessAffixes;
 use crate::defaults::count;
 use crate::uwsgi::known::{is_on, leading_number};
+use crate::{FileLock, ProcessAffixes};
 
 /// `Name: value`, as `add-header` has it.
 fn header(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
@@ -56,6 +56,17 @@ fn second_pidfile(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// A file that is to be locked.
+fn lock(draft: &mut Draft<'_>, path: &str, waits: bool, in_background: bool) -> Result<(), String> {
+    let path = at_start(draft, path);
+    draft.settings.supervision.file_locks.push(FileLock {
+        path,
+        waits,
+        in_background,
+    });
+    Ok(())
+}
+
 /// An option that sets a part of the titles, and with it has them shown.
 fn titled(draft: &mut Draft<'_>, set: impl FnOnce(&mut ProcessAffixes)) -> Result<(), String> {
     draft.settings.process_titles = true;
@@ -69,6 +80,35 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["add-header"],
         "NAME: VALUE to add to every answer; may be repeated.",
         header,
+    ),
+    does(
+        &["unenv"],
+        "Take this variable out of the environment; may be repeated.",
+        |d, v| {
+            d.settings.env.retain(|(name, _)| name != v);
+            d.settings.unset_env.push(v.to_owned());
+            Ok(())
+        },
+    ),
+    does(
+        &["flock"],
+        "Lock this file, which has to be there, for as long as any process of the server lives; exit where another server has it.",
+        |d, v| lock(d, v, false, false),
+    ),
+    does(
+        &["flock-wait"],
+        "As flock, but wait for the other server.",
+        |d, v| lock(d, v, true, false),
+    ),
+    does(
+        &["flock2"],
+        "As flock, once the server is in the background.",
+        |d, v| lock(d, v, false, true),
+    ),
+    does(
+        &["flock-wait2"],
+        "As flock-wait, once the server is in the background.",
+        |d, v| lock(d, v, true, true),
     ),
     does(
         &["daemonize2"],

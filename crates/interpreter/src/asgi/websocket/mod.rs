@@ -394,6 +394,7 @@ impl WebSocketSession {
         if !self.driver().ends_with_worker(py, &error) && !because_client_left(py, &error) {
             let line = super::scope::request_line(scope);
             super::report(py, self.driver().log(), &error, "WebSocket", &line);
+            self.driver().consider(py, &error);
         }
         self.end(py, INTERNAL_ERROR, 500)
     }
