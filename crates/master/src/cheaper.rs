@@ -1,8 +1,8 @@
 //! How many workers there should be for the load there is (uWSGI's `cheaper`): the decision, without doing anything.
 //!
 //! `decide` is asked about once a second. Which algorithm is asked is the configuration's choice; each is uWSGI's own, the
-//! second, `spare2`, that of uWSGI 2.1. Limits of memory come before the algorithm. It leaves out which worker leaves, and what
-//! a command from the FIFO adds: that is the supervisor's.
+//! second, `spare2`, that of uWSGI 2.1. Limits of memory come before the algorithm and before commands. It leaves out
+//! which worker leaves: that is the supervisor's.
 
 mod busyness;
 
@@ -43,6 +43,12 @@ impl Load {
 
     fn present(&self) -> u32 {
         self.workers.len() as u32
+    }
+
+    /// Whether all workers together use so much memory.
+    fn is_over(&self, limit: Option<u64>) -> bool {
+        let resident: u64 = self.workers.iter().map(|worker| worker.resident).sum();
+        limit.is_some_and(|limit| resident >= limit)
     }
 }
 
@@ -86,23 +92,41 @@ impl Cheaper {
         }
     }
 
+    /// What becomes of a command that wants so many workers more, or fewer.
+    pub(crate) fn obey(&self, wanted: i32, load: &Load) -> Verdict {
+        self.too_large(load).unwrap_or_else(|| match wanted {
+            1.. if load.is_over(self.settings.soft_memory) => Verdict {
+                change: 0,
+                lines: vec!["cheaper soft rss memory limit exceeded, can't spawn more workers".to_owned()],
+            },
+            change => Verdict {
+                change,
+                lines: Vec::new(),
+            },
+        })
+    }
+
+    /// What follows from the memory of the workers, whatever else is wanted.
+    fn too_large(&self, load: &Load) -> Option<Verdict> {
+        let present = load.present();
+        (load.is_over(self.settings.hard_memory) && present > 1).then(|| Verdict {
+            change: -1,
+            lines: vec![format!(
+                "cheaper hard rss memory limit exceeded, cheap one of {present} workers"
+            )],
+        })
+    }
+
     /// What follows from the load at `now_ms`.
     pub(crate) fn decide(&mut self, now_ms: u64, load: &Load) -> Verdict {
-        let mut verdict = Verdict::default();
-        let present = load.present();
-        let resident: u64 = load.workers.iter().map(|worker| worker.resident).sum();
-        let is_over = |limit: Option<u64>| limit.is_some_and(|limit| resident >= limit);
-        if is_over(self.settings.hard_memory) && present > 1 {
-            verdict.lines.push(format!(
-                "cheaper hard rss memory limit exceeded, cheap one of {present} workers"
-            ));
-            verdict.change = -1;
+        if let Some(verdict) = self.too_large(load) {
             return verdict;
         }
+        let mut verdict = Verdict::default();
         // How many may be added at all.
-        let room = match is_over(self.settings.soft_memory) {
+        let room = match load.is_over(self.settings.soft_memory) {
             true => 0,
-            false => self.most.saturating_sub(present),
+            false => self.most.saturating_sub(load.present()),
         };
         verdict.change = match self.settings.algorithm {
             CheaperAlgorithm::Spare => self.spare(load, room),
@@ -278,5 +302,25 @@ mod tests {
             0,
             "the last one stays, whatever it uses"
         );
+    }
+
+    #[test]
+    fn memory_comes_before_commands() {
+        let limited = Settings {
+            soft_memory: Some(100),
+            hard_memory: Some(200),
+            ..settings(CheaperAlgorithm::Manual)
+        };
+        let cheaper = Cheaper::new(&limited, 10, 0);
+        let mut idle = load(2, 0, 0);
+        for (resident, more, fewer) in [(10, 3, -1), (50, 0, -1), (100, -1, -1)] {
+            idle.workers
+                .iter_mut()
+                .for_each(|worker| worker.resident = resident);
+            let verdict = cheaper.obey(3, &idle);
+            assert_eq!(verdict.change, more, "{resident} bytes each");
+            assert_eq!(verdict.lines.is_empty(), more > 0, "the log says why not");
+            assert_eq!(cheaper.obey(-1, &idle).change, fewer, "{resident} bytes each");
+        }
     }
 }

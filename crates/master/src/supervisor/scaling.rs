@@ -7,7 +7,7 @@
 use telemetry::{Event, ScalingStep, StopKind, UwsgiEvent};
 
 use super::{Action, Phase, Plan, Stage, Supervisor};
-use crate::cheaper::{Cheaper, Load};
+use crate::cheaper::{Cheaper, Load, Verdict};
 
 /// What is remembered of the load.
 #[derive(Debug, Default)]
@@ -83,13 +83,12 @@ impl Supervisor {
         let Some(cheaper) = &mut self.scale.cheaper else {
             return;
         };
-        let mut change = std::mem::take(&mut self.scale.wanted);
-        if change == 0 {
-            let verdict = cheaper.decide(now_ms, &load);
-            change = verdict.change;
-            for line in verdict.lines {
-                self.tell_scaling(ScalingStep::Said(line));
-            }
+        let Verdict { change, lines } = match std::mem::take(&mut self.scale.wanted) {
+            0 => cheaper.decide(now_ms, &load),
+            wanted => cheaper.obey(wanted, &load),
+        };
+        for line in lines {
+            self.tell_scaling(ScalingStep::Said(line));
         }
         if change > 0 {
             let target = self.plan.workers.saturating_add(change.unsigned_abs());
