@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::{
-    AddedHeaders, Asgi, Believed, Cgi, Commons, Control, Dialect, Gateways, Harakiri, HeaderRules, Interface,
-    Level, Limits, Loading, LogTarget, Loggers, Logs, ProcessAffixes, ProxyProtocol, ReloadWatch, Rights,
-    Routes, Scaling, Settings, StaticFiles, StatisticsSettings, Supervision, Timeouts, UnixSocketRights,
-    WorkerBounds, WorkerLimits,
+    AddedHeaders, Asgi, Believed, Cgi, Commons, Control, Dialect, FatalExceptions, Gateways, Harakiri,
+    HeaderRules, Interface, Level, Limits, Loading, LogTarget, Loggers, Logs, ProcessAffixes, ProxyProtocol,
+    ReloadWatch, Rights, Routes, Scaling, Settings, StaticFiles, StatisticsSettings, Supervision, Timeouts,
+    UnixSocketRights, WorkerBounds, WorkerLimits,
 };
 
 /// The access log format of Apache's "combined" log, in gunicorn's notation: gunicorn's default, and the native one.
@@ -108,6 +108,7 @@ impl Settings {
             routes: Routes::default(),
             error_pages: BTreeMap::new(),
             worker_limits: WorkerLimits::default(),
+            fatal_exceptions: FatalExceptions::default(),
             worker_bounds: WorkerBounds::default(),
             cgi: Cgi::default(),
             commons: Commons::default(),

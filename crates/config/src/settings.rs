@@ -176,6 +176,8 @@ pub struct Settings {
     pub static_files: StaticFiles,
     /// When a worker is replaced for its age or its memory.
     pub worker_limits: WorkerLimits,
+    /// After which exceptions of the application a worker is replaced.
+    pub fatal_exceptions: FatalExceptions,
     /// What the system holds a worker to.
     pub worker_bounds: WorkerBounds,
     /// Rules that look at a request before anything answers it.

@@ -18,7 +18,7 @@ pub(crate) struct Replacement {
 impl Replacement {
     /// `None`: no exception has a worker replaced.
     pub(crate) fn of(seat: &WorkerSeat) -> Option<Replacement> {
-        let fatal = &seat.settings.worker_limits.exceptions;
+        let fatal = &seat.settings.fatal_exceptions;
         fatal.are_any().then(|| Replacement {
             fatal: fatal.clone(),
             ready: seat.ready.clone(),

@@ -15,11 +15,9 @@ pub struct WorkerLimits {
     pub graceful: Memory<Option<u64>>,
     /// Memory at which it is killed at once, requests and all.
     pub brutal: Memory<Option<u64>>,
-    /// Exceptions of the application after which it is replaced, as soon as its requests are done.
-    pub exceptions: FatalExceptions,
 }
 
-/// Exceptions after which a worker is no longer trusted. By default there are none.
+/// Exceptions after which a worker is replaced, as soon as its requests are done. By default there are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FatalExceptions {
     /// Each of them.

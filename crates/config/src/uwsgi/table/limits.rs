@@ -72,7 +72,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["reload-on-exception"],
         "Replace a worker whose application has raised, once its requests are done.",
         |d, v| {
-            d.settings.worker_limits.exceptions.all = is_on(v);
+            d.settings.fatal_exceptions.all = is_on(v);
             Ok(())
         },
     ),
@@ -80,7 +80,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["reload-on-exception-type"],
         "The same for exceptions of this type: CLASS or MODULE.CLASS; may be repeated.",
         |d, v| {
-            d.settings.worker_limits.exceptions.types.push(v.to_owned());
+            d.settings.fatal_exceptions.types.push(v.to_owned());
             Ok(())
         },
     ),
@@ -88,7 +88,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["reload-on-exception-value"],
         "The same for exceptions with this text; may be repeated.",
         |d, v| {
-            d.settings.worker_limits.exceptions.values.push(v.to_owned());
+            d.settings.fatal_exceptions.values.push(v.to_owned());
             Ok(())
         },
     ),
@@ -96,7 +96,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["reload-on-exception-repr"],
         "The same for exceptions of this type and with this text, TYPE: TEXT; may be repeated.",
         |d, v| {
-            d.settings.worker_limits.exceptions.reprs.push(v.to_owned());
+            d.settings.fatal_exceptions.reprs.push(v.to_owned());
             Ok(())
         },
     ),
