@@ -44,16 +44,15 @@ def is_replaced(server: Server, before: bytes) -> bool:
     return wait_until(lambda: server.get("/").body != before, SAFETY_SECONDS)
 
 
+NAMED = ["", "-type=app.Gone", "-type=Gone", "-value=no: way", "-repr=app.Gone: no: way"]
+
+
 @pytest.mark.parametrize("app", ["application", "asynchronous"])
-@pytest.mark.parametrize(
-    "option",
-    ["--reload-on-exception", "--reload-on-exception-type=app.Gone", "--reload-on-exception-type=Gone"]
-    + ["--reload-on-exception-value=no: way", "--reload-on-exception-repr=app.Gone: no: way"],
-)
+@pytest.mark.parametrize("named", NAMED)
 def test_a_worker_is_replaced_after_the_exceptions_that_are_named(
-    start_server: StartServer, tmp_path: Path, option: str, app: str
+    start_server: StartServer, tmp_path: Path, named: str, app: str
 ) -> None:
-    server = start(start_server, tmp_path, option, app=app)
+    server = start(start_server, tmp_path, f"--reload-on-exception{named}", app=app)
     before = server.get("/").body
     assert server.get("/gone").status == 500
     assert is_replaced(server, before), server.log
