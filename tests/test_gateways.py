@@ -608,6 +608,26 @@ def test_a_proxy_header_may_stand_before_every_wire(wire: str, header: bytes) ->
             server.wait_for_log("203.0.113.9 - - [")
 
 
+@pytest.mark.parametrize("wire", ["uwsgi", "fastcgi", "scgi"])
+def test_a_proxy_header_names_the_client_where_the_web_server_does_not(wire: str) -> None:
+    variables = {**GET, "PATH_INFO": "/environ"}
+    message = {
+        "uwsgi": packet(variables),
+        "scgi": netstring(variables),
+        "fastcgi": begin(1, "/environ") + record(STDIN, 1),
+    }[wire]
+    options = ("--bind", "{tcp}", "--bind", wire + "://{tcp2}", "--proxy-protocol", "auto", "gateways:application")
+    with Server(*options) as server:
+        for header, expected in ((V1, b'"REMOTE_ADDR": "192.0.2.1"'), (V2, b'"REMOTE_PORT": "4711"')):
+            with server.connect("tcp2") as client:
+                client.send(header + message)
+                client.read_until(expected)
+        # Nobody names it: nothing is made up, nor kept from the connection before.
+        with server.connect("tcp2") as client:
+            client.send(message)
+            assert b"REMOTE_ADDR" not in client.read_until(b"}")
+
+
 def test_a_proxy_header_is_refused_where_it_does_not_belong() -> None:
     for options, status in [
         ((), 400),

@@ -210,6 +210,9 @@ impl Environs {
         if let Some((address, port)) = exchange.forwarded_client() {
             environ.set_item(&keys.address, address)?;
             environ.set_item(&keys.port, port.to_string())?;
+        } else if let (Some(proxied), None) = (exchange.proxied(), head.client_address()) {
+            // The web server's own word would count for more.
+            self.set_proxied(py, &environ, proxied)?;
         }
         if exchange.is_host_forwarded() {
             self.set_server(py, &environ, exchange)?;
