@@ -279,9 +279,12 @@ impl Command {
             .then(|| Commons::open(settings, &plan.values))
             .transpose()
             .map_err(ConfigError::new)?;
+        let passage = worker::Passage::open()
+            .map_err(|error| ConfigError::new(format!("cannot make sockets for the workers: {error}")))?;
         let mut host = Interpreter {
             command: self,
             commons,
+            passage,
             hooks,
             logger,
             preloaded,

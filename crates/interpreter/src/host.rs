@@ -13,7 +13,7 @@ use pyo3::types::PyCFunction;
 use sys::Fork;
 use telemetry::statistics::Statistics;
 use telemetry::{AccessLog, ErrorLog, Event, ExitStatus};
-use worker::{Departure, Errand};
+use worker::{Departure, Errand, Passage};
 
 use crate::application::{self, LoadFailure, Loaded};
 use crate::entry::Command;
@@ -40,6 +40,8 @@ pub(crate) struct Interpreter {
     pub(crate) logger: Option<Py<PyAny>>,
     /// What `import uwsgi` shows of what processes share, under that dialect.
     pub(crate) commons: Option<Commons>,
+    /// By which workers pass requests on to each other; the master keeps it open for what is on its way.
+    pub(crate) passage: Passage,
     /// The application, where it was loaded before the workers were forked.
     pub(crate) preloaded: Option<Loaded>,
     pub(crate) log: ErrorLog,
@@ -388,6 +390,10 @@ impl Interpreter {
             begun,
             interrupted: self.hooks.bound(py, "worker_int"),
             observers,
+            passage: match self.passage.try_clone() {
+                Ok(passage) => passage,
+                Err(error) => return self.cannot_serve(py, &error.into()),
+            },
             errand: match self.errand(py, &seat, application.as_ref()) {
                 Ok(errand) => errand,
                 Err(error) => return self.cannot_serve(py, &error),

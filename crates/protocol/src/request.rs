@@ -288,6 +288,13 @@ impl RequestHead {
         self.body_length
     }
 
+    /// The head's bytes as the client has sent them, with the empty line that ends them, whatever rules have changed since: a
+    /// codec that is given them reads the same head. `None` for a request that came by a gateway.
+    pub fn as_received(&self) -> Option<&[u8]> {
+        let end = memchr::memmem::find(&self.text, b"\r\n\r\n").filter(|_| !self.has_variables())?;
+        self.text.get(..end + 4)
+    }
+
     /// The client waits for `100 Continue` before it sends the body (never true for 1.0, RFC 9110 10.1.1).
     pub fn expects_continue(&self) -> bool {
         self.expects_continue
@@ -403,7 +410,37 @@ pub(crate) fn percent_encode(path: &[u8], out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use super::percent_decode;
+    use super::{RequestHead, percent_decode};
+    use crate::event::Limits;
+    use crate::http1;
+
+    #[test]
+    fn a_head_can_be_read_again_from_what_was_received_whatever_has_been_changed() {
+        let read = |bytes: &[u8]| {
+            let mut head = RequestHead::default();
+            http1::Codec::new(Limits::default()).receive(bytes, &mut head);
+            head
+        };
+        for sent in [
+            "GET / HTTP/1.0\r\n\r\n",
+            "POST /a?b HTTP/1.1\r\nHost:  x \r\nContent-Length: 3\r\n\r\nabc",
+            "GET http://other HTTP/1.1\r\nHost: x\r\n\r\n",
+            "\r\nGET / HTTP/1.7\r\nHost: x\r\n\r\nGET /next HTTP/1.1\r\n\r\n",
+        ] {
+            let first = read(sent.as_bytes());
+            let mut changed = first.clone();
+            changed.set_host(b"rewritten");
+            changed.set_variable(b"PATH_INFO", b"/rewritten");
+            let again = read(changed.as_received().expect("it came by HTTP"));
+            let what = |head: &RequestHead| {
+                let fields: Vec<_> = head.fields().map(|(n, v)| (n.to_vec(), v.to_vec())).collect();
+                let parts = [head.method(), head.target(), head.path(), head.query()].map(<[u8]>::to_vec);
+                (parts, head.host().map(<[u8]>::to_vec), fields, head.body_length())
+            };
+            assert_eq!(what(&again), what(&first), "{sent:?}");
+        }
+        assert_eq!(RequestHead::default().as_received(), None);
+    }
 
     #[test]
     fn percent_escapes_are_decoded_once_and_the_rest_is_kept() {

@@ -162,6 +162,7 @@ impl WorkerRow {
     const NUMBER: usize = 6;
     /// Plus one; 0 while it is not known.
     const BOOT: usize = 7;
+    const IDLE: usize = 8;
 
     /// Takes the row for a new worker: counters start at zero, the state is `Booting`. The master calls it before the
     /// fork, so that the row is never seen half-made; the process id follows with [`WorkerRow::set_pid`].
@@ -199,6 +200,17 @@ impl WorkerRow {
     /// Gives the row back, once the process is reaped.
     pub fn release(&self) {
         self.set_state(WorkerState::Free);
+    }
+
+    /// Whether the worker waits for something to do and has a thread free for it. Only its reactor calls it.
+    pub fn set_idle(&self, is_idle: bool) {
+        self.word(Self::IDLE).store(is_idle.into(), Relaxed);
+    }
+
+    /// Whether there is a worker that has said so last. One that was killed, and not yet reaped, may have been the last to.
+    pub fn is_idle(&self) -> bool {
+        let serves = matches!(self.state(), WorkerState::Ready | WorkerState::WantsRetirement);
+        serves && self.word(Self::IDLE).load(Relaxed) == 1
     }
 
     /// Where the worker is in its life.
@@ -460,6 +472,24 @@ mod tests {
         assert_eq!(row.state(), WorkerState::Retiring);
         row.release();
         assert_eq!(row.state(), WorkerState::Free);
+    }
+
+    #[test]
+    fn only_a_worker_that_serves_is_idle_and_a_new_one_has_to_say_so_anew() {
+        let row = board().worker(1);
+        row.claim(42, 7);
+        row.set_idle(true);
+        assert!(!row.is_idle());
+        row.set_ready();
+        assert!(row.is_idle());
+        row.set_idle(false);
+        assert!(!row.is_idle());
+        row.set_idle(true);
+        row.release();
+        assert!(!row.is_idle());
+        row.claim(43, 8);
+        row.set_ready();
+        assert!(!row.is_idle());
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Acceptor {
         })
     }
 
-    pub(crate) fn front(&self) -> &Front {
+    pub(crate) fn front(&self) -> &Arc<Front> {
         &self.front
     }
 

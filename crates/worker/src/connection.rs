@@ -118,6 +118,8 @@ pub(crate) struct Connection {
     pub(crate) served: bool,
     /// Its stream has ended, and this is how.
     pub(crate) departed: Option<Departed>,
+    /// Since when its next request waits, where that has waited for another worker before.
+    pub(crate) waits_since: Option<Instant>,
 }
 
 impl Connection {
@@ -146,6 +148,7 @@ impl Connection {
             queued: false,
             served: false,
             departed: None,
+            waits_since: None,
         }
     }
 
@@ -189,6 +192,15 @@ impl Connection {
             self.is_watched = self.stream.register(registry, Token(self.token)).is_ok();
         }
         self.is_watched
+    }
+
+    /// Has its readiness reported no more.
+    pub(crate) fn unwatch(&mut self, registry: &Registry) {
+        if std::mem::take(&mut self.is_watched) {
+            self.watches_writable = false;
+            // An error could only mean that it was not registered.
+            let _ = self.stream.deregister(registry);
+        }
     }
 
     /// Reads once: how many bytes, 0 at the end of the stream, `None` when there is nothing now.
@@ -330,6 +342,8 @@ pub(crate) struct Workspace {
     pub(crate) routed: Routed,
     /// What has gone wrong with this request.
     pub(crate) mishaps: Mishaps,
+    /// It has waited for another worker, and comes before those that have not.
+    pub(crate) is_passed_on: bool,
     /// Who or what answers it.
     pub(crate) via: Via,
     /// The thread that called it, from 0.
@@ -375,6 +389,7 @@ impl Workspace {
             gathering: false,
             routed: Routed::default(),
             mishaps: Mishaps::default(),
+            is_passed_on: false,
             via: Via::default(),
             thread: 0,
             bounds,

@@ -86,6 +86,23 @@ impl Helm {
         Ok(())
     }
 
+    /// The same for a request that has waited elsewhere: it comes before the others, and is not one too many.
+    pub(crate) fn submit_first(&self, exchange: Exchange) {
+        if self.lead().submit_first(exchange) {
+            self.job.notify_one();
+        }
+    }
+
+    /// Takes away a request that waits for a thread, one for which `may_go` is true.
+    pub(crate) fn surplus(&self, may_go: impl Fn(&Exchange) -> bool) -> Option<Exchange> {
+        self.lead().surplus(may_go)
+    }
+
+    /// Whether there is such a request.
+    pub(crate) fn has_surplus(&self, may_go: impl Fn(&Exchange) -> bool) -> bool {
+        self.lead().has_surplus(may_go)
+    }
+
     /// Whether every application thread has something to do.
     pub(crate) fn are_all_busy(&self) -> bool {
         self.lead().are_all_busy()

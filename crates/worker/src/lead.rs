@@ -208,6 +208,27 @@ impl<R, J> Lead<R, J> {
         Ok(self.idle > 0)
     }
 
+    /// Takes away a request that waits for a thread, the first for which `may_go` is true: those that a thread is about to
+    /// take stay.
+    pub(crate) fn surplus(&mut self, may_go: impl Fn(&J) -> bool) -> Option<J> {
+        if self.jobs.len() <= self.idle {
+            return None;
+        }
+        let place = self.jobs.iter().position(may_go)?;
+        self.jobs.remove(place)
+    }
+
+    /// Whether there is a request that [`Lead::surplus`] would take away.
+    pub(crate) fn has_surplus(&self, may_go: impl Fn(&J) -> bool) -> bool {
+        self.jobs.len() > self.idle && self.jobs.iter().any(may_go)
+    }
+
+    /// Hands a request that has waited longer than the others to the application threads: whether one of them has to be woken.
+    pub(crate) fn submit_first(&mut self, job: J) -> bool {
+        self.jobs.push_front(job);
+        self.idle > 0
+    }
+
     /// Whether every application thread has something to do.
     pub(crate) fn are_all_busy(&self) -> bool {
         self.jobs.len() >= self.idle

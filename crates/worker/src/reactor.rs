@@ -34,6 +34,7 @@ use crate::files::Files;
 use crate::gateway::Gateway;
 use crate::gather::Gatherer;
 use crate::origin::Origins;
+use crate::parcel::Passage;
 use crate::routes::Router;
 use crate::signals::{Request, Signals};
 
@@ -68,6 +69,8 @@ const LIFELINE: Token = Token(usize::MAX - 2);
 const SERVED: Token = Token(usize::MAX - 3);
 /// Whoever sends on an errand.
 const ERRAND: Token = Token(usize::MAX - 4);
+/// Requests of other workers.
+const PASSED_ON: Token = Token(usize::MAX - 5);
 /// Listeners have the tokens from here on, downwards.
 const LISTENERS: usize = usize::MAX - 16;
 /// Below the tokens of this many, there are the pipes of CGI scripts.
@@ -111,6 +114,8 @@ pub struct Conditions {
     /// Called whenever one of these descriptors has become readable, between requests, on the only application thread. It
     /// reads all there is. Where there are several threads nobody calls it.
     pub errand: Option<Errand>,
+    /// By which requests that wait here go to workers that idle, and theirs come here. Event loops have no use for it.
+    pub passage: Option<Passage>,
     /// The name sent in the Server header.
     pub server: &'static str,
 }
@@ -248,6 +253,8 @@ pub(crate) struct Reactor {
     pub(crate) bounds: Arc<Bounds>,
     pub(crate) limits: Limits,
     pub(crate) acceptors: Vec<Acceptor>,
+    /// What connections share, by listener, also when those are left.
+    pub(crate) fronts: Vec<Arc<Front>>,
     pub(crate) signals: Signals,
     pub(crate) slots: Slab<Slot>,
     #[expect(clippy::vec_box, reason = "a workspace is lent by pointer, never moved")]
@@ -289,6 +296,10 @@ pub(crate) struct Reactor {
     pub(crate) told_of_forwarded: bool,
     /// A signal has come while it waited.
     pub(crate) interrupted: bool,
+    /// Where requests that wait go, and come from.
+    pub(crate) passage: Option<Passage>,
+    /// There may be some, since then: readiness is reported only once.
+    pub(crate) passed_on_since: Option<Instant>,
 }
 
 impl Reactor {
@@ -326,6 +337,11 @@ impl Reactor {
             acceptor.register(registry, Token(LISTENERS - index))?;
             acceptors.push(acceptor);
         }
+        let is_driven = matches!(answering, Answering::Driver(_));
+        let passage = conditions.passage.take().filter(|_| !is_driven);
+        if let Some(descriptor) = passage.as_ref().map(Passage::descriptor) {
+            registry.register(&mut SourceFd(&descriptor), PASSED_ON, Interest::READABLE)?;
+        }
         let settings = Arc::clone(&conditions.settings);
         let clock = Clock::new(conditions.server, &settings.added_headers);
         let threads = settings.threads as usize;
@@ -333,7 +349,6 @@ impl Reactor {
             row: conditions.scoreboard.thread(conditions.slot, 0),
             thread: 0,
         };
-        let is_driven = matches!(answering, Answering::Driver(_));
         let router = Router::new(&settings.routes, conditions.number);
         let files = Files::new(&settings.static_files);
         let timeouts = settings.timeouts.clone();
@@ -379,6 +394,7 @@ impl Reactor {
                 body: settings.limits.body,
             },
             conditions,
+            fronts: acceptors.iter().map(|acceptor| Arc::clone(acceptor.front())).collect(),
             acceptors,
             signals,
             slots: Slab::new(),
@@ -407,6 +423,8 @@ impl Reactor {
             told_of_instructions: false,
             told_of_forwarded: false,
             interrupted: false,
+            passage,
+            passed_on_since: None,
         })
     }
 
@@ -438,6 +456,7 @@ impl Reactor {
                 SERVED => {}
                 SIGNALS => signalled = true,
                 ERRAND => is_sent_for = true,
+                PASSED_ON => self.something_was_passed_on(),
                 LIFELINE => self.leave(Departure::MasterGone),
                 Token(token) if token <= CONNECTIONS => {
                     let readiness = Readiness {
@@ -476,6 +495,7 @@ impl Reactor {
         if self.jobs.is_empty() {
             self.accept();
         }
+        self.relieve();
         let departure = if signalled && self.obey_signals() {
             Some(Departure::Quick)
         } else {
@@ -530,7 +550,15 @@ impl Reactor {
     /// Takes what is ready, after at most `timeout`.
     pub(crate) fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         self.flush_access_log();
-        match self.poll.poll(events, timeout) {
+        let waits = timeout != Some(Duration::ZERO) && self.passage.is_some() && !self.are_all_busy();
+        if waits {
+            self.show_idle(true);
+        }
+        let polled = self.poll.poll(events, timeout);
+        if waits {
+            self.show_idle(false);
+        }
+        match polled {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 self.interrupted = true;
                 Ok(())
@@ -560,8 +588,9 @@ impl Reactor {
         let next = [self.deadlines.next(), leaving, self.accept_again, scripts]
             .into_iter()
             .flatten()
-            .min()?;
-        Some(next.saturating_duration_since(Instant::now()))
+            .min();
+        let next = next.map(|next| next.saturating_duration_since(Instant::now()));
+        [next, self.passing_due()].into_iter().flatten().min()
     }
 
     // Coming and going
@@ -569,6 +598,7 @@ impl Reactor {
     /// Accepts what is waiting, fairly: workers share the listeners, and one that takes everything at once would
     /// leave the others idle.
     pub(crate) fn accept(&mut self) {
+        self.take_over();
         if self.leaves_clients_waiting() {
             return;
         }
@@ -602,7 +632,7 @@ impl Reactor {
     }
 
     /// Whether a request that comes now has to wait for a call that may last.
-    fn are_all_busy(&self) -> bool {
+    pub(crate) fn are_all_busy(&self) -> bool {
         match &self.answering {
             Answering::Crew { helm, handed: true } => helm.are_all_busy(),
             Answering::Crew { handed: false, .. } | Answering::Driver(_) => false,
@@ -717,6 +747,9 @@ impl Reactor {
         let leaving = self.leaving?;
         if self.clock.now >= leaving.farewell {
             self.close_idle(|_| true);
+        }
+        if self.slots.is_empty() && self.acceptors.is_empty() {
+            self.take_over_the_last();
         }
         if self.slots.is_empty() && self.acceptors.is_empty() {
             return Some(leaving.departure);

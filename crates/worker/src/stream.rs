@@ -27,6 +27,11 @@ impl Stream {
             .register(registry, token, Interest::READABLE | Interest::WRITABLE)
     }
 
+    /// Has nothing reported any more.
+    pub(crate) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.source().deregister(registry)
+    }
+
     /// Asks to be told also when the socket can be written to again. Not from the start: a unix socket would then
     /// report every read of the peer.
     pub(crate) fn watch_writable(&mut self, registry: &Registry, token: Token) -> io::Result<()> {

@@ -115,7 +115,7 @@ impl Reactor {
     }
 
     /// Lends an idle connection what it needs to work.
-    fn equip(&mut self, connection: Box<Connection>) -> Exchange {
+    pub(crate) fn equip(&mut self, connection: Box<Connection>) -> Exchange {
         let spare = self.spares.pop();
         let work = spare.unwrap_or_else(|| {
             Box::new(Workspace::new(
@@ -128,7 +128,7 @@ impl Reactor {
     }
 
     /// Reads, understands and serves, until the connection has nothing more or others have waited long enough.
-    fn drive(&mut self, mut exchange: Exchange) {
+    pub(crate) fn drive(&mut self, mut exchange: Exchange) {
         let mut requests = REQUESTS_A_TURN;
         let mut reads = READS_A_TURN;
         // What could not be written must not wait until whoever answers the next request is done.
@@ -287,7 +287,9 @@ impl Reactor {
     fn prepare(&mut self, exchange: &mut Exchange) {
         self.deadlines.clear(exchange.connection.token);
         exchange.work.stamp = self.clock.stamp;
-        exchange.work.called = self.clock.now;
+        let waits_since = exchange.connection.waits_since.take();
+        exchange.work.is_passed_on = waits_since.is_some();
+        exchange.work.called = waits_since.unwrap_or(self.clock.now);
         exchange.work.waited = Duration::ZERO;
         exchange.work.close =
             self.leaving.is_some() || self.conditions.settings.timeouts.keep_alive.is_zero();
@@ -335,6 +337,7 @@ impl Reactor {
             exchange.flush();
             self.pass_on(exchange);
         }
+        self.relieve();
         self.flush_dirty();
     }
 
@@ -483,6 +486,7 @@ impl Reactor {
         match &mut self.answering {
             _ if is_for_script => self.run_script(exchange),
             Answering::Driver(happenings) => happenings.push(Happening::Request(exchange)),
+            Answering::Crew { handed: false, .. } if exchange.work.is_passed_on => self.jobs.push_front(exchange),
             Answering::Crew { handed: false, .. } => self.jobs.push_back(exchange),
             Answering::Crew { handed: true, .. } => self.pass_on(exchange),
         }
@@ -493,8 +497,14 @@ impl Reactor {
         let Answering::Crew { helm, .. } = &self.answering else {
             return;
         };
+        if exchange.work.is_passed_on {
+            return helm.submit_first(exchange);
+        }
         let limit = self.conditions.settings.request_queue.map(|limit| limit as usize);
-        let Err(mut exchange) = helm.submit(exchange, limit) else {
+        let Err(exchange) = helm.submit(exchange, limit) else {
+            return;
+        };
+        let Err(mut exchange) = self.send_if_anybody_idles(exchange) else {
             return;
         };
         let now = self.clock.now;
@@ -699,7 +709,7 @@ impl Reactor {
     }
 
     /// Closes the socket and forgets the connection.
-    fn close(&mut self, exchange: Exchange) {
+    pub(crate) fn close(&mut self, exchange: Exchange) {
         let Exchange { connection, mut work } = exchange;
         self.deadlines.clear(connection.token);
         self.slots.remove(connection.token);

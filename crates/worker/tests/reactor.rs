@@ -110,6 +110,7 @@ impl Running {
             retire: Box::new(|_| {}),
             interrupted: Box::new(|| {}),
             errand: None,
+            passage: None,
             server: "test",
         };
         let thread = std::thread::spawn(|| {

@@ -10,7 +10,7 @@ use protocol::gateway::FirstLine;
 use protocol::proxy::Versions;
 use pyo3::prelude::*;
 use telemetry::{AccessLog, ErrorLog, Event, LifespanStep};
-use worker::{Conditions, Departure, Driven, Errand, Front, Gateway, Peers, ProxyProtocol};
+use worker::{Conditions, Departure, Driven, Errand, Front, Gateway, Passage, Peers, ProxyProtocol};
 
 use super::WRONG_SETTING;
 use crate::asgi::{self, Ended};
@@ -31,6 +31,7 @@ pub(super) struct Equipment {
     pub(super) observers: Option<Observers>,
     /// Signals of the application's own, where they are heard between requests.
     pub(super) errand: Option<Errand>,
+    pub(super) passage: Passage,
 }
 
 pub(super) fn serve_wsgi(
@@ -119,6 +120,7 @@ fn conditions(mut seat: WorkerSeat, fronts: Vec<Front>, equipment: Equipment) ->
         begun,
         interrupted,
         errand,
+        passage,
         ..
     } = equipment;
     let hook_log = seat.log.clone();
@@ -169,6 +171,7 @@ fn conditions(mut seat: WorkerSeat, fronts: Vec<Front>, equipment: Equipment) ->
             }
         }),
         errand,
+        passage: Some(passage),
         server: SERVER,
     })
 }
