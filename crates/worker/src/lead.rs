@@ -201,7 +201,7 @@ impl<R, J> Lead<R, J> {
     /// # Errors
     /// All of them are busy, and `limit` requests wait for them already.
     pub(crate) fn submit(&mut self, job: J, limit: Option<usize>) -> Result<bool, J> {
-        if limit.is_some_and(|limit| self.jobs.len() >= self.idle + limit) {
+        if limit.is_some_and(|limit| self.jobs.len() >= self.free() + limit) {
             return Err(job);
         }
         self.jobs.push_back(job);
@@ -211,7 +211,7 @@ impl<R, J> Lead<R, J> {
     /// Takes away a request that waits for a thread, the first for which `may_go` is true: those that a thread is about to
     /// take stay.
     pub(crate) fn surplus(&mut self, may_go: impl Fn(&J) -> bool) -> Option<J> {
-        if self.jobs.len() <= self.idle {
+        if self.jobs.len() <= self.free() {
             return None;
         }
         let place = self.jobs.iter().position(may_go)?;
@@ -220,7 +220,7 @@ impl<R, J> Lead<R, J> {
 
     /// Whether there is a request that [`Lead::surplus`] would take away.
     pub(crate) fn has_surplus(&self, may_go: impl Fn(&J) -> bool) -> bool {
-        self.jobs.len() > self.idle && self.jobs.iter().any(may_go)
+        self.jobs.len() > self.free() && self.jobs.iter().any(may_go)
     }
 
     /// Hands a request that has waited longer than the others to the application threads: whether one of them has to be woken.
@@ -231,7 +231,12 @@ impl<R, J> Lead<R, J> {
 
     /// Whether every application thread has something to do.
     pub(crate) fn are_all_busy(&self) -> bool {
-        self.jobs.len() >= self.idle
+        self.jobs.len() >= self.free()
+    }
+
+    /// Application threads that can take a request: one that waits for the lead does so as soon as it has it.
+    fn free(&self) -> usize {
+        self.idle + usize::from(self.is_wanted)
     }
 
     /// Whether an application thread waits for the lead.

@@ -18,8 +18,10 @@ use rustix::net::{
 
 use crate::connection::Proxied;
 
-/// Bytes of a parcel at the most: larger requests stay where they are. A socket has room for some of this size.
+/// Bytes of a parcel at the most. A socket has room for some of this size.
 const LARGEST: usize = 64 << 10;
+/// Bytes of a request that goes into one for certain.
+pub(crate) const LARGEST_REQUEST: usize = LARGEST - (4 << 10);
 
 /// The sockets by which workers pass requests on.
 #[derive(Debug)]
@@ -83,8 +85,8 @@ impl Passage {
         self.outlet.as_raw_fd()
     }
 
-    /// Sends a socket with a label and what was read, `written` by the caller: false when there is no room for it, and nothing
-    /// has happened.
+    /// Sends a socket with a label and what was read, which `write` appends: false when there is no room for it, and nothing has
+    /// happened.
     pub(crate) fn send(
         &self,
         socket: BorrowedFd<'_>,

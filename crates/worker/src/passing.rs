@@ -21,7 +21,7 @@ use crate::acceptor::Arrival;
 use crate::connection::{Connection, Ending, Stage};
 use crate::deadlines::Wait;
 use crate::exchange::Exchange;
-use crate::parcel::{Label, Parcel};
+use crate::parcel::{LARGEST_REQUEST, Label, Parcel};
 use crate::reactor::{Answering, Reactor, Readiness, Slot};
 use crate::stream::Stream;
 
@@ -213,7 +213,8 @@ fn can_go(exchange: &Exchange) -> bool {
         && work.outbox.is_empty()
         && work.bounds.router.is_none()
         && !work.head.expects_continue()
-        && work.head.as_received().is_some()
+        && (work.head.as_received())
+            .is_some_and(|head| head.len() + work.body.len() + work.inbox.len() <= LARGEST_REQUEST)
 }
 
 fn label_of(exchange: &Exchange) -> Label {

@@ -54,6 +54,10 @@ struct Worker {
     unsent: Vec<u8>,
     arrived: Vec<u8>,
     answered: Vec<u8>,
+    /// Requests on their way between workers. Nobody takes them here but the one that has sent them: that is the worst case.
+    passed_on: Vec<u8>,
+    /// How often one may still be sent, or the walk would have no end.
+    sendings: usize,
     /// The signal to leave has been sent, it has been read.
     signalled: bool,
     leaving: bool,
@@ -76,6 +80,8 @@ impl Worker {
             unsent: (0..requests).collect(),
             arrived: Vec::new(),
             answered: Vec::new(),
+            passed_on: Vec::new(),
+            sendings: 1,
             signalled: false,
             leaving: false,
             requests: requests.into(),
@@ -149,7 +155,8 @@ impl Worker {
     }
 
     fn can_poll(&self) -> bool {
-        self.woken || !self.arrived.is_empty() || (self.signalled && !self.leaving)
+        // What has been sent and is not taken is looked after in time.
+        self.woken || !self.passed_on.is_empty() || !self.arrived.is_empty() || (self.signalled && !self.leaving)
     }
 
     fn polled(&mut self) -> Vec<u8> {
@@ -184,6 +191,26 @@ impl Worker {
         }
     }
 
+    /// Sends away what waits, and has it taken into the worker's own queue again.
+    fn passing_steps(&self, steps: &mut Vec<Step>) {
+        let mut sent = self.clone();
+        if sent.sendings > 0
+            && let Some(job) = sent.lead.surplus(|_| true)
+        {
+            assert!(sent.lead.jobs.len() >= sent.lead.idle, "a thread was woken for it");
+            sent.sendings -= 1;
+            sent.passed_on.push(job);
+            steps.push((sent, false));
+        }
+        let mut taken = self.clone();
+        if let Some(job) = taken.passed_on.pop() {
+            if taken.lead.submit_first(job) {
+                taken.wake_one();
+            }
+            steps.push((taken, false));
+        }
+    }
+
     fn next(&mut self, index: usize) {
         self.apps[index] = match self.lead.next() {
             Next::Serve(job) => App::Calling(job, None),
@@ -215,6 +242,7 @@ impl Worker {
             App::Awaiting(true) if next.lead.is_lead_awaited() => next.apps[index] = App::Awaiting(false),
             App::Awaiting(true) => next.next(index),
             App::Leading(mut reactor) => {
+                reactor.append(&mut next.passed_on);
                 if next.lead.expects_to_be_slow() {
                     next.lead.hand_over(reactor);
                     next.bell = true;
@@ -282,6 +310,7 @@ impl Worker {
                 return;
             }
             Helper::Helping(reactor) => {
+                self.passing_steps(steps);
                 if next.has_left() {
                     next.depart(reactor);
                     next.helper = Helper::Watching(0, false);
@@ -394,6 +423,29 @@ fn a_thread_that_was_left_behind_does_not_take_the_reactor_of_a_later_leader() {
     let (second, _) = lead.lay_down("the reactor");
     assert_eq!(lead.take_up(first, false), None);
     assert_eq!(lead.take_up(second, false), Some("the reactor"));
+}
+
+#[test]
+fn only_what_no_thread_is_about_to_take_goes_elsewhere_and_the_oldest_first() {
+    let mut lead: Lead<(), u8> = Lead::new(2, CAUTION);
+    lead.idles(true);
+    for job in 1..=4 {
+        lead.submit(job, None).expect("without a limit");
+    }
+    assert!(lead.has_surplus(|job| *job > 1));
+    assert_eq!(lead.surplus(|job| *job > 1), Some(2));
+    assert!(!lead.has_surplus(|job| *job > 4));
+    assert_eq!(lead.surplus(|job| *job > 4), None);
+    assert_eq!(lead.surplus(|_| true), Some(1));
+    assert_eq!(lead.surplus(|_| true), Some(3));
+    assert_eq!(lead.surplus(|_| true), None);
+    assert!(lead.submit_first(1));
+    assert_eq!(lead.surplus(|_| true), Some(1));
+    assert!(lead.submit_first(1));
+    assert!(matches!(lead.next(), Next::WaitForLead(_)));
+    assert_eq!(lead.surplus(|_| true), None, "one will be served by whoever gets the lead");
+    assert!(matches!(lead.next(), Next::Serve(1)));
+    assert!(matches!(lead.next(), Next::Serve(4)));
 }
 
 #[test]
