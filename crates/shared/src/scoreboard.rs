@@ -207,10 +207,14 @@ impl WorkerRow {
         self.word(Self::IDLE).store(is_idle.into(), Relaxed);
     }
 
-    /// Whether there is a worker that has said so last. One that was killed, and not yet reaped, may have been the last to.
+    /// What was said last. A worker that was killed may have said so, and not be reaped yet.
     pub fn is_idle(&self) -> bool {
-        let serves = matches!(self.state(), WorkerState::Ready | WorkerState::WantsRetirement);
-        serves && self.word(Self::IDLE).load(Relaxed) == 1
+        self.word(Self::IDLE).load(Relaxed) == 1
+    }
+
+    /// Whether there is a worker that accepts requests.
+    pub fn serves(&self) -> bool {
+        matches!(self.state(), WorkerState::Ready | WorkerState::WantsRetirement)
     }
 
     /// Where the worker is in its life.
@@ -475,20 +479,19 @@ mod tests {
     }
 
     #[test]
-    fn only_a_worker_that_serves_is_idle_and_a_new_one_has_to_say_so_anew() {
+    fn a_worker_shows_that_it_idles_and_a_new_one_has_not_said_so() {
         let row = board().worker(1);
         row.claim(42, 7);
-        row.set_idle(true);
-        assert!(!row.is_idle());
+        assert!(!row.serves());
         row.set_ready();
+        assert!(row.serves() && !row.is_idle());
+        row.set_idle(true);
         assert!(row.is_idle());
-        row.set_idle(false);
-        assert!(!row.is_idle());
-        row.set_idle(true);
+        row.set_wants_retirement();
+        assert!(row.serves());
         row.release();
-        assert!(!row.is_idle());
+        assert!(!row.serves());
         row.claim(43, 8);
-        row.set_ready();
         assert!(!row.is_idle());
     }
 

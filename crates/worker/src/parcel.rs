@@ -153,11 +153,7 @@ const END: u8 = 0;
 impl Label {
     fn encode(&self) -> Vec<u8> {
         let (address, port, server) = match &self.proxied {
-            Some(proxied) => (
-                proxied.address.as_str(),
-                proxied.port,
-                proxied.server.to_string(),
-            ),
+            Some(proxied) => (proxied.address.as_str(), proxied.port, proxied.server.to_string()),
             None => ("", 0, String::new()),
         };
         let parts = [

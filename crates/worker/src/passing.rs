@@ -16,13 +16,14 @@ use std::time::{Duration, Instant};
 
 use protocol::{BodyLength, Codec};
 use rustix::time::{ClockId, clock_gettime};
+use shared::WorkerRow;
 
 use crate::acceptor::Arrival;
 use crate::connection::{Connection, Ending, Stage};
 use crate::deadlines::Wait;
 use crate::exchange::Exchange;
 use crate::parcel::{LARGEST_REQUEST, Label, Parcel};
-use crate::reactor::{Answering, Reactor, Readiness, Slot};
+use crate::reactor::{ACCEPT_PAUSE, Answering, Conditions, Reactor, Readiness, Slot};
 use crate::stream::Stream;
 
 /// How often a worker whose requests wait looks for one that idles.
@@ -71,7 +72,9 @@ impl Reactor {
 
     /// Takes over requests of other workers, as many as there are threads free.
     pub(crate) fn take_over(&mut self) {
-        let Some(since) = self.passed_on_since else { return };
+        let Some(since) = self.passed_on_since.filter(|since| *since <= self.clock.now) else {
+            return;
+        };
         let is_overdue = self.clock.now - since >= DETENTION;
         let most = match &self.answering {
             _ if is_overdue => RESCUED,
@@ -80,10 +83,7 @@ impl Reactor {
             Answering::Crew { handed: false, .. } | Answering::Driver(_) => 1,
         };
         for _ in 0..most {
-            if self.are_all_busy() && !is_overdue {
-                return;
-            }
-            if !self.take_over_one() {
+            if (self.leaves_it_to_others() && !is_overdue) || !self.take_over_one() {
                 return;
             }
         }
@@ -101,28 +101,45 @@ impl Reactor {
         };
         self.passage.as_ref()?;
         let taking = self.passed_on_since.map(|since| {
-            if self.are_all_busy() {
-                (since + DETENTION).saturating_duration_since(Instant::now())
+            let left = if self.leaves_it_to_others() {
+                DETENTION
             } else {
                 Duration::ZERO
-            }
+            };
+            (since + left).saturating_duration_since(Instant::now())
         });
-        let sending = (*handed && helm.has_surplus(can_go)).then_some(LOOK_OUT);
-        [taking, sending].into_iter().flatten().min()
+        let sends = *handed && helm.has_surplus(can_go) && self.others().next().is_some();
+        [taking, sends.then_some(LOOK_OUT)].into_iter().flatten().min()
     }
 
-    /// Says to the others whether this worker waits with a thread free.
-    pub(crate) fn show_idle(&self, is_idle: bool) {
+    /// Waits, with `wait`, and shows that to the others if there is a thread free.
+    pub(crate) fn wait_visibly<T>(&mut self, wait: impl FnOnce(&mut Reactor) -> T) -> T {
         let row = self.conditions.scoreboard.worker(self.conditions.slot);
+        let is_idle = self.passage.is_some() && !self.leaves_it_to_others();
         row.set_idle(is_idle);
+        let result = wait(self);
+        if is_idle {
+            row.set_idle(false);
+        }
+        result
     }
 
-    /// Other workers that wait, with a thread free.
+    /// What was passed on has come for workers that have a thread free, and go on serving.
+    fn leaves_it_to_others(&self) -> bool {
+        self.leaving.is_some() || self.are_all_busy()
+    }
+
+    /// Other workers that serve.
+    fn others(&self) -> impl Iterator<Item = WorkerRow> {
+        let Conditions { scoreboard, slot, .. } = &self.conditions;
+        let rows = (0..scoreboard.slots()).filter(move |other| other != slot);
+        rows.map(|other| scoreboard.worker(other))
+            .filter(|row| row.serves())
+    }
+
+    /// Those of them that wait, with a thread free.
     fn idle_workers(&self) -> usize {
-        let board = &self.conditions.scoreboard;
-        (0..board.slots())
-            .filter(|slot| *slot != self.conditions.slot && board.worker(*slot).is_idle())
-            .count()
+        self.others().filter(WorkerRow::is_idle).count()
     }
 
     fn threads(&self) -> usize {
@@ -156,8 +173,8 @@ impl Reactor {
                 false
             }
             Some(Err(_)) => {
-                // Others may have descriptors. If not, there is another try in a moment.
-                self.passed_on_since = Some(self.clock.now);
+                // Others may have some.
+                self.passed_on_since = Some(self.clock.now + ACCEPT_PAUSE);
                 false
             }
         }
@@ -259,3 +276,6 @@ fn monotonic_us() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1000
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,7 +50,7 @@ const CLOSE: Duration = Duration::from_secs(10);
 /// may queue more; tasks wait by the thousand.
 const BUFFER_OF_A_TASK: u64 = 64 << 10;
 /// How long accepting pauses when descriptors or memory are used up.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Least time between two complaints about failing accepts.
 pub(crate) const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -394,7 +394,10 @@ impl Reactor {
                 body: settings.limits.body,
             },
             conditions,
-            fronts: acceptors.iter().map(|acceptor| Arc::clone(acceptor.front())).collect(),
+            fronts: acceptors
+                .iter()
+                .map(|acceptor| Arc::clone(acceptor.front()))
+                .collect(),
             acceptors,
             signals,
             slots: Slab::new(),
@@ -550,14 +553,11 @@ impl Reactor {
     /// Takes what is ready, after at most `timeout`.
     pub(crate) fn poll(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         self.flush_access_log();
-        let waits = timeout != Some(Duration::ZERO) && self.passage.is_some() && !self.are_all_busy();
-        if waits {
-            self.show_idle(true);
-        }
-        let polled = self.poll.poll(events, timeout);
-        if waits {
-            self.show_idle(false);
-        }
+        let polled = if timeout == Some(Duration::ZERO) {
+            self.poll.poll(events, timeout)
+        } else {
+            self.wait_visibly(|reactor| reactor.poll.poll(events, timeout))
+        };
         match polled {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 self.interrupted = true;

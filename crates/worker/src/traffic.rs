@@ -486,7 +486,9 @@ impl Reactor {
         match &mut self.answering {
             _ if is_for_script => self.run_script(exchange),
             Answering::Driver(happenings) => happenings.push(Happening::Request(exchange)),
-            Answering::Crew { handed: false, .. } if exchange.work.is_passed_on => self.jobs.push_front(exchange),
+            Answering::Crew { handed: false, .. } if exchange.work.is_passed_on => {
+                self.jobs.push_front(exchange)
+            }
             Answering::Crew { handed: false, .. } => self.jobs.push_back(exchange),
             Answering::Crew { handed: true, .. } => self.pass_on(exchange),
         }

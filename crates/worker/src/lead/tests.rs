@@ -156,7 +156,10 @@ impl Worker {
 
     fn can_poll(&self) -> bool {
         // What has been sent and is not taken is looked after in time.
-        self.woken || !self.passed_on.is_empty() || !self.arrived.is_empty() || (self.signalled && !self.leaving)
+        self.woken
+            || !self.passed_on.is_empty()
+            || !self.arrived.is_empty()
+            || (self.signalled && !self.leaving)
     }
 
     fn polled(&mut self) -> Vec<u8> {
@@ -197,7 +200,10 @@ impl Worker {
         if sent.sendings > 0
             && let Some(job) = sent.lead.surplus(|_| true)
         {
-            assert!(sent.lead.jobs.len() >= sent.lead.idle, "a thread was woken for it");
+            assert!(
+                sent.lead.jobs.len() >= sent.lead.idle,
+                "a thread was woken for it"
+            );
             sent.sendings -= 1;
             sent.passed_on.push(job);
             steps.push((sent, false));
@@ -443,7 +449,11 @@ fn only_what_no_thread_is_about_to_take_goes_elsewhere_and_the_oldest_first() {
     assert_eq!(lead.surplus(|_| true), Some(1));
     assert!(lead.submit_first(1));
     assert!(matches!(lead.next(), Next::WaitForLead(_)));
-    assert_eq!(lead.surplus(|_| true), None, "one will be served by whoever gets the lead");
+    assert_eq!(
+        lead.surplus(|_| true),
+        None,
+        "one will be served by whoever gets the lead"
+    );
     assert!(matches!(lead.next(), Next::Serve(1)));
     assert!(matches!(lead.next(), Next::Serve(4)));
 }
