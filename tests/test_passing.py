@@ -71,6 +71,12 @@ def in_one_worker(server: Server, number: int, opening: bytes = b"") -> Iterator
     """Kept connections of one worker among two, and the worker. Each has sent `opening` first."""
     worker, other = children_of(server)
     with ExitStack() as stack:
+        # The other one has started, too.
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            assert server.get("/pid").body == str(other).encode()
+        finally:
+            os.kill(worker, signal.SIGCONT)
         os.kill(other, signal.SIGSTOP)
         try:
             clients = []
@@ -195,6 +201,21 @@ def test_who_waits_for_a_worker_that_leaves_is_answered_by_the_next_generation(s
         assert not go.exists()
         go.touch()
         assert held.read_response().body == str(old).encode()
+
+
+def test_who_waits_is_answered_by_a_worker_that_has_just_started(start: StartServer, tmp_path: Path) -> None:
+    server = start(workers=1)
+    go = tmp_path / "go"
+    (first,) = children_of(server)
+    with server.connect(timeout=SAFETY_SECONDS) as held, server.connect(timeout=SAFETY_SECONDS) as client:
+        assert {client.get("/pid").body, held.get("/pid").body} == {str(first).encode()}
+        occupy(server, [held], go)
+        client.send(b"GET /pid HTTP/1.1\r\nHost: t\r\n\r\n")
+        os.kill(server.pid, signal.SIGTTIN)
+        answer = client.read_response()
+        assert (answer.status, answer.body != str(first).encode()) == (200, True)
+        go.touch()
+        assert held.read_response().status == 200
 
 
 def test_what_was_on_its_way_to_a_worker_that_stands_still_comes_back(start: StartServer, tmp_path: Path) -> None:

@@ -29,6 +29,9 @@ use crate::stream::Stream;
 /// How often a worker whose requests wait looks for one that idles.
 const LOOK_OUT: Duration = Duration::from_millis(1);
 
+/// The same while there is no other worker: one may be starting.
+const LOOK_OUT_ALONE: Duration = Duration::from_millis(50);
+
 /// How long what was sent is left to workers that idle.
 const DETENTION: Duration = Duration::from_millis(5);
 
@@ -108,8 +111,12 @@ impl Reactor {
             };
             (since + left).saturating_duration_since(Instant::now())
         });
-        let sends = *handed && helm.has_surplus(can_go) && self.others().next().is_some();
-        [taking, sends.then_some(LOOK_OUT)].into_iter().flatten().min()
+        let look_out = || match self.others().next() {
+            Some(_) => LOOK_OUT,
+            None => LOOK_OUT_ALONE,
+        };
+        let sending = (*handed && helm.has_surplus(can_go)).then(look_out);
+        [taking, sending].into_iter().flatten().min()
     }
 
     /// Waits, with `wait`, and shows that to the others if there is a thread free.

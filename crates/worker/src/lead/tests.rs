@@ -68,7 +68,7 @@ struct Worker {
 type Step = (Worker, bool);
 
 impl Worker {
-    fn new(threads: usize, requests: u8) -> Worker {
+    fn new(threads: usize, requests: u8, sendings: usize) -> Worker {
         let mut lead = Lead::new(threads, CAUTION);
         lead.yield_lead(Vec::new());
         Worker {
@@ -81,7 +81,7 @@ impl Worker {
             arrived: Vec::new(),
             answered: Vec::new(),
             passed_on: Vec::new(),
-            sendings: 1,
+            sendings,
             signalled: false,
             leaving: false,
             requests: requests.into(),
@@ -396,10 +396,10 @@ impl Walk {
 
 #[test]
 fn whatever_the_order_every_request_is_answered_once_and_every_thread_ends() {
-    for (threads, requests) in [(1, 3), (2, 3), (3, 2)] {
-        let walk = Walk::through(Worker::new(threads, requests));
+    for (threads, requests, sendings) in [(1, 3, 2), (2, 3, 0), (2, 2, 2), (3, 2, 0)] {
+        let walk = Walk::through(Worker::new(threads, requests, sendings));
         println!(
-            "{threads} threads, {requests} requests: {} states",
+            "{threads} threads, {requests} requests, of which {sendings} are sent away: {} states",
             walk.states.len()
         );
         assert_eq!(walk.stuck(true, Worker::is_over), None);
@@ -408,8 +408,8 @@ fn whatever_the_order_every_request_is_answered_once_and_every_thread_ends() {
 
 #[test]
 fn whatever_the_order_somebody_reads_while_calls_never_end() {
-    for (threads, requests) in [(1, 3), (2, 2)] {
-        let walk = Walk::through(Worker::new(threads, requests));
+    for (threads, requests, sendings) in [(1, 3, 2), (2, 2, 1)] {
+        let walk = Walk::through(Worker::new(threads, requests, sendings));
         assert_eq!(
             walk.stuck(false, |worker| worker.is_polled() || worker.has_left()),
             None
