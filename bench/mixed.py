@@ -108,7 +108,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("servers", nargs="+", metavar="NAME=COMMAND")
     options = parser.parse_args()
-    print(f"{options.load}, seed {options.seed}; {options.connections} connections, {options.rounds} rounds of {options.seconds:g} s")
+    print(
+        f"{options.load}, seed {options.seed}; {options.connections} connections, {options.rounds} rounds of {options.seconds:g} s"
+    )
     servers = dict(argument.split("=", 1) for argument in options.servers)
     times: dict[str, list[float]] = {name: [] for name in servers}
     counts: dict[str, Counter[str]] = {name: Counter() for name in servers}

@@ -33,7 +33,7 @@ def app(environ, start_response):
     path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
     body = str(os.getpid())
     if path == "/until":
-        print("begun to wait", file=environ["wsgi.errors"])
+        print("begun to wait in", os.getpid(), file=environ["wsgi.errors"])
         while not Path(query).exists():
             time.sleep(0.01)
     elif path == "/worker":
@@ -66,39 +66,54 @@ def start(start_server: StartServer, tmp_path: Path) -> StartServer:
     return started
 
 
+def states_of(worker: int) -> set[str]:
+    """What its threads do, as proc(5) has it: S is to wait, T to stand still."""
+    tasks = Path(f"/proc/{worker}/task").iterdir()
+    return {(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks}
+
+
+@contextmanager
+def standing_still(worker: int) -> Iterator[None]:
+    """Has a worker do nothing meanwhile, in none of its threads."""
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        assert wait_until(lambda: states_of(worker) == {"T"}, SAFETY_SECONDS)
+        yield
+    finally:
+        os.kill(worker, signal.SIGCONT)
+
+
 @contextmanager
 def in_one_worker(server: Server, number: int, opening: bytes = b"") -> Iterator[tuple[int, list[RawClient]]]:
     """Kept connections of one worker among two, and the worker. Each has sent `opening` first."""
     worker, other = children_of(server)
     with ExitStack() as stack:
-        # The other one has started, too.
-        os.kill(worker, signal.SIGSTOP)
-        try:
+        with standing_still(worker):
+            # The other one has started, too.
             assert server.get("/pid").body == str(other).encode()
-        finally:
-            os.kill(worker, signal.SIGCONT)
-        os.kill(other, signal.SIGSTOP)
-        try:
-            clients = []
+        clients = []
+        with standing_still(other):
             for _ in range(number):
                 client = stack.enter_context(server.connect(timeout=SAFETY_SECONDS))
                 client.send(opening)
                 assert client.get("/pid").body == str(worker).encode()
                 clients.append(client)
-        finally:
-            os.kill(other, signal.SIGCONT)
         yield worker, clients
 
 
-def occupy(server: Server, clients: list[RawClient], go: Path) -> None:
-    """Has each of them ask for what takes until `go` exists."""
-    for client in clients:
+def occupy(server: Server, worker: int, clients: list[RawClient], go: Path) -> None:
+    """Has each of them ask for what takes until `go` exists, in that worker."""
+    for number, client in enumerate(clients, 1):
+        # A thread that is about to wait for work is busy as yet: what comes then may go elsewhere.
+        assert wait_until(lambda: states_of(worker) == {"S"}, SAFETY_SECONDS)
         client.send(b"GET /until?%s HTTP/1.1\r\nHost: t\r\n\r\n" % str(go).encode())
-    assert wait_until(lambda: server.log.count("begun to wait") == len(clients), SAFETY_SECONDS)
+        assert wait_until(lambda: server.log.count(f"begun to wait in {worker}") == number, SAFETY_SECONDS)  # noqa: B023
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("dialect", [GUNICORN, UWSGI, ("gunicorn", "-b", "unix:{unix}")], ids=["gunicorn", "uwsgi", "unix"])
+@pytest.mark.parametrize(
+    "dialect", [GUNICORN, UWSGI, ("gunicorn", "-b", "unix:{unix}")], ids=["gunicorn", "uwsgi", "unix"]
+)
 def test_who_is_kept_by_a_busy_worker_is_answered_by_one_that_idles(
     start: StartServer, tmp_path: Path, dialect: tuple[str, ...], threads: int
 ) -> None:
@@ -106,11 +121,13 @@ def test_who_is_kept_by_a_busy_worker_is_answered_by_one_that_idles(
     go = tmp_path / "go"
     with in_one_worker(server, threads + 4) as (worker, clients):
         held, (plain, posting, chunked, row) = clients[:threads], clients[threads:]
-        occupy(server, held, go)
+        occupy(server, worker, held, go)
         # On one after the other, so that each of them waits for nothing but the threads.
         others = {plain.get("/pid").body}
         others.add(posting.request("POST", "/echo", body=b"a body").body.removesuffix(b" a body"))
-        chunked.send(b"POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\na b\r\n3\r\nody\r\n0\r\n\r\n")
+        chunked.send(
+            b"POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\na b\r\n3\r\nody\r\n0\r\n\r\n"
+        )
         others.add(chunked.read_response().body.removesuffix(b" a body"))
         row.send(b"GET /pid HTTP/1.1\r\nHost: t\r\n\r\n" * 20)
         others |= {row.read_response().body for _ in range(20)}
@@ -141,7 +158,7 @@ def test_the_application_and_the_log_see_the_same_request_wherever_it_is_answere
         answers = []
         client.send(request)
         answers.append(client.read_response())
-        occupy(server, [held], go)
+        occupy(server, worker, [held], go)
         client.send(request)
         answers.append(client.read_response())
         here, elsewhere = (answer.value("X-Worker") for answer in answers)
@@ -163,7 +180,7 @@ def test_a_request_too_large_to_go_elsewhere_is_answered_where_it_is(start: Star
     go = tmp_path / "go"
     large = b"x" * 100_000
     with in_one_worker(server, 3) as (worker, (held, posting, plain)):
-        occupy(server, [held], go)
+        occupy(server, worker, [held], go)
         posting.send(b"POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: %d\r\n\r\n" % len(large) + large)
         # That it waits there keeps nobody else.
         assert plain.get("/pid").body != str(worker).encode()
@@ -175,45 +192,50 @@ def test_a_request_too_large_to_go_elsewhere_is_answered_where_it_is(start: Star
 def test_a_request_goes_to_a_worker_that_idles_before_one_is_too_many(start: StartServer, tmp_path: Path) -> None:
     server = start(("-b", "{tcp}"), more="--request-queue 1")
     go = tmp_path / "go"
-    with in_one_worker(server, 5) as (worker, (held, *clients)):
-        occupy(server, [held], go)
-        for client in clients:
-            client.send(b"GET /pid HTTP/1.1\r\nHost: t\r\n\r\n")
-        answers = [client.read_response() for client in clients]
-        assert [answer.status for answer in answers] == [200] * 4
-        assert str(worker).encode() not in {answer.body for answer in answers}
+    large = b"x" * 100_000
+    with in_one_worker(server, 3) as (worker, (held, posting, client)):
+        (other,) = (pid for pid in children_of(server) if pid != worker)
+        occupy(server, worker, [held], go)
+        # This one cannot go elsewhere, and is as many as may wait.
+        posting.send(b"POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: %d\r\n\r\n" % len(large) + large)
+        assert wait_until(lambda: states_of(other) == {"S"}, SAFETY_SECONDS)
+        answer = client.get("/pid")
+        assert (answer.status, answer.body) == (200, str(other).encode())
         go.touch()
         assert held.read_response().status == 200
+        assert posting.read_response().status == 200
 
 
-def test_who_waits_for_a_worker_that_leaves_is_answered_by_the_next_generation(start: StartServer, tmp_path: Path) -> None:
+def test_who_waits_for_a_worker_that_leaves_is_answered_by_the_next_generation(
+    start: StartServer, tmp_path: Path
+) -> None:
     server = start(workers=1)
     go = tmp_path / "go"
-    (old,) = children_of(server)
+    (worker,) = children_of(server)
     with server.connect(timeout=SAFETY_SECONDS) as held, server.connect(timeout=SAFETY_SECONDS) as client:
-        assert {client.get("/pid").body, held.get("/pid").body} == {str(old).encode()}
-        occupy(server, [held], go)
+        assert {client.get("/pid").body, held.get("/pid").body} == {str(worker).encode()}
+        occupy(server, worker, [held], go)
         client.send(b"GET /pid HTTP/1.1\r\nHost: t\r\n\r\n")
         os.kill(server.pid, signal.SIGHUP)
         answer = client.read_response()
         assert answer.status == 200
-        assert answer.body != str(old).encode()
+        assert answer.body != str(worker).encode()
         assert not go.exists()
         go.touch()
-        assert held.read_response().body == str(old).encode()
+        assert held.read_response().body == str(worker).encode()
 
 
 def test_who_waits_is_answered_by_a_worker_that_has_just_started(start: StartServer, tmp_path: Path) -> None:
     server = start(workers=1)
     go = tmp_path / "go"
-    (first,) = children_of(server)
+    (worker,) = children_of(server)
     with server.connect(timeout=SAFETY_SECONDS) as held, server.connect(timeout=SAFETY_SECONDS) as client:
-        assert {client.get("/pid").body, held.get("/pid").body} == {str(first).encode()}
-        occupy(server, [held], go)
+        assert {client.get("/pid").body, held.get("/pid").body} == {str(worker).encode()}
+        occupy(server, worker, [held], go)
         client.send(b"GET /pid HTTP/1.1\r\nHost: t\r\n\r\n")
         os.kill(server.pid, signal.SIGTTIN)
         answer = client.read_response()
-        assert (answer.status, answer.body != str(first).encode()) == (200, True)
+        assert (answer.status, answer.body != str(worker).encode()) == (200, True)
         go.touch()
         assert held.read_response().status == 200
 
@@ -223,15 +245,12 @@ def test_what_was_on_its_way_to_a_worker_that_stands_still_comes_back(start: Sta
     go = tmp_path / "go"
     with in_one_worker(server, 2) as (worker, (held, client)):
         (other,) = (pid for pid in children_of(server) if pid != worker)
-        os.kill(other, signal.SIGSTOP)
-        try:
-            occupy(server, [held], go)
+        with standing_still(other):
+            occupy(server, worker, [held], go)
             client.send(b"GET /pid HTTP/1.1\r\nHost: t\r\n\r\n")
             go.touch()
             assert held.read_response().status == 200
             assert client.read_response().body == str(worker).encode()
-        finally:
-            os.kill(other, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -280,7 +299,7 @@ def test_what_a_killed_worker_had_sent_away_is_answered_all_the_same(start: Star
     go = tmp_path / "go"
     with in_one_worker(server, 10) as (worker, (held, *clients)):
         (other,) = (pid for pid in children_of(server) if pid != worker)
-        occupy(server, [held], go)
+        occupy(server, worker, [held], go)
         for client in clients:
             client.send(b"GET /pid HTTP/1.1\r\nHost: t\r\n\r\n")
         answers = {client.read_response().body for client in clients}
