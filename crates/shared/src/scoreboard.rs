@@ -481,7 +481,7 @@ mod tests {
     #[test]
     fn a_worker_shows_that_it_idles_and_a_new_one_has_not_said_so() {
         let row = board().worker(1);
-        row.claim(42, 7);
+        row.claim(42, 7, 1);
         assert!(!row.serves());
         row.set_ready();
         assert!(row.serves() && !row.is_idle());
@@ -491,7 +491,7 @@ mod tests {
         assert!(row.serves());
         row.release();
         assert!(!row.serves());
-        row.claim(43, 8);
+        row.claim(43, 8, 1);
         assert!(!row.is_idle());
     }
 
