@@ -17,7 +17,7 @@ use telemetry::{ErrorLog, ExitStatus};
 use crate::host::HookFailed;
 use crate::programs;
 use crate::signals::Signals;
-use crate::start::{find_group, user_id};
+use crate::start::owner;
 
 /// Time between two looks at what is waited for.
 const LOOK: Duration = Duration::from_millis(100);
@@ -156,10 +156,9 @@ fn handle(action: &HookAction, signals: Option<&Signals>) -> Result<(), String> 
                 .map_err(|error| said("cannot change the mode of", path, error))
         }
         HookAction::Chown(path, user, group) => {
-            let uid = user_id(user, Dialect::Uwsgi).map_err(|error| error.message)?;
-            let gid = group.as_deref().map(|group| find_group(group, Dialect::Uwsgi));
-            let gid = gid.transpose().map_err(|error| error.message)?;
-            chown(path, Some(uid), gid).map_err(|error| said("cannot change the owner of", path, error))
+            let (uid, gid) =
+                owner(Some(user), group.as_deref(), Dialect::Uwsgi).map_err(|error| error.message)?;
+            chown(path, uid, gid).map_err(|error| said("cannot change the owner of", path, error))
         }
         HookAction::WaitFor(what, path) => wait_for(*what, path, signals),
         HookAction::Run { .. }

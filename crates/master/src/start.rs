@@ -134,8 +134,19 @@ fn groups(settings: &Settings, name: Option<&str>, gid: Option<u32>) -> Result<O
     Ok(Some(groups))
 }
 
+/// The ids of a user and a group that something is to belong to, where they are named.
+pub(crate) fn owner(
+    user: Option<&str>,
+    group: Option<&str>,
+    dialect: Dialect,
+) -> Result<(Option<u32>, Option<u32>), StartError> {
+    let uid = user.map(|user| user_id(user, dialect)).transpose()?;
+    let gid = group.map(|group| find_group(group, dialect)).transpose()?;
+    Ok((uid, gid))
+}
+
 /// The user id that `user`, a name or a number, stands for.
-pub(crate) fn user_id(user: &str, dialect: Dialect) -> Result<u32, StartError> {
+fn user_id(user: &str, dialect: Dialect) -> Result<u32, StartError> {
     find_user(user, dialect).map(|found| match found {
         FoundUser::Known(user) => user.uid,
         FoundUser::Number(uid) => uid,
@@ -143,7 +154,7 @@ pub(crate) fn user_id(user: &str, dialect: Dialect) -> Result<u32, StartError> {
 }
 
 /// The group id that `group`, a name or a number, stands for.
-pub(crate) fn find_group(group: &str, dialect: Dialect) -> Result<u32, StartError> {
+fn find_group(group: &str, dialect: Dialect) -> Result<u32, StartError> {
     if let Ok(gid) = group.parse() {
         return Ok(gid);
     }

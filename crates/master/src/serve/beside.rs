@@ -15,7 +15,7 @@ use crate::daemons::{Daemons, Order};
 use crate::descriptors::{Called, Descriptors};
 use crate::fifo::{Fifos, Letter, meaning};
 use crate::host::HookFailed;
-use crate::start::{find_group, user_id};
+use crate::start::owner;
 use crate::supervisor::Input;
 use crate::touch::TouchWatch;
 use crate::{hooks, pidfile, programs};
@@ -357,19 +357,11 @@ impl Master<'_> {
         if daemon.user.is_none() && daemon.group.is_none() {
             return Ok(self.era.identity.clone());
         }
-        let uid = daemon
-            .user
-            .as_deref()
-            .map(|user| user_id(user, dialect))
-            .transpose();
-        let gid = daemon
-            .group
-            .as_deref()
-            .map(|group| find_group(group, dialect))
-            .transpose();
+        let (uid, gid) =
+            owner(daemon.user.as_deref(), daemon.group.as_deref(), dialect).map_err(|error| error.message)?;
         Ok(Some(sys::Identity {
-            uid: uid.map_err(|error| error.message)?,
-            gid: gid.map_err(|error| error.message)?,
+            uid,
+            gid,
             confinement: self.era.identity.as_ref().and_then(|who| who.confinement.clone()),
             ..sys::Identity::default()
         }))
