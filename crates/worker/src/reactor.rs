@@ -5,24 +5,28 @@
 //! or has others call it. Readiness is edge-triggered: what a turn leaves unread it notes and comes back to. Answers of a
 //! turn are written together at its end, because alternating between the application and the kernel costs both their
 //! caches; but nothing ready waits for an application that is slow.
+//!
+//! Here are the reactor and its turn. What happens to one connection in it is in `traffic.rs`, new ones are in `accepting`, and
+//! signals and the end in `leaving`.
+
+mod accepting;
+mod conditions;
+mod desk;
+mod leaving;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::IpAddr;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use config::Settings;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 use protocol::Limits;
-use shared::{Scoreboard, Tally, ThreadRow};
 use slab::Slab;
-use telemetry::{AccessLog, ErrorLog};
 
-use crate::acceptor::{Acceptor, Arrival};
+use crate::acceptor::Acceptor;
 use crate::cgi::Scripts;
 use crate::clock::Clock;
 use crate::connection::{Bounds, Connection, Front, Workspace};
@@ -36,12 +40,14 @@ use crate::gather::Gatherer;
 use crate::origin::Origins;
 use crate::parcel::Passage;
 use crate::routes::Router;
-use crate::signals::{Request, Signals};
+use crate::signals::Signals;
+
+pub use conditions::{Conditions, Departure, Errand};
+pub(crate) use desk::Desk;
+pub(crate) use leaving::Leaving;
 
 /// What one read may bring.
 const SCRATCH: usize = 64 << 10;
-/// How long a leaving worker gives idle clients to send one more request.
-const FAREWELL: Duration = Duration::from_millis(500);
 /// How long a closed connection is kept to let the client read the answer.
 const LINGER: Duration = Duration::from_secs(2);
 /// How long a WebSocket's client may take to answer a close; as long as with the `websockets` library.
@@ -53,16 +59,6 @@ const BUFFER_OF_A_TASK: u64 = 64 << 10;
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Least time between two complaints about failing accepts.
 pub(crate) const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
-
-/// How long a worker whose application threads are all busy leaves new clients to workers that are idle. An idle one needs
-/// microseconds to take them, so whoever is still there then has come to busy workers only.
-const COURTESY: Duration = Duration::from_millis(2);
-
-/// Connections accepted from one listener in a turn when other workers accept from it too.
-const ACCEPT_BURST: usize = 8;
-
-/// Connections accepted from one listener in a turn when nobody else does: some are served at once.
-const ACCEPT_TURN: usize = 128;
 
 const SIGNALS: Token = Token(usize::MAX - 1);
 const LIFELINE: Token = Token(usize::MAX - 2);
@@ -79,65 +75,6 @@ const MOST_LISTENERS: usize = 1 << 16;
 pub(crate) const EVENTS: usize = 1024;
 /// Connections have the tokens up to here.
 pub(crate) const CONNECTIONS: usize = u32::MAX as usize - 1;
-
-/// What a worker needs to serve.
-pub struct Conditions {
-    /// The settings in force.
-    pub settings: Arc<Settings>,
-    /// Listening sockets, and what their connections share.
-    pub listeners: Vec<(OwnedFd, Front)>,
-    /// Where requests in progress are shown to the master.
-    pub scoreboard: Scoreboard,
-    /// The worker's row in it.
-    pub slot: usize,
-    /// The worker's number, from 1, for the access log.
-    pub number: u32,
-    /// Requests after which the worker asks to be replaced.
-    pub max_requests: Option<u64>,
-    /// Ends when the master is gone.
-    pub lifeline: OwnedFd,
-    /// Where complaints go.
-    pub error_log: ErrorLog,
-    /// Where requests are recorded, if they are.
-    pub access_log: Option<AccessLog>,
-    /// Called once when the worker's own handlers of signals stand: a signal from here on is obeyed in order, even while an
-    /// application starts that has an end to be told of.
-    pub signals_installed: Box<dyn FnMut() + Send>,
-    /// Called once when the worker accepts.
-    pub ready: Box<dyn FnMut() + Send>,
-    /// Called once when the worker has served `max_requests`, with their number: it wants a replacement.
-    pub retire: Box<dyn FnMut(u64) + Send>,
-    /// Called once when the worker is told to leave at once.
-    pub interrupted: Box<dyn FnMut() + Send>,
-    /// Called once when requests are finished and the application has still to be ended.
-    pub ending: Box<dyn FnMut() + Send>,
-    /// Called whenever one of these descriptors has become readable, between requests, on the only application thread. It
-    /// reads all there is. Where there are several threads nobody calls it.
-    pub errand: Option<Errand>,
-    /// By which requests that wait here go to workers that idle, and theirs come here. Event loops have no use for it.
-    pub passage: Option<Passage>,
-    /// The name sent in the Server header.
-    pub server: &'static str,
-}
-
-/// What a worker does beside its requests, when somebody else asks for it.
-pub struct Errand {
-    /// Readable when there is something to do; not blocking.
-    pub descriptors: Vec<Arc<OwnedFd>>,
-    /// Does it.
-    pub run: Box<dyn FnMut() + Send>,
-}
-
-/// Why [`serve`] has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Departure {
-    /// It was asked to, and has finished what was in progress.
-    Graceful,
-    /// It was asked to leave at once, or requests in progress took too long.
-    Quick,
-    /// The master is gone.
-    MasterGone,
-}
 
 /// Serves until asked to leave, with answers from `gateway`.
 ///
@@ -188,63 +125,6 @@ pub struct Readiness {
     pub writable: bool,
     /// The peer has ended its stream, or is gone.
     pub peer_closed: bool,
-}
-
-/// Where a thread shows what it is doing.
-#[derive(Debug)]
-pub(crate) struct Desk {
-    row: ThreadRow,
-    /// From 0.
-    thread: u32,
-}
-
-impl Desk {
-    /// Has the request served, visibly for the master.
-    pub(crate) fn serve(&self, gateway: &dyn Gateway, mut exchange: Exchange) -> Exchange {
-        let (head, client) = (exchange.head(), exchange.client_address());
-        self.row.begin(
-            sys::monotonic_ms(),
-            head.method(),
-            head.target(),
-            client.as_bytes(),
-        );
-        exchange.work.thread = self.thread;
-        exchange.take_up();
-        let mut exchange = gateway.serve(exchange);
-        exchange.work.stop_gathering(); // the next exchange of this thread may gather
-        self.row.end();
-        exchange
-    }
-
-    /// Shows that an event loop is alive with requests in progress, or that nothing is: the master takes the time
-    /// since for the time that the loop is stuck.
-    pub(crate) fn beat(&self, in_progress: bool) {
-        if in_progress {
-            self.row.begin(sys::monotonic_ms(), b"event", b"loop", b"");
-        } else {
-            self.row.rest();
-        }
-    }
-
-    /// Counts something about a request that this thread, the reactor's, has seen to itself.
-    pub(crate) fn add(&self, tally: Tally) {
-        self.row.add(tally);
-    }
-
-    /// Counts a request that was answered elsewhere, by an event loop.
-    pub(crate) fn count(&self) {
-        self.row.count();
-    }
-}
-
-/// How far leaving has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Leaving {
-    pub(crate) departure: Departure,
-    /// Until then idle clients may send one more request.
-    pub(crate) farewell: Instant,
-    /// Until then requests in progress may go on.
-    pub(crate) limit: Instant,
 }
 
 pub(crate) struct Reactor {
@@ -594,235 +474,4 @@ impl Reactor {
     }
 
     // Coming and going
-
-    /// Accepts what is waiting, fairly: workers share the listeners, and one that takes everything at once would
-    /// leave the others idle.
-    pub(crate) fn accept(&mut self) {
-        self.take_over();
-        if self.leaves_clients_waiting() {
-            return;
-        }
-        if self.leaving.is_some() && !self.acceptors.is_empty() {
-            self.leave_listeners();
-        }
-        if self.accept_again.is_some_and(|when| self.clock.now < when) {
-            return;
-        }
-        let has_waited = self.accept_again.take().is_some();
-        let is_alone = self.conditions.settings.workers <= 1;
-        if !is_alone
-            && !has_waited
-            && self.are_all_busy()
-            && self.acceptors.iter().any(|acceptor| acceptor.pending)
-        {
-            self.accept_again = Some(self.clock.now + COURTESY);
-            return;
-        }
-        let burst = if is_alone { ACCEPT_TURN } else { ACCEPT_BURST };
-        for index in 0..self.acceptors.len() {
-            self.accept_from(index, burst);
-        }
-        self.flush_dirty();
-    }
-
-    /// The only application thread is in a call that may last: whoever comes is left to other workers, and to the next
-    /// generation, because once accepted it could not go there any more.
-    fn leaves_clients_waiting(&self) -> bool {
-        self.conditions.settings.threads <= 1 && self.are_all_busy()
-    }
-
-    /// Whether a request that comes now has to wait for a call that may last.
-    pub(crate) fn are_all_busy(&self) -> bool {
-        match &self.answering {
-            Answering::Crew { helm, handed: true } => helm.are_all_busy(),
-            Answering::Crew { handed: false, .. } | Answering::Driver(_) => false,
-        }
-    }
-
-    /// Whether one more connection may be accepted. One that is waiting when the worker leaves is answered all the same.
-    fn has_room(&self) -> bool {
-        let limit = self.conditions.settings.connections;
-        self.leaving.is_some() || limit.is_none_or(|limit| self.slots.len() < limit as usize)
-    }
-
-    fn accept_from(&mut self, index: usize, burst: usize) {
-        for _ in 0..burst {
-            if !self.acceptors[index].pending || self.accept_again.is_some() || !self.has_room() {
-                return;
-            }
-            match self.acceptors[index].accept() {
-                Ok(Some(arrival)) => self.welcome(arrival),
-                Ok(None) => self.acceptors[index].pending = false,
-                Err(error) => self.accept_failed(index, &error),
-            }
-        }
-    }
-
-    fn welcome(&mut self, arrival: Arrival) {
-        if let Some(address) = arrival.address
-            && !arrival.front.allowed.include(address.ip())
-        {
-            return self.turn_away(&arrival.front, address.ip());
-        }
-        let entry = self.slots.vacant_entry();
-        let token = entry.key();
-        // A web server sends its request with the connection, and often there is no second one: reading at once spares a
-        // poll, and the registration of a connection that is answered and closed.
-        let is_prompt = arrival.front.wire.is_gateway();
-        let mut connection = Box::new(Connection::new(arrival, token, self.limits));
-        connection.readable = is_prompt;
-        entry.insert(Slot::Idle(connection));
-        self.deadlines.wait(token, Wait::Head, self.clock.now);
-        if is_prompt {
-            return self.noticed(token, Readiness::default());
-        }
-        let watched = match &mut self.slots[token] {
-            Slot::Idle(connection) => connection.watch(self.poll.registry()),
-            Slot::Active(_) | Slot::Away(_) => true,
-        };
-        // Fails only when the system is out of memory; then the client sees a close.
-        if !watched {
-            self.slots.remove(token);
-            self.deadlines.clear(token);
-        }
-    }
-
-    /// The peer may not connect: the socket closes, and the log says so, once a minute.
-    fn turn_away(&mut self, front: &Front, address: IpAddr) {
-        let now = self.clock.now;
-        if self
-            .turned_away
-            .is_some_and(|then| now - then < COMPLAINT_INTERVAL)
-        {
-            return;
-        }
-        self.turned_away = Some(now);
-        let shown = &front.shown;
-        self.conditions.error_log.warning(format_args!(
-            "{address} may not connect to {shown} and has been turned away (said once a minute): web servers that may \
-             are listed with uwsgi-allow-from in the gunicorn dialect, gateway-allow-from in the native one"
-        ));
-    }
-
-    /// Out of descriptors or memory: come back a little later rather than spin.
-    fn accept_failed(&mut self, index: usize, error: &io::Error) {
-        let now = self.clock.now;
-        self.accept_again = Some(now + ACCEPT_PAUSE);
-        // Whoever has had an answer may connect again; whoever waits outside has had none.
-        self.close_idle(|connection| connection.served);
-        if self
-            .complained
-            .is_some_and(|then| now - then < COMPLAINT_INTERVAL)
-        {
-            return;
-        }
-        self.complained = Some(now);
-        let shown = &self.acceptors[index].front().shown;
-        let open = self.slots.len();
-        self.conditions.error_log.error(format_args!(
-            "cannot accept connections on {shown}: {error} ({open} connections are open in this worker); those without a \
-             request are closed, and the next try is in {} ms; said once a minute. Raise the limit of open files (ulimit -n) or lower the \
-             number of clients",
-            ACCEPT_PAUSE.as_millis()
-        ));
-    }
-
-    /// Does what signals ask for; true when they ask to leave at once.
-    fn obey_signals(&mut self) -> bool {
-        for request in self.signals.take().collect::<Vec<_>>() {
-            match request {
-                Request::Reopen => self.reopen_logs(),
-                Request::Leave => self.leave(Departure::Graceful),
-                Request::LeaveNow => {
-                    (self.conditions.interrupted)();
-                    return true;
-                }
-            }
-        }
-        false
-    }
-
-    /// How this worker ends, once it has left.
-    pub(crate) fn farewell(&mut self) -> Option<Departure> {
-        let leaving = self.leaving?;
-        if self.clock.now >= leaving.farewell {
-            self.close_idle(|_| true);
-        }
-        if self.slots.is_empty() && self.acceptors.is_empty() {
-            self.take_over_the_last();
-        }
-        if self.slots.is_empty() && self.acceptors.is_empty() {
-            return Some(leaving.departure);
-        }
-        (self.clock.now >= leaving.limit).then_some(Departure::Quick)
-    }
-
-    fn reopen_logs(&mut self) {
-        if let Err(error) = self.conditions.error_log.reopen() {
-            self.conditions
-                .error_log
-                .error(format_args!("the error log cannot be opened again: {error}"));
-        }
-        if let Some(log) = &mut self.conditions.access_log
-            && let Err(error) = log.reopen()
-        {
-            self.conditions
-                .error_log
-                .error(format_args!("the access log cannot be opened again: {error}"));
-        }
-    }
-
-    /// Begins to leave: nothing more is accepted, but everything that was is answered.
-    fn leave(&mut self, departure: Departure) {
-        if self.leaving.is_some() {
-            return;
-        }
-        let now = self.clock.now;
-        let graceful = self.conditions.settings.timeouts.graceful;
-        self.leaving = Some(Leaving {
-            departure,
-            farewell: now + FAREWELL.min(graceful),
-            limit: now + graceful,
-        });
-        self.bounds.leaving.store(true, Ordering::Relaxed);
-        self.accept_again = None;
-        if !self.leaves_clients_waiting() {
-            self.leave_listeners();
-        }
-        let mut lifeline = SourceFd(&self.conditions.lifeline.as_raw_fd());
-        let _ = self.poll.registry().deregister(&mut lifeline);
-    }
-
-    /// Accepts for the last time. Other workers go on accepting, or the master has seen to it that nobody new comes.
-    fn leave_listeners(&mut self) {
-        for index in (0..self.acceptors.len()).rev() {
-            self.acceptors[index].pending = true;
-            self.accept_from(index, usize::MAX);
-            let mut acceptor = self.acceptors.remove(index);
-            // An error could only mean that it was not registered.
-            let _ = acceptor.deregister(self.poll.registry());
-        }
-        self.flush_dirty();
-    }
-
-    /// Closes those of the connections that have sent nothing for which `may_go` is true.
-    fn close_idle(&mut self, may_go: impl Fn(&Connection) -> bool) {
-        let idle = |(token, slot): (usize, &Slot)| match slot {
-            Slot::Idle(connection) if may_go(connection) => Some(token),
-            _ => None,
-        };
-        for token in self.slots.iter().filter_map(idle).collect::<Vec<_>>() {
-            // One last look: a request that has just arrived is still answered.
-            let readiness = Readiness {
-                readable: true,
-                ..Readiness::default()
-            };
-            self.noticed(token, readiness);
-            if matches!(self.slots.get(token), Some(Slot::Idle(_))) {
-                self.slots.remove(token);
-                self.deadlines.clear(token);
-            }
-        }
-        self.flush_dirty();
-    }
 }
