@@ -25,6 +25,11 @@ def started(start_server: StartServer, directory: Path, *options: str) -> Server
     return start_server("uwsgi", *options, "--wsgi-file", "app.py", cwd=directory)
 
 
+def test_a_socket_may_name_a_shared_one(start_server: StartServer, tmp_path: Path) -> None:
+    server = started(start_server, tmp_path, "--shared-socket", "{tcp}", "--http-socket", "=0")
+    assert server.get("/").status == 200
+
+
 @pytest.mark.parametrize("option", ["--http-timeout=2", "--socket-timeout=2"])
 def test_a_body_that_stops_coming_is_not_waited_for_longer_than_was_said(
     start_server: StartServer, tmp_path: Path, option: str

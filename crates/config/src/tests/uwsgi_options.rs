@@ -75,6 +75,50 @@ fn a_socket_may_have_an_abstract_name() {
 }
 
 #[test]
+fn a_socket_may_name_a_shared_one_by_its_number() {
+    let shared = "--shared-socket 127.0.0.1:1 --undeferred-shared-socket /x";
+    let two = settings(&format!("--http-socket =1 {shared} --socket =0?allow=10.0.0.0/8"));
+    let addresses: Vec<_> = two.binds.iter().map(|bind| &bind.address).collect();
+    let (path, tcp) = (
+        Address::Unix(PathBuf::from("/x")),
+        Address::Tcp("127.0.0.1".to_owned(), 1),
+    );
+    assert_eq!(addresses, [&path, &tcp]);
+
+    for (line, expected) in [
+        (
+            "--socket =2",
+            "there is no shared socket 2: each shared-socket = ADDRESS is one, counted from 0, and there are 2",
+        ),
+        ("--socket =x", "there is no shared socket x"),
+        (
+            "--shared-socket =0 --socket =2",
+            "the shared socket 2 is '=0': give shared-socket = HOST:PORT or a path",
+        ),
+    ] {
+        let line = format!("{shared} {line}");
+        match uwsgi(&words(&line), &environment("uwsgi", Path::new("/"), &[])) {
+            Err(error) => assert!(error.message.contains(expected), "{line}: {}", error.message),
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+    let Ok(Outcome::Serve(plan)) = uwsgi(
+        &words(&format!("{shared} --http-socket =1")),
+        &environment("uwsgi", Path::new("/"), &[]),
+    ) else {
+        panic!("{shared}")
+    };
+    let told = plan
+        .notices
+        .iter()
+        .filter(|notice| notice.contains("nothing listens at"));
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        ["command line: shared-socket: nothing listens at 127.0.0.1:1: no socket names it as =0"]
+    );
+}
+
+#[test]
 fn under_chroot_paths_are_meant_from_where_uwsgi_means_them() {
     let root = Directory::with(&[("here", "")]);
     let root = root.0.display();

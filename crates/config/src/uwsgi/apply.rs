@@ -33,6 +33,7 @@ pub(super) fn plan(reader: Reader<'_>, environment: &Environment) -> Result<Plan
     notices.extend(doubles::notices(&given));
     let mut draft = Draft::new(environment);
     draft.abstract_sockets = is_switched_on(&given, "abstract-socket");
+    draft.shared_sockets = shared_sockets(&given, &mut notices);
     draft.roots = table::rights::Roots::of(&given, &environment.directory);
     let mut applied = Applied {
         draft,
@@ -119,6 +120,32 @@ impl Applied<'_> {
             values: values(given),
         })
     }
+}
+
+/// The addresses that others name by their number, in order; one that is not named is told of: nothing listens there.
+fn shared_sockets(given: &[Given], notices: &mut Vec<String>) -> Vec<String> {
+    let names = |number: &str, one: &Given| {
+        let rest = one
+            .value
+            .strip_prefix('=')
+            .and_then(|rest| rest.strip_prefix(number));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('?'))
+    };
+    let shared = given
+        .iter()
+        .filter(|one| matches!(&*one.name, "shared-socket" | "undeferred-shared-socket"));
+    let mut addresses = Vec::new();
+    for one in shared {
+        let number = addresses.len().to_string();
+        if !given.iter().any(|other| names(&number, other)) {
+            notices.push(format!(
+                "{}: {}: nothing listens at {}: no socket names it as ={number}",
+                one.origin, one.name, one.value
+            ));
+        }
+        addresses.push(one.value.clone());
+    }
+    addresses
 }
 
 /// A value that still shows a variable or placeholder has its reason there.

@@ -69,6 +69,8 @@ pub(in crate::uwsgi) struct Draft<'a> {
     pub(in crate::uwsgi) roots: rights::Roots,
     /// `abstract-socket`
     pub(in crate::uwsgi) abstract_sockets: bool,
+    /// `shared-socket`, in order
+    pub(in crate::uwsgi) shared_sockets: Vec<String>,
     /// `show-config`
     pub(in crate::uwsgi) show: bool,
     /// What the options of old say of a cache.
@@ -131,6 +133,7 @@ impl<'a> Draft<'a> {
             no_request_log: false,
             default_cache: None,
             abstract_sockets: false,
+            shared_sockets: Vec::new(),
             roots: rights::Roots::default(),
             show: false,
             notices: Vec::new(),

@@ -91,9 +91,9 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "a cluster is the business of its orchestrator: use its leases or leader election",
     ),
     refused(
-        "zerg* shared-socket undeferred-shared-socket map-socket shutdown-sockets suwsgi-socket ssl-socket \
+        "zerg* map-socket shutdown-sockets suwsgi-socket ssl-socket \
          raw-socket raw-modifier*",
-        "Sockets that processes share or pass on, and sockets without a protocol.",
+        "Sockets that some processes have or pass on, and sockets without a protocol.",
         "workers share every socket here: give http-socket, socket, or fd://N for one that is inherited",
     ),
     refused(

@@ -38,8 +38,8 @@ pub(super) fn socket_address(
             .ok_or_else(|| format!("'{number}' is not a file descriptor: write fd://N"))?
     } else if let Some(name) = abstract_name(draft, text) {
         Address::Abstract(name)
-    } else if text.starts_with('=') {
-        return Err("shared sockets are not there yet: give HOST:PORT or a path".to_owned());
+    } else if let Some(number) = text.strip_prefix('=') {
+        shared_socket(draft, number, root)?
     } else if !text.contains(':') || text.starts_with('/') {
         if text.is_empty() {
             return Err("give HOST:PORT, :PORT or the path of a unix socket".to_owned());
@@ -51,6 +51,23 @@ pub(super) fn socket_address(
     } else {
         host_and_port(text, None)?
     })
+}
+
+/// The address of a shared socket. All sockets are bound before rights are given up and are every worker's, so another name for
+/// an address is all that there is to it.
+fn shared_socket(draft: &Draft<'_>, number: &str, root: Option<&PathBuf>) -> Result<Address, String> {
+    let known = &draft.shared_sockets;
+    let text = number.parse().ok().and_then(|number: usize| known.get(number));
+    match text {
+        Some(text) if !text.starts_with('=') => socket_address(draft, text, root),
+        Some(text) => Err(format!(
+            "the shared socket {number} is '{text}': give shared-socket = HOST:PORT or a path"
+        )),
+        None => Err(format!(
+            "there is no shared socket {number}: each shared-socket = ADDRESS is one, counted from 0, and there are {}",
+            known.len()
+        )),
+    }
 }
 
 /// An abstract name; under `abstract-socket` any path, as it is written.
@@ -128,6 +145,10 @@ pub(super) const ENTRIES: &[Entry] = &[
     always(
         &["abstract-socket"],
         "Unix sockets are names in Linux's abstract namespace instead of files; a single one is written @NAME.",
+    ),
+    always(
+        &["shared-socket", "undeferred-shared-socket"],
+        "An address that the other options name as =N, counted from 0; bound before rights are given up, as all are.",
     ),
     does(
         &["http-enable-proxy-protocol", "enable-proxy-protocol"],
