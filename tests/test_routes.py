@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from base64 import b64encode
 from pathlib import Path
 
 import pytest
 from harness import ConnectionEnded, Server, StartServer
 from harness.command import run_command
-from harness.processes import free_port
+from harness.processes import free_port, wait_until
 
 APPLICATION = """\
 def application(environ, start_response):
@@ -119,7 +120,16 @@ def test_donotlog_leaves_the_request_out_of_the_log(start_server: StartServer, t
             "--route=^/ rewritten:/y",
             "there is no action 'rewritten' here (did you mean rewrite?): take one of continue",
         ),
-        ("--route=^/ cache:key=x", "there is no action 'cache' here: in its place there is a value of uwsgi.cache_get"),
+        ("--route=^/ cachestore:key=x", "there is no action 'cachestore' here: in its place there is uwsgi.cache_set"),
+        ("--route=^/ cache:key=x", "a rule names the cache 'default', which is not there: write cache2 ="),
+        ("--route=^/ cache:name=x", "cache needs a key: write cache:key=KEY"),
+        ("--route=^/ cachevar:key=x", "cachevar needs a variable"),
+        ("--route=^/ cacheset:key=x,colour=blue", "cacheset has no 'colour'"),
+        ("--route-if=incache:key=x,name=y last:", "a rule names the cache 'y', which is not there"),
+        ("--route=^/ metricinc:x", "a rule changes the metric 'x', which is not there: write metric = x"),
+        ("--route=^/ signal:1000", "has to be signal:NUMBER, from 0 to 255"),
+        ("--add-cache-item=x=y", "'x' has no cache in memory to be in: write cache2 ="),
+        ("--check-cache", "write route = ^/ cache:key=${REQUEST_URI}"),
         ("--route=^/ addvar:X=${geoip[country]}", "there is no 'geoip' here: take one of cookie"),
         ("--route=^/ goto:nowhere", "leads nowhere"),
         ("--route=^/ break:abc", "has to be a status from 200 to 999"),
@@ -506,3 +516,81 @@ def test_two_applications_are_chosen_by_rules(start_server: StartServer, tmp_pat
         assert client.get("/deux").body == b"two /deux"
         client.send(b"GET /x HTTP/1.1\r\nHost: two.example\r\n\r\n")
         assert client.read_response().body == b"two /x"
+
+
+COUNTING = """\
+import uwsgi
+from pathlib import Path
+
+uwsgi.register_signal(7, "worker", lambda number: Path("signalled").touch())
+
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    path = environ["PATH_INFO"]
+    if path.startswith("/store"):
+        uwsgi.cache_update(path, b"\\x00stored", 0, "b")
+    return [f"{environ.get('FOUND')} {uwsgi.cache_num('count')} {uwsgi.metric_get('asked')} {uwsgi.metric_get('set')}".encode()]
+"""
+
+COMMONS = r"""[uwsgi]
+http-socket = $(ADDRESS)
+wsgi-file = app.py
+cache2 = name=a,items=100
+cache2 = name=b,items=100
+metric = asked
+metric = set
+add-cache-item = a greeting=hello, all=of it
+load-file-in-cache = page.html
+load-file-in-cache-gzip = b packed.txt
+route = ^/page cache:key=page.html,mime=1
+route = ^/packed cache:key=packed.txt,name=b,content_encoding=gzip,content_type=text/plain
+route = ^/(store.*)$ cache:key=/$1,name=b,content_type=application/octet-stream
+route = ^/found/(.*)$ cachevar:var=FOUND,key=$1
+route-if = incache:key=greeting addheader:X-Greeted: yes
+route-if-not = incache:key=greeting,name=b addheader:X-Elsewhere: no
+route = ^/set cacheset:key=set,value=from ${REMOTE_ADDR},expires=60
+route = ^/count cacheinc:key=count
+route = ^/count cachemul:key=count,value=3
+route = ^/number cachevar:var=FOUND,key=count,num=1
+route-run = metricinc:asked
+route = ^/metric metricset:set,41
+route = ^/metric metricinc:set
+route = ^/metric addheader:X-Metric: ${metric[set]}
+route = ^/signal signal:7
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_rules_use_caches_metrics_and_signals(start_server: StartServer, tmp_path: Path, threads: int) -> None:
+    (tmp_path / "app.py").write_text(COUNTING)
+    (tmp_path / "uwsgi.ini").write_text(COMMONS + f"threads = {threads}\n")
+    (tmp_path / "page.html").write_text("<p>page</p>")
+    (tmp_path / "packed.txt").write_text("packed" * 100)
+    server = start_server("uwsgi", "uwsgi.ini", cwd=tmp_path, environment={"ADDRESS": "{tcp}"})
+    with server.connect() as client:
+        answer = client.get("/page")
+        assert (answer.body, answer.value("content-type")) == (b"<p>page</p>", "text/html")
+        answer = client.get("/packed")
+        assert (answer.value("content-encoding"), answer.value("content-type")) == ("gzip", "text/plain")
+        assert gzip.decompress(answer.body) == b"packed" * 100
+        # What is in no cache is asked for further on.
+        assert client.get("/store/x").body.startswith(b"None ")
+        answer = client.get("/store/x")
+        assert (answer.body, answer.value("content-type")) == (b"\0stored", "application/octet-stream")
+        assert client.request("HEAD", "/store/x").value("content-length") == "7"
+        answer = client.get("/found/greeting")
+        assert answer.body.startswith(b"hello, all=of it ")
+        assert (answer.value("x-greeted"), answer.value("x-elsewhere")) == ("yes", "no")
+        assert client.get("/found/nothing").body.startswith(b"None ")
+        client.get("/set")
+        client.get("/set")
+        assert client.get("/found/set").body.startswith(b"from 127.0.0.1 ")
+        assert [client.get("/count").body.split()[1] for _ in range(2)] == [b"3", b"12"]
+        assert client.get("/number").body.startswith(b"12 12 ")
+        answer = client.get("/metric")
+        assert (answer.value("x-metric"), answer.body.split()[3]) == ("42", b"42")
+        before, after = (int(client.get("/").body.split()[2]) for _ in range(2))
+        assert after == before + 1
+        client.get("/signal")
+    assert wait_until((tmp_path / "signalled").exists, 60)

@@ -202,3 +202,16 @@ def test_one_request_is_logged_where_none_are(start_server: StartServer, tmp_pat
     assert [line for line in api.server.log.splitlines() if line.startswith("LINE")] == [
         "LINE /log_this_request?%28%29"
     ]
+
+
+def test_a_cache_that_cannot_be_filled_as_configured_is_named(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APPLICATION)
+    (tmp_path / "large.txt").write_text("x" * 100)
+    start = ("uwsgi", "--http-socket", "127.0.0.1:0", "--wsgi-file", "app.py", "--cache2", "name=a,items=2,blocksize=64")
+    for option, said in [
+        (("--load-file-in-cache", "nothing.txt"), "nothing.txt cannot be put into a cache: No such file"),
+        (("--load-file-in-cache", "large.txt"), "the cache a has no room for large.txt (100 bytes)"),
+        (("--add-cache-item", "b key=value"), "'key' has no cache in memory to be in"),
+    ]:
+        result = run_command(*start, *option, cwd=tmp_path)
+        assert (result.exit_code, said in result.text) == (1, True), result

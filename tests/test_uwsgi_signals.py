@@ -149,3 +149,11 @@ def test_functions_are_called_by_their_names(start_server: StartServer, tmp_path
     assert api.rpc("", "join", "a", b"b") == b"a+b"
     assert (api.call("join", "x"), api.call("nothing"), api.rpc_list()) == (b"x", None, (b"join",))
     assert "is another server" in api.rpc("127.0.0.1:3031", "join")
+
+
+def test_the_room_for_messages_is_as_configured(start_server: StartServer, tmp_path: Path) -> None:
+    (tmp_path / "busy.py").write_text("import time\ntime.sleep(600)\n")
+    more = "\n\ndef fill():\n    return next(n for n in range(10000) if not uwsgi.mule_msg(b'x' * 1000))\n"
+    api = served(start_server, tmp_path, "--mule=busy.py", "--mule-msg-size=10000", more=more)
+    # The kernel counts its own bookkeeping, and doubles what is asked for; its own size takes about a hundred.
+    assert 2 < api.fill() < 40

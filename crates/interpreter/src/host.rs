@@ -394,6 +394,7 @@ impl Interpreter {
                 Ok(passage) => passage,
                 Err(error) => return self.cannot_serve(py, &error.into()),
             },
+            commons: self.commons.as_ref().map(|commons| commons.for_rules(&seat.log)),
             errand: match self.errand(py, &seat, application.as_ref()) {
                 Ok(errand) => errand,
                 Err(error) => return self.cannot_serve(py, &error),

@@ -21,6 +21,7 @@ use protocol::{Codec, Limits, Refusal, RequestHead, ResponseHead, Stamp, http1};
 use telemetry::Via;
 
 use crate::acceptor::Arrival;
+use crate::commons::Commons;
 use crate::gather::{GATHERED, Gatherer};
 use crate::origin::{Origin, Origins};
 use crate::outbox::Outbox;
@@ -49,6 +50,8 @@ pub struct Front {
     pub allowed: Peers,
     /// Whether its connections may begin with a PROXY header.
     pub proxy_protocol: Option<ProxyProtocol>,
+    /// What rules may ask of what processes share, where there is any.
+    pub commons: Option<Arc<dyn Commons>>,
 }
 
 /// PROXY headers at the beginning of connections.

@@ -9,6 +9,7 @@
 mod acceptor;
 mod cgi;
 mod clock;
+mod commons;
 mod connection;
 mod crew;
 mod deadlines;
@@ -32,6 +33,7 @@ mod traffic;
 mod vanished;
 mod websocket;
 
+pub use commons::Commons;
 pub use connection::{Front, Proxied, ProxyProtocol};
 pub use driven::{Driven, Due, Happening, Patience};
 pub use exchange::{BodyError, Exchange, Flow};

@@ -8,11 +8,13 @@
 mod actions;
 mod answers;
 mod conditions;
+mod shared;
 mod subject;
 mod texts;
 
 use config::{RouteAction, RouteChain, RouteServer, Routes};
 
+use crate::commons::Commons;
 use crate::exchange::Exchange;
 use actions::act;
 use conditions::holds;
@@ -88,6 +90,8 @@ trait Subject {
     fn own(&self, key: &str) -> String;
     /// The media type of a path.
     fn media_type(&self, path: &str) -> String;
+    /// What processes share.
+    fn commons(&self) -> Option<&dyn Commons>;
 }
 
 impl Router {

@@ -92,6 +92,7 @@ impl Running {
             wire: config::Wire::Http1,
             allowed: worker::Peers::new(&["*".to_owned()]),
             proxy_protocol: None,
+            commons: None,
         };
         let (ready, is_ready) = mpsc::channel();
         let conditions = Conditions {

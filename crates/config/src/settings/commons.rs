@@ -11,6 +11,8 @@ pub struct Commons {
     pub locks: u32,
     /// Caches; the first is meant where none is named.
     pub caches: Vec<CacheSettings>,
+    /// What they hold from the start.
+    pub cached: Vec<CachedItem>,
     /// The ring of slots that all put values into and take them out of.
     pub queue: Option<QueueSettings>,
     /// Bytes that all read and write, by their numbers.
@@ -21,10 +23,37 @@ pub struct Commons {
     pub mules: Vec<Option<String>>,
     /// Groups of mules with a queue of their own.
     pub farms: Vec<Farm>,
+    /// Bytes that messages for mules may take together until they are got; `None`: as many as the system gives a socket.
+    pub message_room: Option<usize>,
     /// Directories of tasks.
     pub spoolers: Vec<Spooler>,
     /// How tasks are done.
     pub spooling: Spooling,
+}
+
+/// What a cache holds from the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CachedItem {
+    /// The cache; `None`: each.
+    pub cache: Option<String>,
+    /// The key.
+    pub key: String,
+    /// The value.
+    pub value: CachedValue,
+}
+
+/// The value of such an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CachedValue {
+    /// This text.
+    Text(String),
+    /// The content of a file.
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// As gzip packs it.
+        packed: bool,
+    },
 }
 
 /// A group of mules.

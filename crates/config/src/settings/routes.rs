@@ -82,6 +82,8 @@ pub enum RouteTest {
     IsDirectory,
     IsLink,
     IsExecutable,
+    /// The left side is a key of the cache of this name, or of the first.
+    InCache(Option<String>),
 }
 
 /// What a rule does.
@@ -166,6 +168,64 @@ pub enum RouteAction {
     Own(Option<String>),
     /// Have another server answer.
     Relay(RouteServer),
+    /// Answer with a value of a cache; where it has none, go on with the next rule.
+    Cached {
+        /// Where it is.
+        cache: RouteCache,
+        /// The media type; `None`: by the key, as if that were the name of a file.
+        media_type: Option<String>,
+        /// Content-Encoding.
+        encoding: Option<String>,
+    },
+    /// Give a variable of the request a value of a cache; where it has none, the variable stays as it is.
+    CacheVariable {
+        /// Where it is.
+        cache: RouteCache,
+        /// Its name.
+        variable: String,
+        /// The value is a number of eight bytes, to be written in digits.
+        as_number: bool,
+    },
+    /// Put a value into a cache that has none of this key.
+    CacheStore {
+        /// Where.
+        cache: RouteCache,
+        /// What.
+        value: String,
+        /// Seconds that it stays; 0 is for ever.
+        expires: u64,
+    },
+    /// Give a number in a cache another value.
+    CacheCount {
+        /// Where it is.
+        cache: RouteCache,
+        /// What is done to it.
+        operation: Operation,
+        /// With what.
+        by: String,
+        /// Seconds that one stays that was not there; 0 is for ever.
+        expires: u64,
+    },
+    /// Give a metric another value.
+    Metric {
+        /// Which.
+        name: String,
+        /// What is done to it; `None`: it becomes the value.
+        operation: Option<Operation>,
+        /// The value.
+        by: String,
+    },
+    /// Raise a signal of the application's own.
+    Signal(u8),
+}
+
+/// A place in a cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteCache {
+    /// The cache; `None`: the first.
+    pub name: Option<String>,
+    /// The key.
+    pub key: String,
 }
 
 /// What can be done to a number.

@@ -47,7 +47,7 @@ pub(super) fn finish(draft: &mut Draft<'_>, given: &[Given]) -> Result<(), Confi
     table::statistics::finish(draft);
     table::alarms::finish(draft).map_err(ConfigError::new)?;
     table::scaling::finish(draft).map_err(|reason| ConfigError::new(format!("cheaper: {reason}")))?;
-    if let Err(reason) = routes::check(&draft.settings.routes) {
+    if let Err(reason) = routes::check(&draft.settings.routes, &draft.settings.commons) {
         return Err(ConfigError::new(format!("route: {reason}")));
     }
     if let (1, Some(threads)) = (draft.settings.threads, draft.greenlets) {

@@ -2,8 +2,9 @@
 //! Actions are read in [`actions`].
 
 mod actions;
+mod commons;
 
-use crate::{Pattern, Route, RouteAction, RouteChain, RouteCondition, RouteTest, Routes};
+use crate::{Commons, Pattern, Route, RouteAction, RouteChain, RouteCondition, RouteTest, Routes};
 
 use actions::read_action;
 
@@ -36,8 +37,8 @@ const TESTS: [(&str, RouteTest); 24] = [
 ];
 
 /// What can stand before the brackets of `${FUNCTION[ARGUMENT]}`.
-const FUNCTIONS: [&str; 8] = [
-    "cookie", "qs", "mime", "time", "httptime", "base64", "hex", "uwsgi",
+const FUNCTIONS: [&str; 9] = [
+    "cookie", "qs", "mime", "time", "httptime", "base64", "hex", "uwsgi", "metric",
 ];
 
 /// `route` and its kin: a pattern for `subject`, then an action.
@@ -64,6 +65,7 @@ pub(super) fn testing(chain: &mut RouteChain, wanted: bool, value: &str) -> Resu
     let (left, right) = sides.split_once(';').unwrap_or((sides, ""));
     check_text(left)?;
     let condition = match (name, TESTS.iter().find(|(known, _)| *known == name)) {
+        ("incache", _) => commons::in_cache(sides, wanted)?,
         ("regexp" | "re", _) if wanted => RouteCondition::Matches(left.to_owned(), Pattern::new(right)?),
         ("regexp" | "re", _) => test_of(RouteTest::Matches(Pattern::new(right)?), left, "", wanted),
         (_, Some((_, test))) => {
@@ -72,7 +74,7 @@ pub(super) fn testing(chain: &mut RouteChain, wanted: bool, value: &str) -> Resu
         }
         _ => {
             let mut names: Vec<_> = TESTS.iter().map(|(name, _)| *name).collect();
-            names.push("regexp");
+            names.extend(["regexp", "incache"]);
             return Err(format!(
                 "there is no test '{name}' here: take one of {}{}",
                 names.join(", "),
@@ -112,13 +114,14 @@ fn add(chain: &mut RouteChain, condition: RouteCondition, action: &str) -> Resul
 }
 
 /// Every `goto` leads to a label, and what only a request can have done to it is not asked of its answer.
-pub(super) fn check(routes: &Routes) -> Result<(), String> {
+pub(super) fn check(routes: &Routes, shared: &Commons) -> Result<(), String> {
     for (chain, name) in [
         (&routes.request, "route"),
         (&routes.error, "error-route"),
         (&routes.response, "response-route"),
         (&routes.last, "final-route"),
     ] {
+        commons::check(chain, shared)?;
         for route in &chain.rules {
             match &route.action {
                 RouteAction::GoTo(label) if !label.contains('$') && !chain.labels.contains_key(label) => {

@@ -10,7 +10,7 @@ use protocol::gateway::FirstLine;
 use protocol::proxy::Versions;
 use pyo3::prelude::*;
 use telemetry::{AccessLog, ErrorLog, Event, LifespanStep};
-use worker::{Conditions, Departure, Driven, Errand, Front, Gateway, Passage, Peers, ProxyProtocol};
+use worker::{Commons, Conditions, Departure, Driven, Errand, Front, Gateway, Passage, Peers, ProxyProtocol};
 
 use super::WRONG_SETTING;
 use crate::asgi::{self, Ended};
@@ -29,6 +29,8 @@ pub(super) struct Equipment {
     /// The hook for INT and QUIT, and the worker it is called with.
     pub(super) interrupted: Option<(Py<PyAny>, Py<PyAny>)>,
     pub(super) observers: Option<Observers>,
+    /// What rules may ask of what processes share.
+    pub(super) commons: Option<Arc<dyn Commons>>,
     /// Signals of the application's own, where they are heard between requests.
     pub(super) errand: Option<Errand>,
     pub(super) passage: Passage,
@@ -46,7 +48,7 @@ pub(super) fn serve_wsgi(
         seat.log.event(&Event::Lifespan(LifespanStep::Starting));
         seat.log.event(&Event::Lifespan(LifespanStep::Unsupported));
     }
-    let fronts: Vec<Front> = fronts(&seat);
+    let fronts: Vec<Front> = fronts(&seat, equipment.commons.take());
     let log = seat.log.clone();
     let mut wsgi = Wsgi::new(
         py,
@@ -97,7 +99,7 @@ pub(super) fn serve_asgi(
             "The application is an ASGI application: it is served as one, by an event loop, whatever worker class was chosen",
         );
     }
-    let fronts: Vec<Front> = fronts(&seat);
+    let fronts: Vec<Front> = fronts(&seat, equipment.commons.take());
     let (number, observers) = (seat.number, equipment.observers.take());
     let replacement = Replacement::of(&seat);
     let conditions = conditions(seat, fronts.clone(), equipment)?;
@@ -189,10 +191,13 @@ fn interrupt(hook: &Py<PyAny>, worker: &Py<PyAny>, log: &ErrorLog) {
 }
 
 /// What the connections of each listener share.
-fn fronts(seat: &WorkerSeat) -> Vec<Front> {
+fn fronts(seat: &WorkerSeat, commons: Option<Arc<dyn Commons>>) -> Vec<Front> {
     let listeners = seat.listeners.iter().enumerate();
     listeners
-        .map(|(index, listener)| front(index, listener, &seat.settings))
+        .map(|(index, listener)| Front {
+            commons: commons.clone(),
+            ..front(index, listener, &seat.settings)
+        })
         .collect()
 }
 
@@ -230,6 +235,7 @@ fn front(index: usize, listener: &Listener, settings: &Settings) -> Front {
             },
             allowed: Peers::new(&expected.allow_from),
         }),
+        commons: None,
     }
 }
 

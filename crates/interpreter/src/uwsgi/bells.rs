@@ -53,10 +53,14 @@ impl Line {
         })
     }
 
-    /// For messages that stay whole.
-    fn messages() -> io::Result<Line> {
+    /// For messages that stay whole, with room for so many bytes of them.
+    fn messages(room: Option<usize>) -> io::Result<Line> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let (reading, writing) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+        if let Some(room) = room {
+            // The system has a largest size of its own, and gives that then.
+            rustix::net::sockopt::set_socket_send_buffer_size(&writing, room)?;
+        }
         Ok(Line {
             reading: Arc::new(reading),
             writing: Arc::new(writing),
@@ -106,7 +110,8 @@ pub(crate) enum Role {
 }
 
 impl Lines {
-    pub(crate) fn open() -> io::Result<Lines> {
+    /// `room`: for messages, as the settings have it.
+    pub(crate) fn open(room: Option<usize>) -> io::Result<Lines> {
         Ok(Lines {
             board: SignalBoard::create()?,
             any_worker: Line::pipe()?,
@@ -114,7 +119,7 @@ impl Lines {
             any_mule: Line::pipe()?,
             mules: Vec::new(),
             spooler: Line::pipe()?,
-            any_mule_messages: Line::messages()?,
+            any_mule_messages: Line::messages(room)?,
             mule_messages: Vec::new(),
             farms: Vec::new(),
             tasks: Vec::new(),
@@ -128,6 +133,7 @@ impl Lines {
         let Wanted {
             mules,
             farms,
+            message_room,
             spoolers,
             ..
         } = &settings.commons;
@@ -147,14 +153,15 @@ impl Lines {
         self.diligence = diligence.collect::<io::Result<_>>()?;
         while self.mules.len() < mules.len() {
             self.mules.push(Line::pipe()?);
-            self.mule_messages.push(Line::messages()?);
+            self.mule_messages.push(Line::messages(*message_room)?);
         }
         let farms = farms.iter().map(|farm| {
             let same = self.farms.iter().find(|other| other.name == farm.name);
             Ok(Farm {
                 name: farm.name.clone(),
                 mules: farm.mules.clone(),
-                messages: same.map_or_else(Line::messages, |same| Ok(same.messages.clone()))?,
+                messages: same
+                    .map_or_else(|| Line::messages(*message_room), |same| Ok(same.messages.clone()))?,
             })
         });
         self.farms = farms.collect::<io::Result<_>>()?;

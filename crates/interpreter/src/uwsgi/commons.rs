@@ -1,19 +1,23 @@
 //! What the processes of a server share, from its start: opened once, handed on by the forks.
 
+use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use config::{CacheSettings, MetricKind, RawValue, Settings, WhenFull};
+use config::{CacheSettings, CachedItem, CachedValue, MetricKind, RawValue, Settings, WhenFull};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use shared::{Cache, Minute, Shape, StoreError};
+use shared::{Cache, Existing, Minute, Shape, StoreError};
 use telemetry::ErrorLog;
 use telemetry::statistics::{CacheInfo, Kind, Metric, Statistics};
 
 use super::backing::{Backing, RemoteCache};
 use super::redis_link::Link;
 use super::remote_tasks::RemoteTasks;
+use super::rules::ForRules;
 use super::stores::Stored;
 use super::{Bells, Caches, CurrentRequest, Lines, Locks, Place, Role, Server, Stores};
 use crate::python_config;
@@ -71,7 +75,7 @@ impl Commons {
             stored: Stored::default(),
             locks: Locks::create(0).map_err(|error| format!("locks: {error}"))?,
             options: Vec::new(),
-            lines: Lines::open().map_err(|error| format!("signals: {error}"))?,
+            lines: Lines::open(settings.commons.message_room).map_err(|error| format!("signals: {error}"))?,
             started: now(),
         };
         commons.adapt(settings, options)?;
@@ -92,7 +96,7 @@ impl Commons {
             let same = self.caches.iter().find(|cache| cache.settings == *wanted);
             same.map_or_else(|| open_cache(wanted).map(Arc::new), |cache| Ok(Arc::clone(cache)))
         });
-        let caches = caches.collect::<Result<_, _>>()?;
+        let caches = caches.collect::<Result<Vec<Arc<NamedCache>>, String>>()?;
         let stored = Stored::open(settings, &self.stored)?;
         let locks = settings.commons.locks as usize + 1;
         if self.locks.count() < locks {
@@ -111,6 +115,9 @@ impl Commons {
         self.lines
             .adapt(settings)
             .map_err(|error| format!("signals: {error}"))?;
+        for item in &settings.commons.cached {
+            fill(&caches, item)?;
+        }
         self.caches = caches;
         self.stored = stored;
         self.options = options.to_vec();
@@ -155,6 +162,16 @@ impl Commons {
     /// Sends a message to a mule, from 1, or to whichever is first; whether there was room for it.
     pub(crate) fn tell_mule(&self, number: u32, text: &[u8]) -> bool {
         self.lines.tell_mule(number as usize, text)
+    }
+
+    /// What the rules of a worker may ask of it.
+    pub(crate) fn for_rules(&self, log: &ErrorLog) -> Arc<dyn worker::Commons> {
+        Arc::new(ForRules {
+            caches: self.caches.clone(),
+            stored: self.stored.clone(),
+            lines: self.lines.clone(),
+            log: log.clone(),
+        })
     }
 
     /// What a worker hears signals by.
@@ -241,6 +258,45 @@ fn this_minute() -> Minute {
             weekday.into(),
         ],
     }
+}
+
+/// Puts an item into the cache it is for, or into all that are in memory.
+fn fill(caches: &[Arc<NamedCache>], item: &CachedItem) -> Result<(), String> {
+    let value = match &item.value {
+        CachedValue::Text(text) => text.clone().into_bytes(),
+        CachedValue::File { path, packed } => {
+            let cannot = |error| format!("the file {} cannot be put into a cache: {error}", path.display());
+            let content = std::fs::read(path).map_err(cannot)?;
+            if *packed {
+                pack(&content).map_err(cannot)?
+            } else {
+                content
+            }
+        }
+    };
+    for cache in caches {
+        let name = &cache.settings.name;
+        if let Backing::Memory(memory) = &cache.cache
+            && item.cache.as_ref().is_none_or(|wanted| wanted == name)
+        {
+            let stored = memory.store(item.key.as_bytes(), &value, 0, Existing::Replace, now());
+            stored.map_err(|refusal| {
+                format!(
+                    "the cache {name} has no room for {} ({} bytes): {refusal:?}: give it a larger blocksize, keysize or items",
+                    item.key,
+                    value.len()
+                )
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// As gzip does (RFC 1952).
+fn pack(content: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+    packer.write_all(content)?;
+    packer.finish()
 }
 
 fn open_cache(settings: &CacheSettings) -> Result<NamedCache, String> {

@@ -12,6 +12,7 @@ mod locks;
 mod redis_link;
 mod remote_tasks;
 mod request;
+mod rules;
 mod server;
 mod stores;
 

@@ -61,6 +61,27 @@ impl Stored {
     }
 }
 
+impl Stored {
+    /// Changes a metric, in one step; whether it is there. `operation` is one of `= + - * / ^ _`, the last two for at least
+    /// and at most. Dividing by nothing changes nothing.
+    pub(super) fn change_metric(&self, name: &str, operation: char, amount: i64) -> bool {
+        let mut metrics = self.metrics.iter();
+        let Some((_, metric)) = metrics.find(|(settings, _)| settings.name == name) else {
+            return false;
+        };
+        metric.update(|value| match operation {
+            '+' => value.wrapping_add(amount),
+            '-' => value.wrapping_sub(amount),
+            '*' => value.wrapping_mul(amount),
+            '/' => value.checked_div(amount).unwrap_or(value),
+            '^' => value.max(amount),
+            '_' => value.min(amount),
+            _ => amount,
+        });
+        true
+    }
+}
+
 fn open_queue(wanted: &QueueSettings) -> Result<Queue, StoreError> {
     let shape = QueueShape {
         slots: wanted.slots,
@@ -212,22 +233,8 @@ impl Stores {
             .map(|(_, metric)| metric.value())
     }
 
-    /// Changes a metric, in one step; whether it is there. `operation` is one of `= + - * / ^ _`, the last two for at least
-    /// and at most. Dividing by nothing changes nothing.
+    /// As [`Stored::change_metric`].
     fn change_metric(&self, name: &str, operation: char, amount: i64) -> bool {
-        let mut metrics = self.stored.metrics.iter();
-        let Some((_, metric)) = metrics.find(|(settings, _)| settings.name == name) else {
-            return false;
-        };
-        metric.update(|value| match operation {
-            '+' => value.wrapping_add(amount),
-            '-' => value.wrapping_sub(amount),
-            '*' => value.wrapping_mul(amount),
-            '/' => value.checked_div(amount).unwrap_or(value),
-            '^' => value.max(amount),
-            '_' => value.min(amount),
-            _ => amount,
-        });
-        true
+        self.stored.change_metric(name, operation, amount)
     }
 }

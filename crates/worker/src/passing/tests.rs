@@ -43,6 +43,7 @@ fn exchange(wire: Wire, routes: Option<&Routes>) -> Exchange {
         first_line: FirstLine::StatusField,
         allowed: Peers::default(),
         proxy_protocol: None,
+        commons: None,
     };
     let (stream, _) = UnixStream::pair().expect("a socket pair");
     let arrival = Arrival {

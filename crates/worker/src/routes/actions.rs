@@ -9,7 +9,7 @@ use config::{Operation, RouteAction, RouteFile, RouteProtocol, RouteServer};
 use protocol::reason_phrase;
 
 use super::texts::{expand, leading_number};
-use super::{Outcome, Routed, Sent, Step, Subject};
+use super::{Outcome, Routed, Sent, Step, Subject, shared};
 
 /// Does what a rule says, but for jumps.
 pub(super) fn act(
@@ -19,11 +19,20 @@ pub(super) fn act(
     routed: &mut Routed,
     sent: &mut Sent,
 ) -> Step {
+    if let Some(step) = shared::act(action, groups, subject, routed) {
+        return step;
+    }
     let text = |template: &str| expand(template, groups, subject);
     match action {
         RouteAction::Continue => return Step::Done,
-        // Jumps are the caller's.
-        RouteAction::GoTo(_) => {}
+        // Jumps are the caller's, and what processes share has been seen to.
+        RouteAction::GoTo(_)
+        | RouteAction::Cached { .. }
+        | RouteAction::CacheVariable { .. }
+        | RouteAction::CacheStore { .. }
+        | RouteAction::CacheCount { .. }
+        | RouteAction::Metric { .. }
+        | RouteAction::Signal(_) => {}
         RouteAction::DoNotLog => routed.unlogged = true,
         RouteAction::Log(template) => routed.lines.push(text(template).escape_debug().to_string()),
         RouteAction::Note(name, value) => routed.noted.push((name.clone(), text(value))),
@@ -143,7 +152,7 @@ pub(super) fn act(
 }
 
 /// A request has made a rule's text something that cannot be.
-fn impossible(routed: &mut Routed, what: &str, value: &str) -> Step {
+pub(super) fn impossible(routed: &mut Routed, what: &str, value: &str) -> Step {
     routed.lines.push(format!(
         "a rule of routing cannot make {what} \"{}\": the request is answered with 400",
         value.escape_debug()

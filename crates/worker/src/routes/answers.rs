@@ -29,6 +29,15 @@ pub(crate) enum Outcome {
     Unauthorized(String),
     /// A file.
     File(PathBuf, RouteFile),
+    /// A value of a cache.
+    Value {
+        /// What it is.
+        bytes: Vec<u8>,
+        /// Its media type; empty: none is told.
+        media_type: String,
+        /// How it is encoded.
+        encoding: Option<String>,
+    },
 }
 
 impl Outcome {
@@ -60,8 +69,30 @@ impl Outcome {
                 short(exchange, "401 Authorization Required", field, "Unauthorized");
             }
             Outcome::File(path, file) => files::answer_with(exchange, &path, &file),
+            Outcome::Value {
+                bytes,
+                media_type,
+                encoding,
+            } => value(exchange, &bytes, &media_type, encoding.as_deref()),
         }
     }
+}
+
+fn value(exchange: &mut Exchange, bytes: &[u8], media_type: &str, encoding: Option<&str>) {
+    let response = exchange.response();
+    response.clear();
+    let mut fields = vec![("Content-Type", media_type)];
+    fields.extend(encoding.map(|encoding| ("Content-Encoding", encoding)));
+    let mut told = fields.into_iter().filter(|(_, value)| !value.is_empty());
+    let all_told = told.all(|(name, value)| response.push(name.as_bytes(), value.as_bytes()).is_ok());
+    if !all_told || response.set_status(b"200 OK").is_err() {
+        // What the configuration says of it is no value of a field.
+        return exchange.fail(500);
+    }
+    response.set_content_length(bytes.len() as u64);
+    exchange.begin();
+    exchange.write(bytes);
+    exchange.finish();
 }
 
 /// An answer with a short text, and one field of its own.

@@ -23,7 +23,14 @@ pub(super) fn holds(condition: &RouteCondition, subject: &dyn Subject) -> Option
             wanted,
         } => {
             let (left, right) = (expand(left, &[], subject), expand(right, &[], subject));
-            (passes(test, &left, &right) == *wanted).then(Vec::new)
+            let passes = match test {
+                RouteTest::InCache(name) => {
+                    let commons = subject.commons();
+                    commons.is_some_and(|commons| commons.cached(name.as_deref(), left.as_bytes()).is_some())
+                }
+                test => passes(test, &left, &right),
+            };
+            (passes == *wanted).then(Vec::new)
         }
     }
 }
@@ -50,6 +57,8 @@ fn passes(test: &RouteTest, left: &str, right: &str) -> bool {
         RouteTest::IsFile => path.is_file(),
         RouteTest::IsDirectory => path.is_dir(),
         RouteTest::IsLink => path.is_symlink(),
+        // Asked above.
+        RouteTest::InCache(_) => false,
         RouteTest::IsExecutable => path
             .metadata()
             .is_ok_and(|data| data.permissions().mode() & 0o100 != 0),

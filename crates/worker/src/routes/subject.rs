@@ -6,6 +6,7 @@ use std::io::Read;
 use protocol::Version;
 
 use super::Subject;
+use crate::commons::Commons;
 use crate::exchange::Exchange;
 use crate::files;
 
@@ -85,6 +86,10 @@ impl Subject for Request<'_> {
 
     fn media_type(&self, path: &str) -> String {
         files::media_type(path.as_ref()).unwrap_or_default()
+    }
+
+    fn commons(&self) -> Option<&dyn Commons> {
+        self.exchange.front().commons.as_deref()
     }
 }
 

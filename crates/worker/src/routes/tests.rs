@@ -40,6 +40,10 @@ impl Subject for Plain {
     fn media_type(&self, path: &str) -> String {
         format!("type of {path}")
     }
+
+    fn commons(&self) -> Option<&dyn Commons> {
+        None
+    }
 }
 
 fn plain() -> Plain {

@@ -64,6 +64,10 @@ fn value(name: &str, subject: &dyn Subject) -> String {
             bytes.iter().map(|byte| format!("{byte:02x}")).collect()
         }
         "uwsgi" => subject.own(argument),
+        "metric" => {
+            let commons = subject.commons();
+            commons.map_or(0, |commons| commons.metric(argument)).to_string()
+        }
         _ => String::new(),
     }
 }

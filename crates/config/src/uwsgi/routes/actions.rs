@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::check_text;
+use super::{check_text, commons};
 use crate::option::suggestion;
 use crate::uwsgi::known::leading_number;
 use crate::{Operation, RouteAction, RouteFile, RouteProtocol, RouteServer};
@@ -19,12 +19,16 @@ pub(in crate::uwsgi) const NAMES: &str = "continue, last, break, return, redirec
 /// Actions that are not there, and what is in their place.
 const ABSENT: [(&str, &str); 14] = [
     (
-        "cache",
-        "a value of uwsgi.cache_get in the application, or the front server's cache",
+        "cachestore",
+        "uwsgi.cache_set in the application: what a rule can store beforehand is cacheset:key=KEY,value=TEXT",
+    ),
+    ("cache-store", "uwsgi.cache_set in the application"),
+    (
+        "cache-continue",
+        "cache:key=KEY, which answers, or cachevar:var=NAME,key=KEY",
     ),
     ("rpc", "a call in the application"),
     ("call", "a call in the application"),
-    ("metric", "a counter in the application"),
     ("memcached", "a client of it in the application"),
     ("redis", "a client of it in the application"),
     ("cgi", "the option cgi = PREFIX=DIRECTORY"),
@@ -38,7 +42,6 @@ const ABSENT: [(&str, &str); 14] = [
     ),
     ("hash", "an upstream of the front server"),
     ("alarm", "log:TEXT, and whatever watches the log"),
-    ("signal", "uwsgi.signal(NUMBER) in the application"),
     ("setfile", "mount: what a request says never loads code"),
     (
         "disableheaders",
@@ -116,7 +119,11 @@ pub(super) fn read_action(text: &str) -> Result<Option<RouteAction>, String> {
         "uwsgi" | "proxyuwsgi" => uwsgi_server(argument)?,
         // Answers are sent in chunks and at once wherever that is possible, and sending files keeps nobody waiting.
         "chunked" | "flush" | "fixcl" | "forcecl" | "offload" | "donotoffload" => return Ok(None),
-        _ => return Err(absent(name)),
+        _ => {
+            return commons::read(name, argument)?
+                .map(Some)
+                .ok_or_else(|| absent(name));
+        }
     };
     Ok(Some(action))
 }
@@ -126,10 +133,14 @@ fn absent(name: &str) -> String {
     let instead = ABSENT.iter().find(|(beginning, _)| name.starts_with(beginning));
     match instead {
         Some((_, instead)) => format!("there is no action '{name}' here: in its place there is {instead}"),
-        None => format!(
-            "there is no action '{name}' here{}: take one of {NAMES}",
-            suggestion(name, NAMES.split(", "))
-        ),
+        None => {
+            let names = || NAMES.split(", ").chain(commons::NAMES.split(", "));
+            let near = suggestion(name, names());
+            format!(
+                "there is no action '{name}' here{near}: take one of {NAMES}, {}",
+                commons::NAMES
+            )
+        }
     }
 }
 
@@ -323,7 +334,7 @@ mod tests {
     #[test]
     fn the_compatibility_page_names_every_action() {
         let page = include_str!("../preface.md");
-        for name in NAMES.split(", ") {
+        for name in NAMES.split(", ").chain(super::commons::NAMES.split(", ")) {
             assert!(page.contains(&format!("`{name}`")), "{name}");
         }
     }

@@ -8,8 +8,8 @@ use super::{Draft, Entry, always, at_start, does, does_with_text, natural, secon
 use crate::defaults::{count, size, unless_zero};
 use crate::uwsgi::known::is_on;
 use crate::{
-    AreaSettings, CacheSettings, Farm, MetricKind, MetricSettings, QueueSettings, RedisServer, Spooler,
-    WhenFull,
+    AreaSettings, CacheSettings, CachedItem, CachedValue, Farm, MetricKind, MetricSettings, QueueSettings,
+    RedisServer, Spooler, WhenFull,
 };
 
 /// uWSGI's sizes where none are given.
@@ -128,6 +128,59 @@ fn add_cache(draft: &mut Draft<'_>, mut cache: CacheSettings) -> Result<(), Stri
         ));
     }
     caches.push(cache);
+    Ok(())
+}
+
+/// `[CACHE ]ITEM`
+fn for_cache(value: &str) -> (Option<String>, &str) {
+    match value.split_once(' ') {
+        Some((cache, item)) => (Some(cache.to_owned()), item),
+        None => (None, value),
+    }
+}
+
+/// `[CACHE ]KEY=VALUE`
+fn cached_text(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
+    let (cache, item) = for_cache(value);
+    let (key, text) = item
+        .split_once('=')
+        .ok_or_else(|| format!("'{value}' has to be [CACHE ]KEY=VALUE"))?;
+    draft.settings.commons.cached.push(CachedItem {
+        cache,
+        key: key.to_owned(),
+        value: CachedValue::Text(text.to_owned()),
+    });
+    Ok(())
+}
+
+/// `[CACHE ]PATH`
+fn cached_file(draft: &mut Draft<'_>, value: &str, packed: bool) -> Result<(), String> {
+    let (cache, path) = for_cache(value);
+    let item = CachedItem {
+        cache,
+        key: path.to_owned(),
+        value: CachedValue::File {
+            path: at_start(draft, path),
+            packed,
+        },
+    };
+    draft.settings.commons.cached.push(item);
+    Ok(())
+}
+
+/// What caches hold from the start has a cache to be in, here.
+fn check_cached(commons: &crate::Commons) -> Result<(), String> {
+    for item in &commons.cached {
+        let wanted = item.cache.as_deref();
+        let mut caches = commons.caches.iter();
+        if !caches.any(|cache| cache.server.is_none() && wanted.is_none_or(|name| cache.name == name)) {
+            return Err(format!(
+                "'{}' has no cache in memory to be in: write cache2 = name={},items=NUMBER",
+                item.key,
+                wanted.unwrap_or("NAME")
+            ));
+        }
+    }
     Ok(())
 }
 
@@ -257,12 +310,11 @@ pub(in crate::uwsgi) fn finish(draft: &mut Draft<'_>) -> Result<(), String> {
                 .to_owned(),
         );
     }
-    let Some(cache) = draft.default_cache.take().filter(|cache| cache.items > 0) else {
-        return Ok(());
-    };
-    add_cache(draft, cache)?;
-    draft.settings.commons.caches.rotate_right(1);
-    Ok(())
+    if let Some(cache) = draft.default_cache.take().filter(|cache| cache.items > 0) {
+        add_cache(draft, cache)?;
+        draft.settings.commons.caches.rotate_right(1);
+    }
+    check_cached(&draft.settings.commons)
 }
 
 /// `NAME:NUMBER,NUMBER`
@@ -338,6 +390,29 @@ pub(super) const ENTRIES: &[Entry] = &[
         |d, v| {
             let path = at_start(d, v);
             default_cache(d).store = Some(path);
+            Ok(())
+        },
+    ),
+    does_with_text(
+        &["add-cache-item"],
+        "[CACHE ]KEY=VALUE that the cache holds from the start, or each cache; may be repeated.",
+        cached_text,
+    ),
+    does_with_text(
+        &["load-file-in-cache"],
+        "[CACHE ]PATH of a file that the cache holds from the start, under this path; may be repeated.",
+        |d, v| cached_file(d, v, false),
+    ),
+    does_with_text(
+        &["load-file-in-cache-gzip"],
+        "The same, packed by gzip.",
+        |d, v| cached_file(d, v, true),
+    ),
+    does(
+        &["mule-msg-size"],
+        "Bytes that messages for mules may take together until they are got; one message has 65536 at the most.",
+        |d, v| {
+            d.settings.commons.message_room = unless_zero(natural(v)?).map(size);
             Ok(())
         },
     ),

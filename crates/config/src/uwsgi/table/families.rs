@@ -229,11 +229,11 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "what is stored is in the file at once, what has expired is removed each second, and caches of several servers are \
          not kept alike",
     ),
-    coming(
-        "cache-* check-cache add-cache-item load-file-in-cache*",
-        "Caches that workers share.",
+    refused(
+        "check-cache",
+        "Answers from a cache.",
+        "a cache holds values, which are no whole answers: write route = ^/ cache:key=${REQUEST_URI}",
     ),
-    coming("mule* spooler-*", "Details of mules and spoolers."),
     idle(
         "carbon-retry-delay carbon-max-retry carbon-timeout carbon-idle-avg carbon-use-metrics carbon-no-workers",
         "Details of telling Carbon.",
