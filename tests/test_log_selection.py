@@ -58,7 +58,7 @@ def test_request_lines_go_to_a_file_of_their_own(start_server: StartServer, tmp_
     (tmp_path / "app.py").write_text(APPLICATION)
     server = start_server(
         *("uwsgi", "--http-socket", "{tcp}", "--wsgi-file", "app.py", "--log-format", "line %(uri)"),
-        *("--req-logger", "file:requests.log", "--logger", "main file:server.log"),
+        *("--req-logger", "file:requests.log", "--logger", "file:server.log"),
         cwd=tmp_path,
     )
     server.get("/usual")
