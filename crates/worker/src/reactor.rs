@@ -374,12 +374,14 @@ impl Reactor {
         if events.iter().count() < EVENTS {
             self.end_waits(polled);
         }
-        // Served first, if there is something to serve: meanwhile idle workers have the first go at who is new.
-        if self.jobs.is_empty() {
+        let leaves_now = signalled && self.obey_signals();
+        // Served first, if there is something to serve: meanwhile idle workers have the first go at who is new. Nobody is
+        // accepted by a worker that leaves now, to be dropped at once.
+        if self.jobs.is_empty() && !leaves_now {
             self.accept();
         }
         self.relieve();
-        let departure = if signalled && self.obey_signals() {
+        let departure = if leaves_now {
             Some(Departure::Quick)
         } else {
             self.farewell()
