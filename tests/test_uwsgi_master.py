@@ -250,6 +250,56 @@ def test_a_smart_daemon_is_not_started_while_its_pidfile_names_a_living_process(
     assert wait_until((plain / "started").exists, SAFETY_SECONDS), server.log
 
 
+def test_a_program_in_the_foreground_is_put_into_the_background_and_stays(start_server: StartServer, plain: Path) -> None:
+    # Without the environment it is not taken for something that the server has left behind.
+    option = "smart-attach-daemon2 = d.pid,1 env -i sleep 1000"
+    pidfile = plain / "d.pid"
+
+    def pid() -> int:
+        return int(pidfile.read_text() or 0) if pidfile.exists() else 0
+
+    server = start(start_server, plain, option)
+    assert wait_until(lambda: pid() > 0, SAFETY_SECONDS), server.log
+    first = pid()
+    os.kill(first, signal.SIGKILL)
+    assert wait_until(lambda: pid() not in (0, first), SAFETY_SECONDS), server.log
+    second = pid()
+    try:
+        assert wait_until(lambda: b"sleep" in Path(f"/proc/{second}/cmdline").read_bytes(), SAFETY_SECONDS)
+        assert server.stop() == 0
+        again = start(start_server, plain, option)
+        again.wait_for_log("spawned uWSGI worker 1 ")
+        assert again.stop() == 0
+        assert pid() == second and "spawning" not in again.log, "it lives, and is not started again"
+    finally:
+        os.kill(second, signal.SIGKILL)
+
+
+def test_a_touched_file_and_a_reload_have_a_daemon_started_anew(start_server: StartServer, plain: Path) -> None:
+    (plain / "d.sh").write_text("trap 'touch told; exit' USR1\necho $$ >> pids\nwhile :; do sleep 0.1; done\n")
+    server = start(start_server, plain, "attach-daemon2 = cmd=sh d.sh,touch=other;touched,reloadsignal=10")
+    pids = plain / "pids"
+
+    def starts() -> int:
+        return len(pids.read_text().split()) if pids.exists() else 0
+
+    assert wait_until(lambda: starts() == 1, SAFETY_SECONDS), server.log
+    (plain / "touched").touch()
+    assert wait_until(lambda: starts() == 2, SAFETY_SECONDS), server.log
+    assert 'touched has been touched... reloading daemon "sh d.sh"' in server.log
+    assert not (plain / "told").exists()
+    os.kill(server.pid, signal.SIGHUP)
+    assert wait_until(lambda: starts() == 3 and (plain / "told").exists(), SAFETY_SECONDS), server.log
+    assert server.stop() == 0
+
+
+def test_a_daemon_ends_with_a_master_that_is_killed(start_server: StartServer, plain: Path) -> None:
+    server = start(start_server, plain, "attach-daemon = touch there; exec sleep 1000")
+    assert wait_until((plain / "there").exists, SAFETY_SECONDS), server.log
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait()  # proves that nothing is left
+
+
 def test_the_server_ends_with_a_daemon_that_it_cannot_be_without(start_server: StartServer, plain: Path) -> None:
     server = start(start_server, plain, "attach-control-daemon = while test ! -e end; do sleep 0.1; done")
     (plain / "end").touch()

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use config::Daemon;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpid};
 use telemetry::{ErrorLog, ExitStatus};
@@ -47,12 +48,35 @@ pub(crate) fn start_with(command: &str, identity: Option<&sys::Identity>, text: 
 pub(crate) fn start_between(command: &str, streams: [OwnedFd; 3]) -> io::Result<u32> {
     let [input, output, error] = streams;
     let mut shell = shell(command, Stdio::from(input));
-    Ok(shell.stdout(output).stderr(error).spawn()?.id())
+    shell.stdout(output).stderr(error).process_group(0);
+    Ok(shell.spawn()?.id())
+}
+
+/// What the shell runs for a program in the background: the pidfile is `$0`, the command `$1`, and has the process to itself.
+const IN_BACKGROUND: &str = r#"/bin/sh -c 'echo $$ >"$0" && eval "exec $1"' "$0" "$1" &"#;
+
+/// Starts a program beside the workers. One that stays in the foreground is killed when the master is gone: nobody else would
+/// stop it then.
+///
+/// # Errors
+/// As [`start`].
+pub(crate) fn start_daemon(daemon: &Daemon, identity: Option<&sys::Identity>) -> io::Result<u32> {
+    let mut shell = match (&daemon.pidfile, daemon.in_background) {
+        (Some(pidfile), true) => {
+            let mut shell = shell(IN_BACKGROUND, Stdio::null());
+            shell.arg(pidfile).arg(&daemon.command);
+            shell
+        }
+        _ => shell(&daemon.command, Stdio::null()),
+    };
+    dress(&mut shell, identity, daemon.directory.as_deref())?;
+    sys::own_session(&mut shell, daemon.pidfile.is_none());
+    Ok(shell.spawn()?.id())
 }
 
 fn shell(command: &str, input: Stdio) -> Command {
     let mut shell = Command::new("/bin/sh");
-    shell.arg("-c").arg(command).stdin(input).process_group(0);
+    shell.arg("-c").arg(command).stdin(input);
     shell
 }
 
@@ -63,6 +87,12 @@ fn spawn(
     input: Stdio,
 ) -> io::Result<u32> {
     let mut shell = shell(command, input);
+    dress(&mut shell, identity, directory)?;
+    Ok(shell.process_group(0).spawn()?.id())
+}
+
+/// Has a command be run by that user, in that directory.
+fn dress(shell: &mut Command, identity: Option<&sys::Identity>, directory: Option<&Path>) -> io::Result<()> {
     let mut identity = identity.cloned();
     let confinement = identity.as_mut().and_then(|who| who.confinement.as_mut());
     match (directory, confinement) {
@@ -73,9 +103,9 @@ fn spawn(
         (None, _) => {}
     }
     if let Some(identity) = &identity {
-        sys::start_as(&mut shell, identity);
+        sys::start_as(shell, identity);
     }
-    Ok(shell.spawn()?.id())
+    Ok(())
 }
 
 /// Runs a command to its end, which a signal that stops the server brings about too. What it prints is logged meanwhile.

@@ -346,7 +346,7 @@ impl<'a> Master<'a> {
             }
             Action::CloseListeners => {
                 self.stop_aides();
-                self.stop_daemons();
+                self.stop_daemons(false);
                 self.admit_nobody_new();
                 self.remove_socket_files();
                 self.era.listeners.clear();

@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
+use rustix::process::Signal;
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 /// Who a process is to become.
@@ -133,6 +134,20 @@ pub fn start_as(command: &mut Command, identity: &Identity) {
     // SAFETY: between fork and exec only system calls are made; memory is allocated for the text of an error alone, by processes
     // that have one thread when they start programs, so that no other thread can hold the allocator's lock.
     unsafe { command.pre_exec(move || become_user(&identity)) };
+}
+
+/// Gives the program that `command` starts a session, and a process group, of its own. If it is to `end_with_parent`, it is killed
+/// when this process, which has one thread, is gone. To be asked for last: becoming somebody else undoes that.
+pub fn own_session(command: &mut Command, end_with_parent: bool) {
+    let set = move || {
+        rustix::process::setsid()?;
+        if end_with_parent {
+            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        }
+        Ok(())
+    };
+    // SAFETY: system calls between fork and exec, and nothing else.
+    unsafe { command.pre_exec(set) };
 }
 
 fn text(path: &Path) -> io::Result<CString> {

@@ -14,7 +14,7 @@ mod transfer;
 mod users;
 
 pub use file_lock::lock_file;
-pub use identity::{Confinement, Identity, become_user, own_capabilities, start_as};
+pub use identity::{Confinement, Identity, become_user, own_capabilities, own_session, start_as};
 pub use listening::{accept_queue, admit_nobody_new};
 pub use lock::{Found, SharedLock, shared_locks};
 pub use mapping::{file_words, shared_words, write_back};

@@ -75,6 +75,8 @@ pub enum Touched {
     Hook(HookAction, String),
     /// The numbered signal of applications is raised.
     Signal(u8),
+    /// The program of this place in [`Supervision::daemons`] is stopped, and thereby started anew.
+    Daemon(usize),
 }
 
 /// What can be asked of a running master.
@@ -270,8 +272,12 @@ pub struct Daemon {
     pub control: bool,
     /// Time between two looks at the pidfile. Default 10 s.
     pub frequency: Duration,
+    /// It does not go into the background by itself: the server puts it there, and writes the pidfile.
+    pub in_background: bool,
     /// The number of the signal it is stopped with. Default 15 (TERM).
     pub stop_signal: i32,
+    /// The number of the signal it is stopped with at a reload; `None`: the same.
+    pub reload_signal: Option<i32>,
     /// Who it runs as; `None`: as the workers.
     pub user: Option<String>,
     /// Its group; `None`: the workers'.
@@ -290,7 +296,9 @@ impl Daemon {
             pidfile: None,
             control: false,
             frequency: Duration::from_secs(10),
+            in_background: false,
             stop_signal: 15,
+            reload_signal: None,
             user: None,
             group: None,
             directory: None,

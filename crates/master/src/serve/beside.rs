@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use config::{MasterCommand, Moment, Supervision, Touched, WatchedDescriptor};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
@@ -340,8 +340,7 @@ impl Master<'_> {
             self.log.info(format_args!(
                 "[uwsgi-daemons] spawning \"{command}\" (uid: {uid} gid: {gid})"
             ));
-            programs::start(command, identity.as_ref(), daemon.directory.as_deref())
-                .map_err(|error| error.to_string())
+            programs::start_daemon(daemon, identity.as_ref()).map_err(|error| error.to_string())
         });
         started
             .map_err(|error| {
@@ -367,9 +366,25 @@ impl Master<'_> {
         }))
     }
 
+    /// Stops a program whose file has been touched: it is started again, as when it ends by itself.
+    pub(super) fn restart_daemon(&self, index: usize, path: &Path) {
+        let living = self.beside.daemons.living().find(|(living, _)| *living == index);
+        let (Some((_, number)), Some(daemon)) = (living, self.supervision().daemons.get(index)) else {
+            return;
+        };
+        let (date, path, command) = (self.log.date(), path.display(), &daemon.command);
+        self.log.info(format_args!(
+            "{date} - *** {path} has been touched... reloading daemon \"{command}\" (pid: {number}) !!! ***"
+        ));
+        let signal = Signal::from_named_raw(daemon.stop_signal).unwrap_or(Signal::TERM);
+        if let Some(pid) = Pid::from_raw(number.cast_signed()) {
+            let _ = kill_process_group(pid, signal); // it may just have ended
+        }
+    }
+
     /// Stops the programs that end with the server, or with this configuration of it. One that does not obey is killed with the
     /// server's end.
-    pub(super) fn stop_daemons(&mut self) {
+    pub(super) fn stop_daemons(&mut self, reloads: bool) {
         let daemons = &self.era.settings.supervision.daemons;
         let controlled = self.beside.daemons.controlled();
         let by_pidfile = controlled.filter_map(|index| Some((index, self.pid_of_daemon(index)?, false)));
@@ -386,7 +401,11 @@ impl Master<'_> {
                 "[uwsgi-daemons] stopping daemon (pid: {number}): {}",
                 daemon.command
             ));
-            let signal = Signal::from_named_raw(daemon.stop_signal).unwrap_or(Signal::TERM);
+            let number = daemon
+                .reload_signal
+                .filter(|_| reloads)
+                .unwrap_or(daemon.stop_signal);
+            let signal = Signal::from_named_raw(number).unwrap_or(Signal::TERM);
             let _ = match is_group {
                 true => kill_process_group(pid, signal),
                 false => kill_process(pid, signal),

@@ -98,7 +98,7 @@ impl Master<'_> {
         // The programs are the configuration's, which `renew` keeps.
         let is_new = !Arc::ptr_eq(&next.settings, &self.era.settings);
         if is_new {
-            self.stop_daemons();
+            self.stop_daemons(true);
         }
         let old = std::mem::replace(&mut self.era, next);
         remove_unshared(&old.listeners, &self.era.listeners);

@@ -38,6 +38,7 @@ impl Master<'_> {
                 }
             }
             Touched::Hook(action, text) => self.run_touched(&action, &text),
+            Touched::Daemon(index) => self.restart_daemon(index, path),
         }
     }
 

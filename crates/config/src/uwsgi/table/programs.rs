@@ -3,18 +3,22 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::rights::of_server;
 use super::{Draft, Entry, at_start, does_with_text, leading_number, natural, seconds};
 use crate::uwsgi::known::is_on;
-use crate::{Daemon, TimedCommand, When};
+use crate::{Daemon, TimedCommand, Touch, Touched, When};
 
-/// `PIDFILE COMMAND`
-fn smart(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
-    let (pidfile, command) = value
-        .split_once(' ')
-        .ok_or_else(|| format!("invalid smart-attach-daemon syntax: '{value}' has to be PIDFILE COMMAND"))?;
+/// `PIDFILE[,SECONDS] COMMAND`
+fn smart(draft: &mut Draft<'_>, value: &str, in_background: bool) -> Result<(), String> {
+    let (pidfile, command) = value.split_once(' ').ok_or_else(|| {
+        format!("invalid smart-attach-daemon syntax: '{value}' has to be PIDFILE[,SECONDS] COMMAND")
+    })?;
+    let (pidfile, frequency) = pidfile.split_once(',').unwrap_or((pidfile, "10"));
     let pidfile = Some(at_start(draft, pidfile));
     let daemon = Daemon {
         pidfile,
+        frequency: seconds(frequency)?.max(Duration::from_secs(1)),
+        in_background,
         ..Daemon::new(command.trim_start())
     };
     draft.settings.supervision.daemons.push(daemon);
@@ -37,6 +41,7 @@ fn pairs(value: &str) -> Result<Vec<(String, String)>, String> {
 
 fn attached(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
     let mut daemon = Daemon::new("");
+    let mut touches = Vec::new();
     for (name, value) in pairs(value)? {
         match &*name {
             "cmd" | "command" | "exec" => daemon.command = value,
@@ -44,16 +49,28 @@ fn attached(draft: &mut Draft<'_>, value: &str) -> Result<(), String> {
             "control" => daemon.control = is_on(&value),
             "freq" => daemon.frequency = seconds(&value)?.max(Duration::from_secs(1)),
             "stopsignal" | "stop_signal" => daemon.stop_signal = signal(&value)?,
+            "reloadsignal" | "reload_signal" => daemon.reload_signal = Some(signal(&value)?),
+            "daemonize" | "daemon" => daemon.in_background = is_on(&value),
+            "touch" => touches.extend(value.split(';').map(|path| of_server(draft, path))),
             "uid" | "user" => daemon.user = Some(value),
             "gid" | "group" => daemon.group = Some(value),
             "chdir" => daemon.directory = Some(PathBuf::from(value)),
             "max_throttle" => daemon.longest_wait = seconds(&value)?,
-            other => draft.notices.push(format!("{other} has no effect: give cmd, pidfile, control, freq, stopsignal, uid, gid, chdir or max_throttle")),
+            other => draft.notices.push(format!("{other} has no effect: give cmd, pidfile, daemonize, control, freq, stopsignal, reloadsignal, touch, uid, gid, chdir or max_throttle")),
         }
     }
     if daemon.command.is_empty() {
         return Err("there is no command: add cmd=COMMAND".to_owned());
     }
+    if daemon.in_background && daemon.pidfile.is_none() {
+        return Err("a program in the background is known by its pidfile: add pidfile=FILE".to_owned());
+    }
+    let what = Touched::Daemon(draft.settings.supervision.daemons.len());
+    let touches = touches.into_iter().map(|path| Touch {
+        path,
+        what: what.clone(),
+    });
+    draft.settings.supervision.touches.extend(touches);
     draft.settings.supervision.daemons.push(daemon);
     Ok(())
 }
@@ -147,16 +164,21 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
     does_with_text(
         &["attach-daemon2"],
-        "As attach-daemon, in pairs: cmd, pidfile, control, freq, stopsignal, uid, gid, chdir, max_throttle.",
+        "As attach-daemon, in pairs: cmd, pidfile, daemonize, control, freq, stopsignal, reloadsignal, touch (files that have it \
+         started anew), uid, gid, chdir, max_throttle.",
         attached,
     ),
     does_with_text(
         &["smart-attach-daemon"],
-        "PIDFILE COMMAND: a program that goes into the background by itself; started while the pidfile names nobody, and left \
-         running when the server stops.",
-        smart,
+        "PIDFILE[,SECONDS] COMMAND: a program that goes into the background by itself; started while the pidfile, which is looked \
+         at each so many seconds (10), names nobody, and left running when the server stops.",
+        |d, v| smart(d, v, false),
     ),
-    does_with_text(&["smart-attach-daemon2"], "As smart-attach-daemon.", smart),
+    does_with_text(
+        &["smart-attach-daemon2"],
+        "As smart-attach-daemon, for a program that does not: the server puts it into the background and writes the pidfile.",
+        |d, v| smart(d, v, true),
+    ),
     does_with_text(
         &["cron"],
         "MINUTE HOUR DAY MONTH WEEKDAY COMMAND, in local time; -1 is any, -N every N; may be repeated.",
