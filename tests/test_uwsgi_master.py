@@ -168,7 +168,7 @@ ACTIONS = [
     "mkdir:made",
     "create:made/a",
     "write:made/a one two",
-    "append:made/a three",
+    "append:made/a  three",
     "chmod:made/a 640",
     "chown:made/a {uid} {gid}",
     "cd:made",
@@ -187,7 +187,7 @@ def test_each_action_of_a_hook_does_what_it_says(plain: Path) -> None:
     ended = run_command("uwsgi", "--http-socket", "127.0.0.1:0", *words, "--hook-asap=exit:7", cwd=plain)
     assert ended.exit_code == 7, ended
     assert "all done" in ended.text and 'command "false" exited with non-zero code: 1' in ended.text
-    assert (plain / "made/b").read_text() == "one twothree" and not (plain / "made/a").exists()
+    assert (plain / "made/b").read_text() == "one two three" and not (plain / "made/a").exists()
 
 
 FAILING = {
@@ -207,6 +207,13 @@ def test_a_hook_that_fails_ends_the_start(plain: Path, action: str) -> None:
     words = ["--module", "demo:app", f"--hook-pre-app={action}"]
     ended = run_command("uwsgi", "--http-socket", "127.0.0.1:0", *words, cwd=plain)
     assert ended.exit_code == 1 and FAILING[action] in ended.text, ended
+    assert ended.processes() == {}
+
+
+def test_a_hook_that_fails_once_the_application_is_loaded_ends_the_start(plain: Path) -> None:
+    words = ["--module", "demo:app", "--exec-post-app", "exit 3"]
+    ended = run_command("uwsgi", "--http-socket", "127.0.0.1:0", *words, cwd=plain)
+    assert ended.exit_code == 1 and 'command "exit 3" exited with non-zero code: 3\n' in ended.text, ended
     assert ended.processes() == {}
 
 

@@ -75,6 +75,11 @@ impl Daemons {
         place.map_or((None, 0), |place| (place.pid, place.starts.saturating_sub(1)))
     }
 
+    /// Whether a program has been started before.
+    pub(crate) fn was_started(&self, index: usize) -> bool {
+        self.places.get(index).is_some_and(|place| place.starts > 0)
+    }
+
     /// When there is something to do next.
     pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
         self.places.iter().filter_map(|place| place.next_ms).min()

@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// When a hook fails: the worker's exit code.
 pub fn run_hooks_of_worker(settings: &Settings, moment: Moment, log: &ErrorLog) -> Result<(), i32> {
     run(settings, moment, None, None, log).map_err(|failed| {
-        log.error(failed.message);
+        failed.message.lines().for_each(|line| log.error(line));
         failed.exit_code
     })
 }

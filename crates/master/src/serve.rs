@@ -369,7 +369,7 @@ impl<'a> Master<'a> {
             Action::Serving => {
                 self.notifier.ready(self.pid, self.supervisor.target());
                 self.begin_aides();
-                self.try_hooks(Moment::PostApp);
+                self.after_loading();
             }
             Action::Log(event) => {
                 self.notify(&event);

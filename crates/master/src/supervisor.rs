@@ -160,6 +160,7 @@ impl Supervisor {
             Input::Load(load) if self.phase == Phase::Running => self.on_load(now_ms, load),
             Input::Knock => self.on_knock(),
             Input::Aim { workers } if self.phase == Phase::Running => self.aim_at(workers),
+            Input::Failed { exit_code } => self.stop(now_ms, StopKind::Quick, Some(exit_code)),
             Input::Load(_) | Input::Aim { .. } | Input::Tick => {}
         }
         self.kill_the_late(now_ms);

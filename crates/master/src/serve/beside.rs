@@ -126,7 +126,19 @@ impl Master<'_> {
     /// As [`Master::run_hooks`], where nothing depends on the outcome.
     pub(super) fn try_hooks(&self, moment: Moment) {
         if let Err(failed) = self.run_hooks(moment) {
-            self.log.error(failed.message);
+            failed.message.lines().for_each(|line| self.log.error(line));
+        }
+    }
+
+    /// All workers have loaded the application. Where they have done so for the first time, a hook that fails ends the start.
+    pub(super) fn after_loading(&mut self) {
+        let Err(failed) = self.run_hooks(Moment::PostApp) else {
+            return;
+        };
+        failed.message.lines().for_each(|line| self.log.error(line));
+        if self.era.generation == 1 {
+            let exit_code = failed.exit_code;
+            self.inbox.push_back(Input::Failed { exit_code });
         }
     }
 
@@ -337,8 +349,13 @@ impl Master<'_> {
             let (uid, gid) = identity
                 .as_ref()
                 .map_or((0, 0), |who| (who.uid.unwrap_or(0), who.gid.unwrap_or(0)));
+            let again = if self.beside.daemons.was_started(index) {
+                "re"
+            } else {
+                ""
+            };
             self.log.info(format_args!(
-                "[uwsgi-daemons] spawning \"{command}\" (uid: {uid} gid: {gid})"
+                "[uwsgi-daemons] {again}spawning \"{command}\" (uid: {uid} gid: {gid})"
             ));
             programs::start_daemon(daemon, identity.as_ref()).map_err(|error| error.to_string())
         });

@@ -115,6 +115,11 @@ pub(crate) enum Input {
     Aim {
         workers: u32,
     },
+    /// What a start has to do has failed.
+    Failed {
+        /// What the server exits with.
+        exit_code: i32,
+    },
     /// Time has passed.
     Tick,
 }

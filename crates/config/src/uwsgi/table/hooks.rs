@@ -31,10 +31,12 @@ fn run(draft: &mut Draft<'_>, moment: Moment, command: &str) -> Result<(), Strin
 
 /// The first word and the rest, which may not be missing.
 fn pair<'a>(name: &str, text: &'a str) -> Result<(&'a str, &'a str), String> {
-    let (first, rest) = text
-        .split_once(' ')
-        .ok_or_else(|| format!("the action {name} needs two arguments, and got '{text}'"))?;
+    let (first, rest) = text.split_once(' ').ok_or_else(|| needs_two(name, text))?;
     Ok((first, rest.trim_start()))
+}
+
+fn needs_two(name: &str, text: &str) -> String {
+    format!("the action {name} needs two arguments, and got '{text}'")
 }
 
 /// What a hook does; `None` when it is done by the configuration itself.
@@ -50,7 +52,8 @@ pub(super) fn action(draft: &mut Draft<'_>, text: &str) -> Result<Option<HookAct
         },
         "print" | "log" => HookAction::Print(given.to_owned()),
         "write" | "append" | "writefifo" => {
-            let (path, content) = pair(name, given)?;
+            // As it is written, white space too.
+            let (path, content) = given.split_once(' ').ok_or_else(|| needs_two(name, given))?;
             HookAction::Write {
                 path: PathBuf::from(path),
                 text: content.to_owned(),
@@ -260,7 +263,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
     does_with_text(
         &["exec-post-app"],
-        "Command for the shell at hook-post-app's moment.",
+        "As exec-asap, at hook-post-app's moment; at a reload its failure is only told.",
         |d, v| run(d, Moment::PostApp, v),
     ),
     does_with_text(
