@@ -19,8 +19,11 @@ from types import FrameType
 aborted = False
 
 
-def prepare(log: int, interrupts: bool, hook: Callable[[], None] | None) -> None:
-    """Be ready for both. `log` is the error log's descriptor; without `interrupts` the request hears nothing of it."""
+def prepare(log: int, interrupts: bool, hook: Callable[[], None] | None, crashes: bool = False) -> None:
+    """Be ready for both. `log` is the error log's descriptor; without `interrupts` the request hears nothing of it; with
+    `crashes` it is also told there where the threads of a process are that crashes."""
+    if crashes:
+        faulthandler.enable(file=log, all_threads=True)
 
     def abort(number: int, frame: FrameType | None) -> None:
         global aborted

@@ -311,13 +311,13 @@ impl Interpreter {
     /// A worker that is ended for a request that takes too long says where each of its threads is, and calls a hook.
     fn prepare_for_abort(&self, py: Python<'_>) -> PyResult<()> {
         // uWSGI's client gets no answer, and its application no exception.
-        let interrupts = self.log.dialect() != Dialect::Uwsgi;
+        let uwsgi = self.log.dialect() == Dialect::Uwsgi;
         let hook = match self.hooks.bound(py, "worker_abort") {
             Some(call) => Some(py.import("functools")?.getattr("partial")?.call1(call)?),
             None => None,
         };
         py.import("penstock._stuck")?
-            .call_method1("prepare", (self.log.descriptor(), interrupts, hook))?;
+            .call_method1("prepare", (self.log.descriptor(), !uwsgi, hook, uwsgi))?;
         Ok(())
     }
 

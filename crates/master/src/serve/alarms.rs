@@ -107,16 +107,18 @@ impl Master<'_> {
         }
     }
 
-    /// Tells of a process that has crashed.
+    /// Says of a process that has crashed, and tells of it.
     pub(super) fn note_crash(&self, pid: u32, signal: Option<i32>) {
         if signal != Some(rustix::process::Signal::SEGV.as_raw()) {
             return;
         }
+        if self.era.settings.dialect != Dialect::Uwsgi {
+            return;
+        }
+        let text = format!("uWSGI process {pid} got Segmentation Fault !!!");
+        self.log.error(format_args!("!!! {text}"));
         for name in &self.era.settings.supervision.alarms.crash {
-            alarms::raise(
-                name,
-                format!("uWSGI process {pid} got Segmentation Fault !!!\n").as_bytes(),
-            );
+            alarms::raise(name, format!("{text}\n").as_bytes());
         }
     }
 }
