@@ -287,7 +287,7 @@ fn uwsgi_atom(name: &str, absent: Absent) -> Option<Atom> {
         "headers" => Atom::ResponseFieldCount,
         "micros" => Atom::Microseconds,
         "msecs" => Atom::Milliseconds,
-        "secs" => Atom::Seconds,
+        "secs" => Atom::SecondsAndMicroseconds,
         "tmsecs" => Atom::EpochStartMilliseconds,
         "tmicros" => Atom::EpochStartMicroseconds,
         "time" => Atom::EpochStart,

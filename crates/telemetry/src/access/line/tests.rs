@@ -173,7 +173,7 @@ fn uwsgi_formats_give_the_lines_uwsgi_gives() {
             "%(size) %(rsize) %(hsize) %(cl) %(headers)",
             "923 868 55 0 2".to_owned(),
         ),
-        ("%(micros) %(msecs) %(secs)", "1002003 1002 1".to_owned()),
+        ("%(micros) %(msecs) %(secs)", "1002003 1002 1.002003".to_owned()),
         (
             "%(time) %(tmsecs) %(tmicros) %(epoch)",
             "1795340357 1795340357997 1795340357997997 1795340359".to_owned(),
