@@ -316,6 +316,55 @@ def test_the_requests_that_are_logged_are_uwsgis(beside: Path, options: tuple[st
     assert ours == theirs
 
 
+START_LINES = [
+    "[uWSGI] getting INI configuration from start.ini",
+    "*** Starting uWSGI 2.0.31 (64bit) on [",
+    "detected max file descriptor number: ",
+    "uwsgi socket 0 bound to TCP address 127.0.0.1:",
+    "Python version: 3.",
+    "your mercy for graceful operations on workers is 60 seconds",
+    "*** Operational MODE: preforking ***",
+    "WSGI app 0 (mountpoint='') ready in ",
+    "spawned uWSGI master process (pid: ",
+    "spawned uWSGI worker 2 (pid: ",
+    "*** Stats server enabled on 127.0.0.1:",
+]
+PAUSED = [
+    "*** PAUSE (press start to resume",
+    "*** worker 1 suspended ***",
+    "*** worker 2 suspended ***",
+    "*** (SIGTSTP received) resuming workers ***",
+    "*** worker 1 resumed ***",
+    "*** worker 2 resumed ***",
+]
+
+
+def test_the_lines_of_a_start_and_of_a_pause_are_there_as_uwsgi_has_them(beside: Path) -> None:
+    text = "[uwsgi]\nmaster = 1\ndie-on-term = 1\nprocesses = 2\nmodule = app:app\n"
+    (beside / "start.ini").write_text(text)
+    with serve_both(beside, "--http-socket", "{tcp}", "--stats", "{tcp2}", "start.ini") as both:
+
+        def missing_lines(server: Server) -> list[str]:
+            server.wait_for_log(START_LINES[-2])
+            server.wait_for_log(START_LINES[-1])
+            for line in (PAUSED[2], PAUSED[5]):
+                os.kill(server.pid, signal.SIGTSTP)
+                server.wait_for_log(line)
+            assert wait_until(lambda: all(line in server.log for line in PAUSED), SAFETY_SECONDS), server.log
+            return [line for line in START_LINES if line not in server.log]
+
+        assert both.each(missing_lines) == ([], [])
+
+
+def test_a_server_without_an_application_does_not_say_that_it_is_ready(beside: Path) -> None:
+    options = ("--master", "--die-on-term", "--module", "none")
+    with serve_both(beside, "--http-socket", "{tcp}", *options) as both:
+        for server in (both.theirs, both.ours):
+            server.wait_for_log("*** no app loaded. going in full dynamic mode ***")
+            server.wait_for_log("spawned uWSGI worker 1 ")
+            assert "WSGI app 0" not in server.log
+
+
 # What is printed.
 
 PRINTED = [

@@ -19,9 +19,10 @@ from types import FrameType
 aborted = False
 
 
-def prepare(log: int, interrupts: bool, hook: Callable[[], None] | None, crashes: bool = False) -> None:
-    """Be ready for both. `log` is the error log's descriptor; without `interrupts` the request hears nothing of it; with
-    `crashes` it is also told there where the threads of a process are that crashes."""
+def prepare(log: int, interrupts: bool, hook: Callable[[], None] | None, crashes: bool) -> None:
+    """Be ready for both. `log` is the error log's descriptor; without `interrupts` the request hears nothing of it;
+    with `crashes` it is told there where the threads of a process are when it crashes.
+    """
     if crashes:
         faulthandler.enable(file=log, all_threads=True)
 

@@ -152,6 +152,10 @@ impl Host for Interpreter {
     }
 
     fn when_ready(&mut self, master: &MasterView<'_>) -> Result<(), HookFailed> {
+        if master.settings.dialect == Dialect::Uwsgi {
+            self.log
+                .info(format_args!("Python version: {}", Python::version_str()));
+        }
         self.master_hook(master, |hooks, py| {
             hooks.require(py, "when_ready", &[Argument::Server], 1)
         })
@@ -388,6 +392,7 @@ impl Interpreter {
             // A logger in Python is called with each request itself, not with a line.
             access_log: access_log.filter(|_| self.logger.is_none()),
             begun,
+            has_application: application.is_some(),
             interrupted: self.hooks.bound(py, "worker_int"),
             observers,
             passage: match self.passage.try_clone() {

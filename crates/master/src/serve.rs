@@ -280,6 +280,15 @@ impl<'a> Master<'a> {
         self.show_title();
         self.run_hooks(Moment::PreApp)?;
         self.log.event(&Event::MasterSpawned { pid: self.pid });
+        if uwsgi {
+            for listener in &self.era.statistics {
+                self.log.info(format_args!(
+                    "*** Stats server enabled on {} fd: {} ***",
+                    listener.text,
+                    listener.descriptor()
+                ));
+            }
+        }
         self.start_beside().map_err(StartError::new)?;
         self.run_hooks(Moment::MasterStart)?;
         Ok(())

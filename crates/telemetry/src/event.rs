@@ -51,6 +51,8 @@ pub enum Event {
         number: u32,
         threads: u32,
         boot: Duration,
+        /// It has an application; uWSGI serves without one, too.
+        has_application: bool,
         /// Where it listens, as in [`Event::Listening`].
         addresses: Vec<String>,
     },
@@ -150,7 +152,7 @@ pub enum UwsgiEvent {
     /// The last one has been replaced.
     ChainComplete,
     /// All workers are halted, or go on.
-    Paused { resumed: bool },
+    Paused { resumed: bool, workers: Vec<u32> },
     /// The number of workers follows the load.
     Scaling(ScalingStep),
 }

@@ -28,6 +28,7 @@ pub(super) fn plan(reader: Reader<'_>, environment: &Environment) -> Result<Plan
         given,
         mut notices,
         referred,
+        remarks,
         ..
     } = reader;
     notices.extend(doubles::notices(&given));
@@ -115,7 +116,7 @@ impl Applied<'_> {
         Ok(Plan {
             settings: self.draft.settings,
             notices: self.notices,
-            remarks: Vec::new(),
+            remarks,
             hooks: Vec::new(),
             values: values(given),
         })

@@ -57,6 +57,16 @@ impl Format {
         })
     }
 
+    /// As uWSGI's log names it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Format::Ini => "INI",
+            Format::Yaml => "YAML",
+            Format::Json => "JSON",
+            Format::Xml => "XML",
+        }
+    }
+
     /// The format by the end of a file's name, without a section.
     pub(super) fn of_file(file: &str) -> Option<Format> {
         Format::of_option(file.rsplit_once('.')?.1).filter(|_| !file.ends_with(".xmlconfig"))

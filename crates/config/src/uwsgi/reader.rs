@@ -88,6 +88,8 @@ pub(super) struct Reader<'a> {
     first: Option<Magic>,
     last_file: Option<String>,
     depth: usize,
+    /// What is said of each file that was read, as uWSGI says it.
+    pub(super) remarks: Vec<String>,
     /// Files read for `inherit`.
     inherited: usize,
     /// Options made with `declare-option`, and the options they stand for.
@@ -112,6 +114,7 @@ impl<'a> Reader<'a> {
             first: None,
             last_file: None,
             depth: 0,
+            remarks: Vec::new(),
             inherited: 0,
             declared: Vec::new(),
         }
@@ -353,6 +356,10 @@ impl<'a> Reader<'a> {
         }
         let directory = &self.environment.directory;
         let text = source::read(&file, directory).map_err(|reason| fault(origin, option, &reason))?;
+        self.remarks.push(format!(
+            "[uWSGI] getting {} configuration from {file}",
+            format.name()
+        ));
         let magic = Magic::new(&file, &section, directory);
         let first = self.first.get_or_insert_with(|| magic.clone()).clone();
         let text = ini::replace_magic(&text, &magic, &first, directory);

@@ -26,6 +26,8 @@ pub(super) struct Equipment {
     pub(super) access_log: Option<AccessLog>,
     /// When the process began.
     pub(super) begun: Instant,
+    /// There is an application to serve.
+    pub(super) has_application: bool,
     /// The hook for INT and QUIT, and the worker it is called with.
     pub(super) interrupted: Option<(Py<PyAny>, Py<PyAny>)>,
     pub(super) observers: Option<Observers>,
@@ -120,6 +122,7 @@ fn conditions(mut seat: WorkerSeat, fronts: Vec<Front>, equipment: Equipment) ->
     let Equipment {
         access_log,
         begun,
+        has_application,
         interrupted,
         errand,
         passage,
@@ -157,6 +160,7 @@ fn conditions(mut seat: WorkerSeat, fronts: Vec<Front>, equipment: Equipment) ->
                 number,
                 threads,
                 boot: begun.elapsed(),
+                has_application,
                 addresses: std::mem::take(&mut addresses),
             });
             ready.ready();

@@ -105,15 +105,20 @@ impl Supervisor {
             return self.resume();
         }
         self.paused = true;
-        self.log(Event::Uwsgi(UwsgiEvent::Paused { resumed: false }));
+        self.log_pause(false);
         self.send_to_all(Signal::STOP);
     }
 
     pub(super) fn resume(&mut self) {
         if std::mem::take(&mut self.paused) {
-            self.log(Event::Uwsgi(UwsgiEvent::Paused { resumed: true }));
+            self.log_pause(true);
             self.send_to_all(Signal::CONT);
         }
+    }
+
+    fn log_pause(&mut self, resumed: bool) {
+        let workers = self.workers.values().map(|worker| worker.number).collect();
+        self.log(Event::Uwsgi(UwsgiEvent::Paused { resumed, workers }));
     }
 
     fn send_to_all(&mut self, signal: Signal) {

@@ -75,6 +75,7 @@ fn each_event_has_the_words_of_its_dialect() {
         number: 1,
         threads: 1,
         boot: Duration::from_millis(40),
+        has_application: true,
         addresses: vec!["http://127.0.0.1:8000".to_owned()],
     };
     let socket = Event::FileRemoved {
@@ -436,6 +437,7 @@ fn uvicorn_speaks_of_the_processes_that_its_users_know() {
         number: 1,
         threads: 1,
         boot: Duration::from_millis(40),
+        has_application: true,
         addresses,
     };
     let exiting = |served| Event::WorkerExiting { pid: 20, served };

@@ -51,14 +51,13 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
             number,
             threads,
             boot,
+            has_application,
             ..
-        } => vec![
-            (Info, application_ready(*pid, boot.as_secs())),
-            (
-                Info,
-                format!("spawned uWSGI worker {number} (pid: {pid}, cores: {threads})"),
-            ),
-        ],
+        } => {
+            let application = has_application.then(|| (Info, application_ready(*pid, boot.as_secs())));
+            let spawned = format!("spawned uWSGI worker {number} (pid: {pid}, cores: {threads})");
+            application.into_iter().chain([(Info, spawned)]).collect()
+        }
         Event::Lifespan(step) => vec![super::lifespan(*step)],
         Event::Lingering(linger) => super::lingering(*linger, false),
         Event::WebSocketAccepted { .. } | Event::WebSocketRejected { .. } | Event::WebSocketClosed => vec![],
@@ -206,7 +205,7 @@ fn own(event: &UwsgiEvent, moment: &Moment) -> Lines {
             vec![(Info, format!("{date} - chain next victim is worker {number}"))]
         }
         UwsgiEvent::ChainComplete => vec![(Info, format!("{date} - chain reloading complete"))],
-        UwsgiEvent::Paused { resumed } => vec![(Info, paused(date, *resumed))],
+        UwsgiEvent::Paused { resumed, workers } => paused(date, *resumed, workers),
         UwsgiEvent::Scaling(step) => vec![(Info, scaling(step, moment))],
     }
 }
@@ -236,15 +235,19 @@ fn deadline(late: &LateRequest, kernel: &[(&str, String)], moment: &Moment) -> L
     lines.into_iter().map(|line| (Error, line)).collect()
 }
 
-fn paused(date: &str, resumed: bool) -> String {
-    match resumed {
-        true => format!("{date} - *** (SIGTSTP received) resuming workers ***"),
-        false => {
-            format!(
-                "{date} - *** PAUSE (press start to resume, if you do not have a joypad send SIGTSTP) ***"
-            )
-        }
-    }
+fn paused(date: &str, resumed: bool, workers: &[u32]) -> Vec<(config::Level, String)> {
+    let (all, each) = match resumed {
+        true => ("(SIGTSTP received) resuming workers", "resumed"),
+        false => (
+            "PAUSE (press start to resume, if you do not have a joypad send SIGTSTP)",
+            "suspended",
+        ),
+    };
+    let workers = workers
+        .iter()
+        .map(|number| format!("{date} - *** worker {number} {each} ***"));
+    let lines = std::iter::once(format!("{date} - *** {all} ***")).chain(workers);
+    lines.map(|line| (Info, line)).collect()
 }
 
 fn scaling(step: &ScalingStep, moment: &Moment) -> String {
