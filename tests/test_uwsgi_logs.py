@@ -187,6 +187,7 @@ def test_logto_may_be_an_address(start_server: StartServer, tmp_path: Path) -> N
         receiver.settimeout(60)
         receiver.bind(("127.0.0.1", 0))
         started(start_server, tmp_path, f"logto = 127.0.0.1:{receiver.getsockname()[1]}")
+        assert receiver.recv(9000) == b"[uWSGI] getting INI configuration from uwsgi.ini"
         assert receiver.recv(9000).startswith(b"*** Starting uWSGI")
 
 

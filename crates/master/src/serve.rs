@@ -284,7 +284,7 @@ impl<'a> Master<'a> {
             for listener in &self.era.statistics {
                 self.log.info(format_args!(
                     "*** Stats server enabled on {} fd: {} ***",
-                    listener.text,
+                    alarms::name(listener),
                     listener.descriptor()
                 ));
             }

@@ -49,7 +49,7 @@ pub(super) fn plan(reader: Reader<'_>, environment: &Environment) -> Result<Plan
     for one in given.iter().filter(|given| !given.settled) {
         applied.take(one);
     }
-    applied.plan(&given)
+    applied.plan(&given).map(|plan| Plan { remarks, ..plan })
 }
 
 impl Applied<'_> {
@@ -116,7 +116,7 @@ impl Applied<'_> {
         Ok(Plan {
             settings: self.draft.settings,
             notices: self.notices,
-            remarks,
+            remarks: Vec::new(),
             hooks: Vec::new(),
             values: values(given),
         })

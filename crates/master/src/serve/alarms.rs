@@ -8,11 +8,20 @@ use sys::monotonic_ms;
 use telemetry::alarms;
 
 use super::Master;
+use crate::listener::Listener;
 use crate::programs;
 use crate::start::StartError;
 
 /// What each alarm was told last, and when.
 pub(super) type Told = BTreeMap<String, (Vec<u8>, u64)>;
+
+/// A socket as uWSGI names it: an address or a path.
+pub(super) fn name(listener: &Listener) -> &str {
+    let text = listener.text.as_str();
+    text.strip_prefix("http://")
+        .or_else(|| text.strip_prefix("unix:"))
+        .unwrap_or(text)
+}
 
 impl Master<'_> {
     /// Opens the way for alarms, where there is somebody to tell.
@@ -96,7 +105,7 @@ impl Master<'_> {
             }
             let text = format!(
                 "listen queue of socket \"{}\" (fd: {}) full !!! ({length}/{limit})",
-                listener.text,
+                name(listener),
                 listener.descriptor()
             );
             self.log
