@@ -68,7 +68,27 @@ def hang(seconds):
         client.get("/hang?(600,)")
     # The one that was in time is not counted any more.
     assert wait_until(lambda: api.ask("worker_id")[0] != first, 60.0)
-    assert "Timeout (0:00:05)!" in api.server.log
+    api.server.wait_for_log("HARAKIRI")
+    assert "in hang" in api.server.log
+
+
+def test_what_hangs_in_one_thread_is_ended_whatever_others_do(start_server: StartServer, tmp_path: Path) -> None:
+    more = """
+
+@uwsgidecorators.harakiri(3)
+def hang(seconds):
+    import time
+    time.sleep(seconds)
+    return "in time"
+"""
+    api = served(start_server, tmp_path, "--threads", "2", more=more)
+    with api.server.connect() as client, pytest.raises((ConnectionEnded, OSError)):
+        client.send(b"GET /hang?(600,) HTTP/1.1\r\nHost: a\r\n\r\n")
+        # The end of another call takes back no time but its own.
+        for _ in range(3):
+            assert api.ask("hang", 0)[1] == "in time"
+        client.read_response()
+    api.server.wait_for_log("HARAKIRI")
 
 
 def test_outside_of_a_server_there_is_no_such_module() -> None:
@@ -207,7 +227,15 @@ def test_one_request_is_logged_where_none_are(start_server: StartServer, tmp_pat
 def test_a_cache_that_cannot_be_filled_as_configured_is_named(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APPLICATION)
     (tmp_path / "large.txt").write_text("x" * 100)
-    start = ("uwsgi", "--http-socket", "127.0.0.1:0", "--wsgi-file", "app.py", "--cache2", "name=a,items=2,blocksize=64")
+    start = (
+        "uwsgi",
+        "--http-socket",
+        "127.0.0.1:0",
+        "--wsgi-file",
+        "app.py",
+        "--cache2",
+        "name=a,items=2,blocksize=64",
+    )
     for option, said in [
         (("--load-file-in-cache", "nothing.txt"), "nothing.txt cannot be put into a cache: No such file"),
         (("--load-file-in-cache", "large.txt"), "the cache a has no room for large.txt (100 bytes)"),

@@ -39,6 +39,7 @@ def names(
     return {
         **absent.functions(),
         **_information(server, options),
+        "set_user_harakiri": lambda seconds: set_user_harakiri(request, seconds),
         "workers": lambda: _workers(server, signals),
         **signals.names(),
         **mules.names(),
@@ -105,17 +106,19 @@ def _information(server: Any, options: dict[str, Any]) -> dict[str, Any]:
         # Nobody sees it in the original.
         "set_warning_message": lambda message: _true(server.log, _text(message)),
         "alarm": _unanswered(lambda name, message: server.alarm(_text(name), _bytes(message))),
-        "set_user_harakiri": set_user_harakiri,
         "setprocname": _unanswered(lambda name: server.set_process_name(_text(name))),
     }
 
 
-def set_user_harakiri(seconds: int) -> None:
+def set_user_harakiri(request: Any, seconds: int) -> None:
     """End this process when so many seconds have passed, with the stack of each thread in the log; 0 takes it back.
 
-    A thread of C's keeps the time, which needs no interpreter: whatever the process is stuck in does not matter. There
-    is one such time in a process, whatever the number of its threads.
+    The master keeps the time of a request, for each thread. Elsewhere - in a mule, a task, a greenlet, while the
+    application is loaded - a thread of C's does, which needs no interpreter: whatever the process is stuck in does not
+    matter. There is one such time in a process.
     """
+    if request.limit(max(seconds, 0)):
+        return
     if seconds > 0:
         faulthandler.dump_traceback_later(seconds, exit=True)
     else:

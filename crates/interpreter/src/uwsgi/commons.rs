@@ -197,7 +197,7 @@ impl Commons {
             .map_err(pyo3::exceptions::PyValueError::new_err)?;
         let bells = Bells::new(self.lines.clone(), role, place.generation);
         let options: Bound<'_, PyDict> = python_config::dictionary(py, &self.options, &Functions::new())?;
-        let request = CurrentRequest::new(Arc::clone(&place.settings));
+        let request = CurrentRequest::new(Arc::clone(&place.settings), place.row());
         let arguments = (
             Server::new(place, self.started),
             request,

@@ -11,6 +11,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
+use shared::WorkerRow;
 use worker::Exchange;
 
 use super::caches::Octets;
@@ -20,11 +21,14 @@ use crate::wsgi::{Transaction, current};
 #[pyclass(frozen, module = "penstock")]
 pub(crate) struct CurrentRequest {
     settings: Arc<Settings>,
+    /// The worker's, where each request is in a thread.
+    row: Option<WorkerRow>,
 }
 
 impl CurrentRequest {
-    pub(super) fn new(settings: Arc<Settings>) -> CurrentRequest {
-        CurrentRequest { settings }
+    pub(super) fn new(settings: Arc<Settings>, row: Option<WorkerRow>) -> CurrentRequest {
+        let row = row.filter(|_| !settings.greenlets);
+        CurrentRequest { settings, row }
     }
 }
 
@@ -78,6 +82,22 @@ impl CurrentRequest {
             let value = exchange.noted(&name);
             value.map(|value| PyBytes::new(py, value.as_bytes()))
         })
+    }
+
+    /// Has the master end this worker when the request has taken so many seconds more, or with 0 no longer. Whether it can.
+    fn limit(&self, py: Python<'_>, seconds: u32) -> PyResult<bool> {
+        let (Some(row), Some((transaction, _))) = (self.row, current::request(py)?) else {
+            return Ok(false);
+        };
+        let thread = transaction.get().with(|exchange| exchange.thread())?;
+        let limit_ms = u64::from(seconds) * 1000;
+        let due_ms = if seconds > 0 {
+            sys::monotonic_ms() + limit_ms
+        } else {
+            0
+        };
+        row.thread(thread as usize).limit(due_ms, limit_ms);
+        Ok(true)
     }
 
     /// Has the request logged in any case.

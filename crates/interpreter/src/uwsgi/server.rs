@@ -55,6 +55,11 @@ impl Place {
         }
     }
 
+    /// A worker's row.
+    pub(super) fn row(&self) -> Option<WorkerRow> {
+        self.worker.as_ref().map(|(_, row, _)| *row)
+    }
+
     /// That of a process beside the workers.
     pub(crate) fn beside(seat: &AideSeat) -> Place {
         Place {
