@@ -14,16 +14,11 @@ const EXCEPTIONS: &[(&str, &str)] = &[
         "vhost",
         "applications named by requests would be code named by requests",
     ),
-    ("honour-stdin", "standard input is left as it is"),
     ("static-cache-paths", "the system caches what it looks up"),
     ("static-cache-paths-name", "as static-cache-paths"),
     ("optimize", "the interpreter runs already when the option is read"),
     ("no-site", "as optimize"),
     ("binary-path", "a reload starts the command that was started"),
-    (
-        "gevent-early-monkey-patch",
-        "patching always comes before the application",
-    ),
     ("psgi", "Perl"),
     ("pypy-wsgi", "another Python"),
 ];

@@ -138,12 +138,6 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "Other protocols.",
     ),
     idle(
-        "gevent-* plugin:gevent",
-        "Details of gevent.",
-        "with the option gevent the standard library is patched before the application is imported, and requests in progress \
-         are waited for",
-    ),
-    idle(
         "optimize no-site py-sys-executable py-executable py-program-name py-programname reload-os-env",
         "How the interpreter starts.",
         "it runs already when the configuration is read: set PYTHONOPTIMIZE, or start the python you want with -m penstock",
@@ -179,11 +173,6 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
          http-auto-gzip daemons-honour-stdin log-master-req-stream metrics-no-cores stats-no-* disable-*",
         "Tuning of machinery that works otherwise here.",
         "sizes adapt by themselves, and the limits of the server hold",
-    ),
-    idle(
-        "honour-stdin",
-        "Keep standard input.",
-        "standard input is left as it is, except in the background",
     ),
     idle(
         "cgi-mode binary-path binsh allowed-modifiers remap-modifier ignore-script-name wsgi-strict \

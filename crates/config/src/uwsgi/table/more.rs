@@ -327,4 +327,17 @@ pub(super) const ENTRIES: &[Entry] = &[
         "The master watches its workers itself.",
     ),
     always(&["pcre-jit"], "Patterns are always compiled."),
+    always(
+        &["honour-stdin"],
+        "Standard input is left as it is, except in the background.",
+    ),
+    always(
+        &[
+            "gevent-monkey-patch",
+            "gevent-early-monkey-patch",
+            "gevent-wait-for-hub",
+        ],
+        "With gevent the standard library is patched before anything of the application is imported, and requests in progress are \
+         waited for.",
+    ),
 ];
