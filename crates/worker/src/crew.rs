@@ -98,9 +98,9 @@ impl Helm {
         self.lead().surplus(may_go)
     }
 
-    /// Whether there is such a request.
-    pub(crate) fn has_surplus(&self, may_go: impl Fn(&Exchange) -> bool) -> bool {
-        self.lead().has_surplus(may_go)
+    /// Whether a request waits for a thread.
+    pub(crate) fn has_surplus(&self) -> bool {
+        self.lead().has_surplus()
     }
 
     /// Whether every application thread has something to do.

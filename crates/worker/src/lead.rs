@@ -211,16 +211,16 @@ impl<R, J> Lead<R, J> {
     /// Takes away a request that waits for a thread, the first for which `may_go` is true: those that a thread is about to
     /// take stay.
     pub(crate) fn surplus(&mut self, may_go: impl Fn(&J) -> bool) -> Option<J> {
-        if self.jobs.len() <= self.free() {
+        if !self.has_surplus() {
             return None;
         }
         let place = self.jobs.iter().position(may_go)?;
         self.jobs.remove(place)
     }
 
-    /// Whether there is a request that [`Lead::surplus`] would take away.
-    pub(crate) fn has_surplus(&self, may_go: impl Fn(&J) -> bool) -> bool {
-        self.jobs.len() > self.free() && self.jobs.iter().any(may_go)
+    /// Whether more requests wait than there are threads free.
+    pub(crate) fn has_surplus(&self) -> bool {
+        self.jobs.len() > self.free()
     }
 
     /// Hands a request that has waited longer than the others to the application threads: whether one of them has to be woken.

@@ -44,7 +44,7 @@ impl Reactor {
         let Answering::Crew { helm, handed: true } = &self.answering else {
             return;
         };
-        if self.passage.is_none() || !helm.has_surplus(can_go) {
+        if self.passage.is_none() || !helm.has_surplus() {
             return;
         }
         let helm = Arc::clone(helm);
@@ -115,7 +115,7 @@ impl Reactor {
             Some(_) => LOOK_OUT,
             None => LOOK_OUT_ALONE,
         };
-        let sending = (*handed && helm.has_surplus(can_go)).then(look_out);
+        let sending = (*handed && helm.has_surplus()).then(look_out);
         [taking, sending].into_iter().flatten().min()
     }
 
