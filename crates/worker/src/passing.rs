@@ -1,8 +1,8 @@
 //! Requests that wait for a busy worker's threads go to a worker that idles.
 //!
 //! While the helper leads, all it reads goes into a queue for the application's threads. When those are busy and the scoreboard
-//! shows a worker that waits with a thread free, what waits here is sent there, with its connection (`parcel.rs`): at once, or
-//! within a millisecond after another worker has become idle. Whoever has a thread free takes it, the sender included. If for
+//! shows a worker that waits with a thread free, what has waited here for a millisecond is sent there, with its connection
+//! (`parcel.rs`). Most calls that hold it up are over by then, and to send it costs as much as some quick requests. Whoever has a thread free takes it, the sender included. If for
 //! some time nobody has, whoever sees that takes it into its own queue, in front of those that have waited less: however busy all
 //! are, it is not forgotten.
 //!
@@ -26,7 +26,7 @@ use crate::parcel::{LARGEST_REQUEST, Label, Parcel};
 use crate::reactor::{ACCEPT_PAUSE, Answering, Conditions, Reactor, Readiness, Slot};
 use crate::stream::Stream;
 
-/// How often a worker whose requests wait looks for one that idles.
+/// How long a request waits before it may go elsewhere, and how often a worker whose requests wait looks for one that idles.
 const LOOK_OUT: Duration = Duration::from_millis(1);
 
 /// The same while there is no other worker: one may be starting.
@@ -47,10 +47,11 @@ impl Reactor {
         if self.passage.is_none() || !helm.has_surplus() {
             return;
         }
-        let helm = Arc::clone(helm);
+        let (helm, now) = (Arc::clone(helm), Instant::now());
+        let may_go = |exchange: &Exchange| now - exchange.work.called >= LOOK_OUT && can_go(exchange);
         // Each of them has one thread free at least. If it has no more, the rest comes back.
         for _ in 0..self.idle_workers() * self.threads() {
-            let Some(exchange) = helm.surplus(can_go) else {
+            let Some(exchange) = helm.surplus(may_go) else {
                 return;
             };
             if let Err(exchange) = self.send_away(exchange) {
