@@ -43,6 +43,7 @@ pub(super) fn finish(draft: &mut Draft<'_>, given: &[Given]) -> Result<(), Confi
     draft.settings.application = application(draft);
     table::limits::finish(draft).map_err(ConfigError::new)?;
     table::loading::finish(draft);
+    table::hooks::finish(draft);
     table::commons::finish(draft).map_err(|reason| ConfigError::new(format!("Error: {reason}")))?;
     table::statistics::finish(draft);
     table::alarms::finish(draft).map_err(ConfigError::new)?;

@@ -10,7 +10,7 @@ mod draft;
 pub(super) mod emperor;
 pub(super) mod families;
 mod harakiri;
-mod hooks;
+pub(super) mod hooks;
 pub(super) mod limits;
 pub(super) mod loading;
 mod loggers;

@@ -136,7 +136,8 @@ impl Master<'_> {
             return;
         };
         failed.message.lines().for_each(|line| self.log.error(line));
-        if self.era.generation == 1 {
+        // A stop in the middle of it is no failure.
+        if self.era.generation == 1 && !self.signals.stop_wanted() {
             let exit_code = failed.exit_code;
             self.inbox.push_back(Input::Failed { exit_code });
         }

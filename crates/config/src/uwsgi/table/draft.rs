@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{rights, statistics, web};
 use crate::uwsgi::UWSGI_DEFAULT_FORMAT;
 use crate::{
-    Address, CacheSettings, Cheaper, Dialect, Emperor, Environment, LogSelection, LogTarget, Settings,
+    Address, CacheSettings, Cheaper, Dialect, Emperor, Environment, Hook, LogSelection, LogTarget, Settings,
     StatisticsTarget, Wire,
 };
 
@@ -67,6 +67,8 @@ pub(in crate::uwsgi) struct Draft<'a> {
     pub(in crate::uwsgi) web: web::Web,
     /// From where absolute paths are meant, under `chroot`.
     pub(in crate::uwsgi) roots: rights::Roots,
+    /// `exec-asap` and its kin
+    pub(in crate::uwsgi) commands: Vec<Hook>,
     /// `abstract-socket`
     pub(in crate::uwsgi) abstract_sockets: bool,
     /// `shared-socket`, in order
@@ -132,6 +134,7 @@ impl<'a> Draft<'a> {
             web: web::Web::default(),
             no_request_log: false,
             default_cache: None,
+            commands: Vec::new(),
             abstract_sockets: false,
             shared_sockets: Vec::new(),
             roots: rights::Roots::default(),

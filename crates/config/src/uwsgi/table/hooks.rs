@@ -18,7 +18,7 @@ fn add(draft: &mut Draft<'_>, moment: Moment, text: &str) -> Result<(), String> 
 }
 
 fn run(draft: &mut Draft<'_>, moment: Moment, command: &str) -> Result<(), String> {
-    draft.settings.supervision.hooks.push(Hook {
+    draft.commands.push(Hook {
         moment,
         action: HookAction::Run {
             command: command.to_owned(),
@@ -27,6 +27,12 @@ fn run(draft: &mut Draft<'_>, moment: Moment, command: &str) -> Result<(), Strin
         text: command.to_owned(),
     });
     Ok(())
+}
+
+/// Commands come after the hooks of their moment, wherever they stand.
+pub(in crate::uwsgi) fn finish(draft: &mut Draft<'_>) {
+    let commands = std::mem::take(&mut draft.commands);
+    draft.settings.supervision.hooks.extend(commands);
 }
 
 /// The first word and the rest, which may not be missing.
