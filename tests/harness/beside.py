@@ -44,7 +44,11 @@ class Both:
 
     def __enter__(self) -> Both:
         self.theirs.start()
-        self.ours.start()
+        try:
+            self.ours.start()
+        except BaseException:
+            self.theirs.stop()
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:
