@@ -315,6 +315,8 @@ ENDINGS = [
     Ending(line="--reload", says="option '--reload' requires an argument"),
     Ending(line="nothing.txt", says="unable to load configuration from nothing.txt", ours="name an .ini"),
     Ending(line="", says="", ours="nothing to listen on"),
+    Ending("http-sockt = :8000", ours="x.ini:2: unknown option http-sockt is ignored (did you mean http-socket?)\nnothing"),
+    Ending(line="x.ini", files={"x.ini": "[uwsgi\nmaster = 1\n"}, ours="x.ini has no section [uwsgi]"),
     start("app.py", code=22, why=ADDED),
     start("none:app", code=22, why=ADDED),
     # Configurations that cannot be read.

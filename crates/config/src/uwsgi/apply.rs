@@ -109,7 +109,8 @@ impl Applied<'_> {
         let shown = self.draft.show.then(|| printed::configuration(given));
         if !self.faults.is_empty() {
             let faults = self.faults.into_iter().map(|fault| fault.message);
-            let messages: Vec<_> = shown.into_iter().chain(faults).collect();
+            // What was ignored may be what is missing: a key that is misspelt, a section.
+            let messages: Vec<_> = self.notices.into_iter().chain(shown).chain(faults).collect();
             return Err(ConfigError::new(messages.join("\n")));
         }
         self.notices.extend(shown);
