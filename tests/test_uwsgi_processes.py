@@ -108,6 +108,25 @@ def test_each_worker_is_tied_to_its_processors(start_server: StartServer, plain:
     assert os.sched_getaffinity(server.pid) == set(usable)
 
 
+@pytest.mark.parametrize(("level", "expected"), [("0", b"0 True"), ("1", b"1 False"), ("2", b"2 False")])
+def test_python_leaves_out_what_it_is_told_to(
+    start_server: StartServer, tmp_path: Path, level: str, expected: bytes
+) -> None:
+    (tmp_path / "optimized.py").write_text(
+        "import sys\n\n\n"
+        "def application(environ, start_response):\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
+        "    return [f'{sys.flags.optimize} {__debug__}'.encode()]\n"
+    )
+    words = ("--http-socket", "{tcp}", "--module", "optimized", "--optimize", level)
+    server = start_server("uwsgi", *words, cwd=tmp_path)
+    pid = server.pid
+    assert server.get("/").body == expected
+    os.kill(pid, signal.SIGHUP)
+    server.wait_for_log("gracefully (RE)spawned uWSGI master process")
+    assert server.get("/").body == expected
+
+
 def test_a_worker_may_map_no_more_than_its_limit(start_server: StartServer, plain: Path) -> None:
     server = start(start_server, plain, "--limit-as=4096", "--limit-nproc=5000")
     limits = Path(f"/proc/{int(server.get('/worker').body)}/limits").read_text()

@@ -74,6 +74,19 @@ pub(crate) fn gunicorn_defaults(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     python_config::dictionary(py, &values, &Functions::new())
 }
 
+/// Starts the interpreter of this process anew if it was started to leave less out of compiled code: later it cannot be told.
+fn optimize(py: Python<'_>, level: u8) -> PyResult<()> {
+    let sys = py.import("sys")?;
+    if sys.getattr("flags")?.getattr("optimize")?.extract::<u8>()? >= level {
+        return Ok(());
+    }
+    let program = sys.getattr("executable")?;
+    let mut arguments: Vec<String> = sys.getattr("orig_argv")?.extract()?;
+    arguments.insert(1, format!("-{}", "O".repeat(level.into())));
+    py.import("os")?.call_method1("execv", (program, arguments))?;
+    Ok(())
+}
+
 /// Writes to standard error. Where that is closed, there is nobody to tell.
 fn complain(message: &str) {
     let _ = writeln!(std::io::stderr(), "{message}");
@@ -178,7 +191,12 @@ impl Command {
     fn run(self, py: Python<'_>, signals: Signals) -> Result<i32, ConfigError> {
         let mut functions = Functions::new();
         match self.evaluate(py, &mut functions)? {
-            Outcome::Serve(plan) => self.serve(py, plan, functions, signals),
+            Outcome::Serve(plan) => {
+                let level = plan.settings.loading.optimize;
+                optimize(py, level)
+                    .map_err(|error| ConfigError::new(format!("cannot start python anew: {error}")))?;
+                self.serve(py, plan, functions, signals)
+            }
             Outcome::CheckConfig(plan) => check(py, &plan),
             Outcome::PrintConfig { text, plan } => {
                 print(&text);

@@ -7,6 +7,9 @@ use crate::Application;
 /// Around the application. By default there is nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loading {
+    /// How much Python leaves out of compiled code, as `-O` (1) and `-OO` (2) do; the interpreter is started anew if it was
+    /// started for less. Default 0.
+    pub optimize: u8,
     /// Modules, or files that end in `.py`, imported before the application; one that fails is only logged.
     pub imports: Vec<String>,
     /// `sys.argv`; `None` leaves it.

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::rights::seen_from_here;
-use super::{Draft, Entry, at_start, does, does_with_text};
+use super::{Draft, Entry, at_start, does, does_with_text, natural};
 use crate::glob;
 use crate::uwsgi::known::is_on;
 
@@ -77,6 +77,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         "Virtual environment to use.",
         |d, v| {
             d.settings.virtualenv = Some(PathBuf::from(v));
+            Ok(())
+        },
+    ),
+    does(
+        &["optimize"],
+        "Have Python leave out assertions (1) and docstrings too (2): the command starts itself anew with -O or -OO.",
+        |d, v| {
+            d.settings.loading.optimize = natural(v)?.min(2) as u8;
             Ok(())
         },
     ),

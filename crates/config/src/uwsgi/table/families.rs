@@ -138,9 +138,9 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "Other protocols.",
     ),
     idle(
-        "optimize no-site py-sys-executable py-executable py-program-name py-programname reload-os-env",
+        "no-site py-sys-executable py-executable py-program-name py-programname reload-os-env",
         "How the interpreter starts.",
-        "it runs already when the configuration is read: set PYTHONOPTIMIZE, or start the python you want with -m penstock",
+        "it runs already when the configuration is read, and has found Penstock by its site: start the python you want with -m penstock",
     ),
     idle(
         "vhost vhost-host",
