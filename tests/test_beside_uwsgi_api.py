@@ -24,7 +24,10 @@ MORE = {
 OTHERWISE = {
     "offload": "it does nothing in the original, and says so here",
 }
-OPTIONS = "--pidfile p.pid --spooler tasks --queue 10 --sharedarea 1 --cache2 name=c,items=10 --metric m --mule --locks 1 --threads 2"
+OPTIONS = (
+    "--pidfile p.pid --mode blue --spooler tasks --queue 10 --sharedarea 1"
+    " --cache2 name=c,items=10 --metric m --mule --locks 1 --threads 2"
+)
 
 
 @pytest.mark.parametrize("options", ["", OPTIONS])

@@ -89,3 +89,15 @@ def test_another_exception_in_a_changed_module_leaves_the_old_code_serving(
     assert server.get("/").body == b"one"
     write(tmp_path / "changing.py", saying("two"))
     assert answers(server, b"two")
+
+
+def test_uwsgi_leaves_modules_out_that_it_is_told_to_ignore(start_server: StartServer, tmp_path: Path) -> None:
+    write(tmp_path / "ignored.py", "")
+    write(tmp_path / "changing.py", "import ignored\n" + saying("one"))
+    words = ("--py-autoreload", "1", "--py-auto-reload-ignore", "ignored", "--module", "changing:app", "--master")
+    server = start_server("uwsgi", "--http-socket", "{tcp}", *words, cwd=tmp_path)
+    assert server.get("/").body == b"one"
+    write(tmp_path / "ignored.py", "one = 1\n")
+    write(tmp_path / "changing.py", "import ignored\n" + saying("two"))
+    assert answers(server, b"two")
+    assert f"{tmp_path}/changing.py" in server.log and "ignored.py" not in server.log

@@ -20,7 +20,11 @@ NEVER = (".*", "*.py[cod]", ".sw.*", "~*", "__pycache__")
 
 
 def sources(
-    directories: tuple[str, ...], include: tuple[str, ...], exclude: tuple[str, ...], extra: tuple[str, ...]
+    directories: tuple[str, ...],
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    extra: tuple[str, ...],
+    ignored_modules: tuple[str, ...],
 ) -> Callable[[], list[str]]:
     """A function that names the files to watch, which may be others at each look."""
     if include and not directories:
@@ -29,7 +33,7 @@ def sources(
     directories = tuple(os.path.abspath(directory) for directory in directories)
 
     def files() -> list[str]:
-        found = _imported_files(exclude)
+        found = _imported_files(exclude, ignored_modules)
         for pattern in extra:
             found.update(glob.glob(pattern, recursive=True))
         for directory in directories:
@@ -39,8 +43,9 @@ def sources(
     return files
 
 
-def _imported_files(exclude: tuple[str, ...]) -> set[str]:
-    files = [getattr(module, "__file__", None) for module in tuple(sys.modules.values())]
+def _imported_files(exclude: tuple[str, ...], ignored_modules: tuple[str, ...]) -> set[str]:
+    modules = [module for name, module in tuple(sys.modules.items()) if name not in ignored_modules]
+    files = [getattr(module, "__file__", None) for module in modules]
     return {file for file in (*files, *failed_files) if file and file.endswith(".py") and not _matches(file, exclude)}
 
 

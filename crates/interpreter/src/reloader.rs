@@ -74,6 +74,7 @@ pub(crate) fn start(
         PyTuple::new(py, &watch.include)?,
         PyTuple::new(py, &watch.exclude)?,
         PyTuple::new(py, &watch.files)?,
+        PyTuple::new(py, &watch.ignored_modules)?,
     );
     let files = py
         .import("penstock._reloader")?

@@ -80,6 +80,7 @@ def _information(server: Any, options: dict[str, Any]) -> dict[str, Any]:
         "has_threads": 1,
         "buffer_size": server.buffer_size,
         "started_on": server.started,
+        **({"mode": options["mode"].encode()} if "mode" in options else {}),
         **({"pidfile": os.fsencode(server.pidfile)} if server.pidfile is not None else {}),
         "is_a_reload": server.is_a_reload,
         "unbit": None,

@@ -14,6 +14,8 @@ pub struct ReloadWatch {
     pub include: Vec<String>,
     /// Globs of file names not to watch.
     pub exclude: Vec<String>,
+    /// Modules whose files do not count.
+    pub ignored_modules: Vec<String>,
     /// Time between two looks. Default 1 s.
     pub interval: Duration,
     /// How changes are seen between two looks. Default: auto.
@@ -27,6 +29,7 @@ impl Default for ReloadWatch {
             files: Vec::new(),
             include: Vec::new(),
             exclude: Vec::new(),
+            ignored_modules: Vec::new(),
             interval: Duration::from_secs(1),
             engine: ReloadEngine::default(),
         }

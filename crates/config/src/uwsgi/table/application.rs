@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::rights::seen_from_here;
-use super::{Draft, Entry, at_start, does, does_with_text, natural};
+use super::{Draft, Entry, always, at_start, does, does_with_text, natural};
 use crate::glob;
 use crate::uwsgi::known::is_on;
 
@@ -80,6 +80,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         },
     ),
+    always(&["mode"], "Any text, for the application: uwsgi.mode."),
     does(
         &["optimize"],
         "Have Python leave out assertions (1) and docstrings too (2): the command starts itself anew with -O or -OO.",

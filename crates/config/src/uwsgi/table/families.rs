@@ -48,10 +48,6 @@ const fn idle(covers: &'static str, help: &'static str, reason: &'static str) ->
     family(covers, help, Status::NoEffect(reason))
 }
 
-const fn coming(covers: &'static str, help: &'static str) -> Family {
-    family(covers, help, Status::NotYet)
-}
-
 /// The family of an option.
 pub(in crate::uwsgi) fn of(known: &Known) -> Option<&'static Family> {
     FAMILIES.iter().find(|family| family.has(known))
@@ -80,7 +76,7 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "there is no router process that others subscribe to: name the servers in the proxy (nginx upstream, HAProxy, an ingress)",
     ),
     refused(
-        "subscribe* subscription* start-unsubscribed unsubscribe-on-graceful-reload weight auto-weight sni* \
+        "subscribe* st subscription* start-unsubscribed unsubscribe-on-graceful-reload weight auto-weight sni* \
          multicast* udp",
         "Subscriptions and multicast.",
         "there is no router process to subscribe to: name the servers in the proxy",
@@ -133,9 +129,15 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "Emperors with powers over their vassals' users.",
         "a server here starts no others under foreign users: use the service manager's templates (systemd uwsgi@.service)",
     ),
-    coming(
-        "enable-proxy-protocol http-enable-proxy-protocol fastcgi-* scgi-* puwsgi-socket",
-        "Other protocols.",
+    idle(
+        "fastcgi-modifier* scgi-modifier*",
+        "The plugin that answers.",
+        "every request is for Python",
+    ),
+    refused(
+        "puwsgi-socket",
+        "The uwsgi protocol with connections that are kept.",
+        "web servers do not speak it: give uwsgi-socket, or fastcgi-socket to keep connections",
     ),
     idle(
         "no-site py-sys-executable py-executable py-program-name py-programname reload-os-env",
@@ -207,10 +209,15 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "Calls of functions in uWSGI's binary after each request.",
         "they name functions in C: set uwsgi.after_req_hook in the application, or give its answer a close() (PEP 3333)",
     ),
-    coming("fallback-config", "Hooks."),
-    coming(
-        "cron* unique-cron timer rbtimer signal-timer signal-rbtimer",
-        "Timers.",
+    idle(
+        "fallback-config",
+        "Another configuration for a server that cannot start.",
+        "what is wrong is said and ends the start: try a configuration with --check FILE before",
+    ),
+    idle(
+        "timer rbtimer signal-timer signal-rbtimer",
+        "Signals by the clock.",
+        "the application has them raised: uwsgi.add_timer(SIGNAL, SECONDS), @timer, or cron",
     ),
     idle(
         "cache-store-sync cache-report-freed-items cache-expire-freq cache-use-last-modified cache-sync* cache-udp-*",
@@ -238,7 +245,6 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "SNMP.",
         "there is no SNMP: stats, stats-push and carbon have its numbers",
     ),
-    coming("st", "Statistics."),
     refused(
         "log-zeromq",
         "Logs over ZeroMQ.",
@@ -259,10 +265,25 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "Checks of mount points.",
         "what has to be mounted first is known to the service manager (RequiresMountsFor in systemd)",
     ),
-    coming(
-        "shared-* paste-logger force-cwd catch-exceptions exception-handler \
-         py-auto-reload-ignore py-tracebacker",
-        "Loading the application.",
+    idle(
+        "paste-logger",
+        "Python's logging as the file for PasteDeploy has it.",
+        "the application sets up its logging: call logging.config.fileConfig where it is made",
+    ),
+    idle(
+        "force-cwd",
+        "A working directory beside the one to load from.",
+        "start the server there, and load from elsewhere with chdir or pythonpath",
+    ),
+    idle(
+        "catch-exceptions exception-handler",
+        "Exceptions shown to the client, or to a program.",
+        "clients get a 500 and the log has the traceback: have a program told of it with alarm-log",
+    ),
+    idle(
+        "py-tracebacker",
+        "A socket that tells where the threads are.",
+        "send VTALRM to a worker: its log has the stack of each thread",
     ),
     refused(
         "signal",
@@ -274,5 +295,4 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "Where systemd is told.",
         "its own variable NOTIFY_SOCKET says where, and is followed",
     ),
-    coming("env* mode", "Rights, limits and names of processes."),
 ];

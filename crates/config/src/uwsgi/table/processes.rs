@@ -124,6 +124,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         },
     ),
     does(
+        &["py-auto-reload-ignore"],
+        "A module whose file does not count; may be repeated.",
+        |d, v| {
+            d.settings.reload_watch.ignored_modules.push(v.to_owned());
+            Ok(())
+        },
+    ),
+    does(
         &["auto-procname"],
         "Show what each process is in the process list.",
         |d, v| {
