@@ -204,7 +204,7 @@ def test_a_reload_with_code_that_cannot_start_loses_nothing(site: Path, start_se
             count = number + 1
             assert wait_until(lambda: server.log.count("Reload failed") == count, SAFETY_SECONDS), server.log  # noqa: B023
             load.wait_for_answers(20)
-            assert workers_of(server) == before
+            assert wait_until(lambda: workers_of(server) == before, SAFETY_SECONDS), server.log
         (site / "faulty.py").write_text(good)
         os.kill(server.pid, signal.SIGHUP)
         assert wait_until(lambda: two_workers(server) and not set(before) & set(workers_of(server)), SAFETY_SECONDS)

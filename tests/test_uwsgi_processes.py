@@ -108,21 +108,28 @@ def test_each_worker_is_tied_to_its_processors(start_server: StartServer, plain:
     assert os.sched_getaffinity(server.pid) == set(usable)
 
 
-@pytest.mark.parametrize(("level", "expected"), [("0", b"0 True"), ("1", b"1 False"), ("2", b"2 False")])
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((), b"0 True True"),
+        (("--optimize", "1"), b"1 False True"),
+        (("--optimize", "2"), b"2 False True"),
+        (("--no-site",), b"0 True False"),
+        (("--no-site", "-O1"), b"1 False False"),
+    ],
+)
 def test_python_leaves_out_what_it_is_told_to(
-    start_server: StartServer, tmp_path: Path, level: str, expected: bytes
+    start_server: StartServer, tmp_path: Path, options: tuple[str, ...], expected: bytes
 ) -> None:
     (tmp_path / "optimized.py").write_text(
         "import sys\n\n\n"
         "def application(environ, start_response):\n"
         "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
-        "    return [f'{sys.flags.optimize} {__debug__}'.encode()]\n"
+        "    return [f'{sys.flags.optimize} {__debug__} {not sys.flags.no_site}'.encode()]\n"
     )
-    words = ("--http-socket", "{tcp}", "--module", "optimized", "--optimize", level)
-    server = start_server("uwsgi", *words, cwd=tmp_path)
-    pid = server.pid
+    server = start_server("uwsgi", "--http-socket", "{tcp}", "--module", "optimized", *options, cwd=tmp_path)
     assert server.get("/").body == expected
-    os.kill(pid, signal.SIGHUP)
+    os.kill(server.pid, signal.SIGHUP)
     server.wait_for_log("gracefully (RE)spawned uWSGI master process")
     assert server.get("/").body == expected
 

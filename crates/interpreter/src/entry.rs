@@ -74,16 +74,33 @@ pub(crate) fn gunicorn_defaults(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     python_config::dictionary(py, &values, &Functions::new())
 }
 
-/// Starts the interpreter of this process anew if it was started to leave less out of compiled code: later it cannot be told.
-fn optimize(py: Python<'_>, level: u8) -> PyResult<()> {
+/// Finds Penstock without a site: the directory it is in comes before the command's words.
+const WITHOUT_SITE: &str = "import sys; sys.path.insert(0, sys.argv[1]); del sys.argv[:2]; \
+                            from penstock.__main__ import main; sys.exit(main())";
+
+/// Starts the interpreter of this process anew if it was started otherwise than `loading` wants: later it cannot be told.
+fn start_anew_if_needed(py: Python<'_>, loading: &config::Loading) -> PyResult<()> {
     let sys = py.import("sys")?;
-    if sys.getattr("flags")?.getattr("optimize")?.extract::<u8>()? >= level {
+    let flags = sys.getattr("flags")?;
+    let optimize: u8 = flags.getattr("optimize")?.extract()?;
+    let without_site = loading.no_site && flags.getattr("no_site")?.extract::<u8>()? == 0;
+    if optimize >= loading.optimize && !without_site {
         return Ok(());
     }
-    let program = sys.getattr("executable")?;
+    let os = py.import("os")?;
+    let program: String = sys.getattr("executable")?.extract()?;
     let mut arguments: Vec<String> = sys.getattr("orig_argv")?.extract()?;
-    arguments.insert(1, format!("-{}", "O".repeat(level.into())));
-    py.import("os")?.call_method1("execv", (program, arguments))?;
+    if without_site {
+        let package = py.import("penstock")?.getattr("__file__")?;
+        let path = os.getattr("path")?;
+        let directory = path.call_method1("dirname", (path.call_method1("dirname", (package,))?,))?;
+        arguments = [&*program, "-S", "-c", WITHOUT_SITE].map(String::from).into();
+        arguments.push(directory.extract()?);
+        arguments.extend(sys.getattr("argv")?.extract::<Vec<String>>()?);
+    }
+    let level = optimize.max(loading.optimize);
+    arguments.splice(1..1, (0..level).map(|_| String::from("-O")));
+    os.call_method1("execv", (program, arguments))?;
     Ok(())
 }
 
@@ -192,8 +209,7 @@ impl Command {
         let mut functions = Functions::new();
         match self.evaluate(py, &mut functions)? {
             Outcome::Serve(plan) => {
-                let level = plan.settings.loading.optimize;
-                optimize(py, level)
+                start_anew_if_needed(py, &plan.settings.loading)
                     .map_err(|error| ConfigError::new(format!("cannot start python anew: {error}")))?;
                 self.serve(py, plan, functions, signals)
             }

@@ -10,6 +10,8 @@ pub struct Loading {
     /// How much Python leaves out of compiled code, as `-O` (1) and `-OO` (2) do; the interpreter is started anew if it was
     /// started for less. Default 0.
     pub optimize: u8,
+    /// Python does without its `site` module, as with `-S`; the interpreter is started anew if it has one.
+    pub no_site: bool,
     /// Modules, or files that end in `.py`, imported before the application; one that fails is only logged.
     pub imports: Vec<String>,
     /// `sys.argv`; `None` leaves it.

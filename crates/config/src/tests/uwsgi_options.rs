@@ -16,10 +16,6 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ),
     ("static-cache-paths", "the system caches what it looks up"),
     ("static-cache-paths-name", "as static-cache-paths"),
-    (
-        "no-site",
-        "the interpreter has found Penstock by its site when the option is read",
-    ),
     ("binary-path", "a reload starts the command that was started"),
     ("psgi", "Perl"),
     ("pypy-wsgi", "another Python"),

@@ -89,6 +89,14 @@ pub(super) const ENTRIES: &[Entry] = &[
             Ok(())
         },
     ),
+    does(
+        &["no-site"],
+        "Have Python do without its site module: the command starts itself anew with -S.",
+        |d, v| {
+            d.settings.loading.no_site = is_on(v);
+            Ok(())
+        },
+    ),
     does_with_text(
         &["env"],
         "NAME=VALUE to put in the environment; may be repeated.",

@@ -140,9 +140,9 @@ pub(in crate::uwsgi) static FAMILIES: &[Family] = &[
         "web servers do not speak it: give uwsgi-socket, or fastcgi-socket to keep connections",
     ),
     idle(
-        "no-site py-sys-executable py-executable py-program-name py-programname reload-os-env",
+        "py-sys-executable py-executable py-program-name py-programname reload-os-env",
         "How the interpreter starts.",
-        "it runs already when the configuration is read, and has found Penstock by its site: start the python you want with -m penstock",
+        "it runs already when the configuration is read: start the python you want with -m penstock",
     ),
     idle(
         "vhost vhost-host",
