@@ -49,7 +49,8 @@ def processes_of(session: int, mark: str) -> dict[int, str]:
         try:
             # The name in brackets may hold spaces and brackets; after the last one: state, parent, group, session.
             state, _parent, _group, its_session = (directory / "stat").read_text().rpartition(")")[2].split()[:4]
-            if state == "Z" or pid == os.getpid():
+            # A process whose first thread has ended holds its sockets until its others have.
+            if (state == "Z" and len(os.listdir(directory / "task")) == 1) or pid == os.getpid():
                 continue
             environment = (directory / "environ").read_bytes()
             if int(its_session) == session or f"{MARK}={mark}".encode() in environment.split(b"\0"):
