@@ -192,7 +192,7 @@ def zombies_of(pid: int) -> list[int]:
 
 def test_a_reload_with_code_that_cannot_start_loses_nothing(site: Path, start_server: StartServer) -> None:
     server = start_server("-b", "{tcp}", "-w", "2", "faulty:app", cwd=site)
-    assert wait_until(lambda: two_workers(server), SAFETY_SECONDS)
+    assert wait_until(lambda: server.log.count("ready (pid") == 2, SAFETY_SECONDS), server.log
     good = (site / "faulty.py").read_text()
     before = workers_of(server)
     with Load(server.address, kept=3, fresh=2) as load:
