@@ -160,8 +160,12 @@ def test_an_inherited_socket_is_served_by_its_number_or_in_the_place_of_every_ad
     with server:
         assert server.get("/").status == 200
         assert server.get("/environment?LISTEN_FDS").body == b""
+        assert wait_until(lambda: len(server.processes()) == 3, 60.0), server.log
+        old_workers = set(server.processes()) - {server.pid}
         os.kill(server.pid, signal.SIGHUP)
-        assert wait_until(lambda: server.log.count("Booting worker") == 2, 60.0)
+        server.wait_for_log("Reload finished")
+        # Only new workers are left to answer, from the socket that the master was given.
+        assert wait_until(lambda: not old_workers & set(server.processes()), 60.0), server.log
         assert server.get("/").status == 200
         assert server.stop() == 0
 
