@@ -3,6 +3,7 @@
 use config::{Application, Dialect, Interface, Settings};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use telemetry::ErrorLog;
 
 /// An application.
 pub(crate) struct Loaded {
@@ -20,6 +21,17 @@ pub(crate) struct LoadFailure {
     pub(crate) page: String,
     /// gunicorn's code: 3 when importing failed, 4 when the module lacks what was asked for.
     pub(crate) exit_code: i32,
+}
+
+impl LoadFailure {
+    /// Tells the log why there is no application.
+    pub(crate) fn tell(&self, log: &ErrorLog) {
+        if self.details.is_empty() {
+            log.error(&self.message);
+        } else {
+            log.error_with_details(&self.message, &self.details);
+        }
+    }
 }
 
 /// Sets what the application sees of its process: environment and directory.

@@ -17,7 +17,7 @@ use worker::Departure;
 use crate::application;
 use crate::cgi_program;
 use crate::hooks::Hooks;
-use crate::host::{Interpreter, report};
+use crate::host::Interpreter;
 use crate::python_config::{self, Functions};
 use crate::python_logger;
 use crate::uwsgi::Commons;
@@ -257,7 +257,7 @@ impl Command {
         let preloaded = match preloaded {
             Ok(preloaded) => preloaded,
             Err(failure) => {
-                report(&log, &failure);
+                failure.tell(&log);
                 return Ok(if settings.dialect == Dialect::Gunicorn {
                     1
                 } else {

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, SystemTime};
 
-use config::{ReloadEngine, ReloadWatch};
+use config::{Dialect, ReloadEngine, ReloadWatch};
 use notify::{Event, EventHandler, RecommendedWatcher, RecursiveMode, Watcher};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use rustix::process::{Pid, Signal, kill_process};
 use telemetry::ErrorLog;
 
 /// After the first event: a file that is written in several steps changes once.
@@ -53,11 +54,52 @@ impl EventHandler for Waker {
     }
 }
 
+/// Has the master, whose process id is `master`, reload whenever a source is written after `since`, and says so in the
+/// dialect's words. Where that cannot be done, the log says so, and the worker serves all the same.
+pub(crate) fn reload_when_changed(
+    py: Python<'_>,
+    master: u32,
+    since: SystemTime,
+    watch: &ReloadWatch,
+    log: &ErrorLog,
+) {
+    if log.dialect() == Dialect::Gunicorn {
+        log.warning("Reloader is on. Use in development only!");
+    }
+    let told = log.clone();
+    let changed = move |files: &[PathBuf]| {
+        if told.dialect() == Dialect::Uvicorn {
+            told.warning(format_args!(
+                "Penstock detected changes in {}. Reloading...",
+                shown_paths(files)
+            ));
+        } else {
+            for file in files {
+                told.info(format_args!("Worker reloading: {} modified", file.display()));
+            }
+        }
+        if let Some(master) = Pid::from_raw(master.cast_signed()) {
+            // A master that is gone takes this worker with it.
+            let _ = kill_process(master, Signal::HUP);
+        }
+    };
+    if let Err(error) = start(py, watch, since, log, changed) {
+        log.error_with_details("cannot watch source files", &crate::traceback::text(py, &error));
+    }
+}
+
+/// Paths as uvicorn shows them: in quotes, and relative where they are below the working directory.
+fn shown_paths(paths: &[PathBuf]) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let shown = |path: &PathBuf| format!("'{}'", path.strip_prefix(&here).unwrap_or(path).display());
+    paths.iter().map(shown).collect::<Vec<_>>().join(", ")
+}
+
 /// Starts the thread; `changed` is called with the files that are written after `since`.
 ///
 /// # Errors
 /// When there can be no thread.
-pub(crate) fn start(
+fn start(
     py: Python<'_>,
     watch: &ReloadWatch,
     since: SystemTime,

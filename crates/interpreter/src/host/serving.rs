@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use telemetry::{AccessLog, ErrorLog, Event, LifespanStep};
 use worker::{Commons, Conditions, Departure, Driven, Errand, Front, Gateway, Passage, Peers, ProxyProtocol};
 
-use super::WRONG_SETTING;
+use super::boot::WRONG_SETTING;
 use crate::asgi::{self, Ended};
 use crate::observers::Observers;
 use crate::replacement::Replacement;

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use super::bells::Role;
 use super::server::Place;
 use crate::application;
-use crate::host::{Interpreter, report};
+use crate::host::Interpreter;
 
 /// Runs it to its end; the exit code.
 pub(crate) fn run(host: &mut Interpreter, py: Python<'_>, seat: &AideSeat) -> i32 {
@@ -43,7 +43,7 @@ fn prepare(host: &mut Interpreter, py: Python<'_>, seat: &AideSeat) -> PyResult<
     if (settings.application.is_some() || !settings.loading.mounts.is_empty())
         && let Err(failure) = application::load(py, settings)
     {
-        report(&seat.log, &failure);
+        failure.tell(&seat.log);
     }
     super::Commons::after_fork(py)
 }
