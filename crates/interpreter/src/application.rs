@@ -70,7 +70,7 @@ pub(crate) fn prepare_process(py: Python<'_>, settings: &Settings) -> Result<(),
 /// A name that no variable can have.
 pub(crate) fn set_variables(py: Python<'_>, settings: &Settings) -> Result<(), String> {
     let unset: Vec<&str> = settings.unset_env.iter().map(String::as_str).collect();
-    crate::entry::forget_variables(py, &unset).map_err(|error| error.to_string())?;
+    forget_variables(py, &unset).map_err(|error| error.to_string())?;
     let mut variables = settings.env.iter();
     variables.try_for_each(|(name, value)| set_variable(py, name, value))
 }
@@ -79,6 +79,15 @@ pub(crate) fn set_variables(py: Python<'_>, settings: &Settings) -> Result<(), S
 pub(crate) fn changed_variables(settings: &Settings) -> Vec<String> {
     let set = settings.env.iter().map(|(name, _)| name);
     set.chain(&settings.unset_env).cloned().collect()
+}
+
+/// Takes variables out of the environment.
+pub(crate) fn forget_variables(py: Python<'_>, names: &[&str]) -> PyResult<()> {
+    let environment = py.import("os")?.getattr("environ")?;
+    for name in names {
+        environment.call_method1("pop", (name, py.None()))?;
+    }
+    Ok(())
 }
 
 fn set_variable(py: Python<'_>, name: &str, value: &str) -> Result<(), String> {

@@ -132,7 +132,7 @@ impl Host for Interpreter {
     fn promoted(&mut self) {
         Python::attach(|py| {
             // It may not be there any more, which is what is wanted.
-            let _ = crate::entry::forget_variables(py, &["GUNICORN_PID"]);
+            let _ = application::forget_variables(py, &["GUNICORN_PID"]);
         });
     }
 

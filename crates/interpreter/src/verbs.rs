@@ -1,12 +1,15 @@
-//! uWSGI's commands that talk to a server over one of its sockets: `--ping` and `--connect-and-read`.
+//! uWSGI's commands for a server that runs already: `--ping` and `--connect-and-read` over one of its sockets, `--reload`, `--stop`
+//! and `--pause` by its pidfile.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
+use std::path::Path;
 use std::time::Duration;
 
-use config::{Address, ConfigError};
+use config::{Address, ConfigError, PidfileRequest};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// The kind of a packet that asks whether somebody is there (modifier 100 of the uwsgi protocol): no variables follow.
 const PING: [u8; 4] = [100, 0, 0, 0];
@@ -31,6 +34,40 @@ pub(crate) fn ping(address: &str, timeout: Duration) -> Result<i32, ConfigError>
         String::from_utf8_lossy(&warning)
     );
     Ok(2)
+}
+
+/// Tells the server of a pidfile to reload, to stop, to pause or to go on.
+pub(crate) fn signal_pidfile(pidfile: &Path, request: PidfileRequest) -> Result<i32, ConfigError> {
+    let (signal, option) = match request {
+        PidfileRequest::Reload => (Signal::HUP, "reload"),
+        PidfileRequest::Stop => (Signal::INT, "stop"),
+        PidfileRequest::Pause => (Signal::TSTP, "pause"),
+    };
+    let shown = pidfile.display();
+    let text = std::fs::read_to_string(pidfile).map_err(|error| {
+        ConfigError::new(format!(
+            "cannot read the pidfile {shown} (option --{option}): {error}"
+        ))
+    })?;
+    let pid = text
+        .trim()
+        .parse()
+        .ok()
+        .filter(|pid| *pid > 1)
+        .and_then(Pid::from_raw);
+    let pid = pid.ok_or_else(|| {
+        ConfigError::new(format!(
+            "the pidfile {shown} (option --{option}) holds no process id: {:?}",
+            text.trim()
+        ))
+    })?;
+    kill_process(pid, signal).map_err(|error| {
+        let pid = pid.as_raw_nonzero();
+        ConfigError::new(format!(
+            "no signal can be sent to process {pid} of the pidfile {shown} (option --{option}): {error}"
+        ))
+    })?;
+    Ok(0)
 }
 
 fn ask(address: &str, timeout: Duration) -> io::Result<Vec<u8>> {
