@@ -224,3 +224,27 @@ def test_nonsense_in_the_fifo_is_said_and_harms_nothing(start_server: StartServe
         server.wait_for_log(said)
     assert server.get("/").status == 200
     assert server.stop() == 0
+
+
+def test_who_works_beside_the_workers_keeps_none_of_the_masters_sockets(start_server: StartServer, plain: Path) -> None:
+    (plain / "mule.py").write_text(
+        "import os, pathlib, uwsgi\n"
+        "links = [os.readlink(link) for link in pathlib.Path('/proc/self/fd').iterdir() if link.is_symlink()]\n"
+        "pathlib.Path('kept').write_text('\\n'.join(links))\n"
+        "uwsgi.mule_get_msg()\n"
+    )
+    server = start(start_server, plain, "--mule=mule.py", "--stats={unix}", "--master-fifo=f")
+    kept = plain / "kept"
+    assert wait_until(lambda: kept.exists() and kept.read_text() != "", SAFETY_SECONDS), server.log
+    listening = {
+        f"socket:[{line.split()[9]}]"
+        for line in Path("/proc/net/tcp").read_text().splitlines()
+        if line.split()[1].endswith(f":{server.address[1]:04X}")
+    } | {
+        f"socket:[{line.split()[6]}]"
+        for line in Path("/proc/net/unix").read_text().splitlines()
+        if line.endswith(str(server.addresses["unix"]))
+    }
+    assert len(listening) == 2
+    assert not listening & set(kept.read_text().split()), kept.read_text()
+    assert str(plain / "f") not in kept.read_text()

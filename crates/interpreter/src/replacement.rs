@@ -18,12 +18,12 @@ pub(crate) struct Replacement {
 impl Replacement {
     /// `None`: no exception has a worker replaced.
     pub(crate) fn of(seat: &WorkerSeat) -> Option<Replacement> {
-        let fatal = &seat.settings.fatal_exceptions;
+        let fatal = &seat.share.settings.fatal_exceptions;
         fatal.are_any().then(|| Replacement {
             fatal: fatal.clone(),
             ready: seat.ready.clone(),
             number: seat.number,
-            log: seat.log.clone(),
+            log: seat.share.log.clone(),
         })
     }
 

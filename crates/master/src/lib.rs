@@ -36,7 +36,7 @@ pub use hooks::run_hooks_of_worker;
 pub use host::{HookFailed, Host, MasterView, WorkerView};
 pub use inheritance::Inheritance;
 pub use listener::Listener;
-pub use seat::{AideSeat, ReadyPipe, WorkerSeat};
+pub use seat::{AideSeat, ReadyPipe, Share, WorkerSeat};
 pub use serve::serve;
 pub use signals::Signals;
 pub use start::StartError;

@@ -1,4 +1,4 @@
-//! What a worker process is given at birth.
+//! What a process is given at birth, be it a worker or one beside the workers.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -10,9 +10,30 @@ use telemetry::ErrorLog;
 use crate::listener::Listener;
 use crate::signals::ChildSignals;
 
-/// A worker's place and its share of the master's things.
+/// What every process that the master forks has of the master's things.
+#[derive(Debug)]
+pub struct Share {
+    /// Which load of the configuration it belongs to, from 1.
+    pub generation: u32,
+    /// Readable (at its end) once the master is gone.
+    pub lifeline: OwnedFd,
+    /// Where master and workers see each other.
+    pub scoreboard: Scoreboard,
+    /// The configuration.
+    pub settings: Arc<Settings>,
+    /// Who to become before the application is loaded; `None`: stay.
+    pub identity: Option<sys::Identity>,
+    /// The error log.
+    pub log: ErrorLog,
+    /// The master's process id.
+    pub ppid: u32,
+}
+
+/// A worker's place and its share.
 #[derive(Debug)]
 pub struct WorkerSeat {
+    /// What it has of the master's.
+    pub share: Share,
     /// Its row in the scoreboard.
     pub slot: usize,
     /// Its place, from 1: a worker's replacement gets the same number (uWSGI's worker id).
@@ -21,46 +42,20 @@ pub struct WorkerSeat {
     pub age: u32,
     /// It takes the place of another worker of its generation.
     pub replaces: bool,
-    /// Which load of the configuration it belongs to, from 1.
-    pub generation: u32,
     /// The listening sockets, the worker's own descriptors.
     pub listeners: Vec<Listener>,
     /// Tells the master how the worker is.
     pub ready: ReadyPipe,
-    /// Readable (at its end) once the master is gone.
-    pub lifeline: OwnedFd,
-    /// Where master and workers see each other.
-    pub scoreboard: Scoreboard,
-    /// The configuration.
-    pub settings: Arc<Settings>,
-    /// Who to become before the application is loaded; `None`: stay.
-    pub identity: Option<sys::Identity>,
-    /// The error log.
-    pub log: ErrorLog,
-    /// The master's process id.
-    pub ppid: u32,
     pub(crate) signals: ChildSignals,
 }
 
-/// What a process beside the workers is given at birth.
+/// The place of a process beside the workers, and its share.
 #[derive(Debug)]
 pub struct AideSeat {
+    /// What it has of the master's.
+    pub share: Share,
     /// What it is.
     pub aide: config::Aide,
-    /// Which load of the configuration it belongs to, from 1.
-    pub generation: u32,
-    /// Readable (at its end) once the master is gone.
-    pub lifeline: OwnedFd,
-    /// Where master and workers see each other.
-    pub scoreboard: Scoreboard,
-    /// The configuration.
-    pub settings: Arc<Settings>,
-    /// Who to become before the application is loaded; `None`: stay.
-    pub identity: Option<sys::Identity>,
-    /// The error log.
-    pub log: ErrorLog,
-    /// The master's process id.
-    pub ppid: u32,
 }
 
 impl WorkerSeat {

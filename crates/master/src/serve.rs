@@ -3,6 +3,7 @@
 mod aides;
 mod alarms;
 mod beside;
+mod children;
 mod control;
 mod files;
 mod numbers;

@@ -27,7 +27,8 @@ impl Interpreter {
     pub(super) fn boot(&mut self, py: Python<'_>, seat: &WorkerSeat) -> Result<Option<Loaded>, i32> {
         let unprepared = |error: PyErr| {
             let details = crate::traceback::text(py, &error);
-            seat.log
+            seat.share
+                .log
                 .error_with_details("the worker cannot be prepared", &details);
             UNPREPARED
         };
@@ -52,7 +53,7 @@ impl Interpreter {
             let offered = commons.offer(py, Place::of(seat), Role::Worker(seat.number));
             offered.map_err(unprepared)?;
         }
-        if seat.settings.greenlets {
+        if seat.share.settings.greenlets {
             greenlets::patch(py).map_err(unprepared)?;
         }
         let application = self.find_application(py, seat)?;
@@ -75,23 +76,23 @@ impl Interpreter {
         if let Some(application) = self.preloaded.take() {
             return Ok(Some(application));
         }
-        let settings = &seat.settings;
+        let settings = &seat.share.settings;
         if settings.application.is_none() && settings.loading.mounts.is_empty() {
             // Scripts alone are enough to serve.
             return match settings.cgi.mounts.is_empty() {
-                true => self.without_application(py, settings, seat.generation, None),
+                true => self.without_application(py, settings, seat.share.generation, None),
                 false => Ok(None),
             };
         }
         match application::load(py, settings) {
             Ok(application) => Ok(Some(application)),
-            Err(failure) => self.without_application(py, settings, seat.generation, Some(failure)),
+            Err(failure) => self.without_application(py, settings, seat.share.generation, Some(failure)),
         }
     }
 
     /// Lets hooks ask the worker for the number of its requests, and for its replacement.
     fn equip_worker(&self, py: Python<'_>, seat: &WorkerSeat) -> PyResult<()> {
-        let (row, ready) = (seat.scoreboard.worker(seat.slot), seat.ready.clone());
+        let (row, ready) = (seat.share.scoreboard.worker(seat.slot), seat.ready.clone());
         let requests = PyCFunction::new_closure(py, None, None, move |_, _| row.requests())?;
         let retire = PyCFunction::new_closure(py, None, None, move |_, _| ready.ask_to_retire())?;
         self.hooks.set_worker(py, "_requests", requests)?;
@@ -155,15 +156,15 @@ impl Interpreter {
 
 /// The worker becomes the configured user, with the configured surroundings; an exit code when it cannot.
 fn become_somebody(py: Python<'_>, seat: &WorkerSeat) -> Result<(), i32> {
-    let settings = &seat.settings;
+    let settings = &seat.share.settings;
     let said = |message: String| {
-        seat.log.error(message);
+        seat.share.log.error(message);
         1
     };
-    if let Some(identity) = &seat.identity {
+    if let Some(identity) = &seat.share.identity {
         application::become_user(py, identity).map_err(said)?;
     }
-    master::run_hooks_of_worker(settings, Moment::PostFork, &seat.log)?;
+    master::run_hooks_of_worker(settings, Moment::PostFork, &seat.share.log)?;
     if let Some(umask) = settings.umask {
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(umask as _));
     }
@@ -180,7 +181,7 @@ fn run_hooks_before_accepting(seat: &WorkerSeat) -> Result<(), i32> {
         (Moment::FirstAcceptingOnce, seat.number == 1 && !seat.replaces),
     ];
     for (moment, _) in moments.into_iter().filter(|(_, is_meant)| *is_meant) {
-        master::run_hooks_of_worker(&seat.settings, moment, &seat.log)?;
+        master::run_hooks_of_worker(&seat.share.settings, moment, &seat.share.log)?;
     }
     Ok(())
 }
@@ -188,8 +189,8 @@ fn run_hooks_before_accepting(seat: &WorkerSeat) -> Result<(), i32> {
 /// Opens the worker's access log, while it still has the master's rights; an exit code when it cannot be written. The
 /// files go to the user that the worker will be, so that it can open them again.
 pub(super) fn open_logs(seat: &WorkerSeat) -> Result<Option<AccessLog>, i32> {
-    let (logs, dialect) = (&seat.settings.logs, seat.settings.dialect);
-    let opened = match seat.log.relay() {
+    let (logs, dialect) = (&seat.share.settings.logs, seat.share.settings.dialect);
+    let opened = match seat.share.log.relay() {
         // uvicorn's logger says by having no handlers that it wants none; it need not be called to find out.
         Some(relay) if dialect != Dialect::Uvicorn || logs.access.is_some() => {
             AccessLog::relayed(logs, dialect, relay).map(Some)
@@ -197,15 +198,15 @@ pub(super) fn open_logs(seat: &WorkerSeat) -> Result<Option<AccessLog>, i32> {
         _ => AccessLog::open(logs, dialect),
     };
     let access_log = opened.map_err(|error| {
-        seat.log.error(error);
+        seat.share.log.error(error);
         1
     })?;
-    if let Some(identity) = &seat.identity {
+    if let Some(identity) = &seat.share.identity {
         let (user, group) = (identity.uid, identity.gid);
-        let given = seat.log.give_to(user, group);
+        let given = seat.share.log.give_to(user, group);
         let access_given = access_log.as_ref().map_or(Ok(()), |log| log.give_to(user, group));
         if let Err(error) = given.and(access_given) {
-            seat.log.warning(format_args!(
+            seat.share.log.warning(format_args!(
                 "the log files cannot be given to the workers' user, who then cannot reopen them: {error}"
             ));
         }

@@ -44,25 +44,25 @@ pub(super) fn serve_wsgi(
     seat: WorkerSeat,
     mut equipment: Equipment,
 ) -> PyResult<Ended> {
-    let settings = Arc::clone(&seat.settings);
+    let settings = Arc::clone(&seat.share.settings);
     if settings.dialect == Dialect::Uvicorn && application.is_some() {
         // To uvicorn it is an application without a lifespan.
-        seat.log.event(&Event::Lifespan(LifespanStep::Starting));
-        seat.log.event(&Event::Lifespan(LifespanStep::Unsupported));
+        seat.share.log.event(&Event::Lifespan(LifespanStep::Starting));
+        seat.share.log.event(&Event::Lifespan(LifespanStep::Unsupported));
     }
     let fronts: Vec<Front> = fronts(&seat, equipment.commons.take());
-    let log = seat.log.clone();
+    let log = seat.share.log.clone();
     let mut wsgi = Wsgi::new(
         py,
         application,
         &settings,
         &fronts,
-        seat.scoreboard.worker(seat.slot),
+        seat.share.scoreboard.worker(seat.slot),
         equipment.observers.take(),
         log.clone(),
     )?;
     if let Some(patience) = settings.timeouts.soft_deadline {
-        wsgi.interrupt_after(py, patience, seat.number, seat.scoreboard.worker(seat.slot))?;
+        wsgi.interrupt_after(py, patience, seat.number, seat.share.scoreboard.worker(seat.slot))?;
     }
     wsgi.replacement = Replacement::of(&seat);
     let conditions = conditions(seat, fronts, equipment)?;
@@ -85,7 +85,7 @@ pub(super) fn serve_asgi(
     seat: WorkerSeat,
     mut equipment: Equipment,
 ) -> PyResult<Ended> {
-    let (settings, log) = (Arc::clone(&seat.settings), seat.log.clone());
+    let (settings, log) = (Arc::clone(&seat.share.settings), seat.share.log.clone());
     if settings.greenlets {
         log.error(
             "The application is an ASGI application, and the worker class is gevent, which serves WSGI applications: choose \
@@ -128,21 +128,21 @@ fn conditions(mut seat: WorkerSeat, fronts: Vec<Front>, equipment: Equipment) ->
         passage,
         ..
     } = equipment;
-    let hook_log = seat.log.clone();
-    let settings = Arc::clone(&seat.settings);
+    let hook_log = seat.share.log.clone();
+    let settings = Arc::clone(&seat.share.settings);
     let (number, threads) = (seat.number, settings.threads);
     let mut addresses: Vec<String> = fronts.iter().map(|front| front.shown.clone()).collect();
-    let lifeline = seat.lifeline.try_clone()?;
+    let lifeline = seat.share.lifeline.try_clone()?;
     let listeners = std::mem::take(&mut seat.listeners)
         .into_iter()
         .map(|listener| listener.socket)
         .zip(fronts);
-    let (ready, ready_log) = (seat.ready.clone(), seat.log.clone());
-    let (retire, retire_log) = (seat.ready.clone(), seat.log.clone());
+    let (ready, ready_log) = (seat.ready.clone(), seat.share.log.clone());
+    let (retire, retire_log) = (seat.ready.clone(), seat.share.log.clone());
     let ending = seat.ready.clone();
     Ok(Conditions {
         listeners: listeners.collect(),
-        scoreboard: seat.scoreboard,
+        scoreboard: seat.share.scoreboard,
         slot: seat.slot,
         number,
         max_requests: settings
@@ -150,7 +150,7 @@ fn conditions(mut seat: WorkerSeat, fronts: Vec<Front>, equipment: Equipment) ->
             .map(|limit| limit + jitter(settings.max_requests_jitter)),
         settings,
         lifeline,
-        error_log: seat.log.clone(),
+        error_log: seat.share.log.clone(),
         access_log,
         signals_installed: Box::new(move || seat.signals_installed()),
         ready: Box::new(move || {
@@ -200,7 +200,7 @@ fn fronts(seat: &WorkerSeat, commons: Option<Arc<dyn Commons>>) -> Vec<Front> {
     listeners
         .map(|(index, listener)| Front {
             commons: commons.clone(),
-            ..front(index, listener, &seat.settings)
+            ..front(index, listener, &seat.share.settings)
         })
         .collect()
 }

@@ -66,18 +66,27 @@ impl Interpreter {
                 Ok(passage) => passage,
                 Err(error) => return self.cannot_serve(py, &error.into()),
             },
-            commons: self.commons.as_ref().map(|commons| commons.for_rules(&seat.log)),
+            commons: self
+                .commons
+                .as_ref()
+                .map(|commons| commons.for_rules(&seat.share.log)),
             errand: match self.errand(py, &seat, application.as_ref()) {
                 Ok(errand) => errand,
                 Err(error) => return self.cannot_serve(py, &error),
             },
         };
         let _ = self.hooks.set_worker(py, "booted", true);
-        if seat.settings.reload_on_change && seat.number == 1 {
+        if seat.share.settings.reload_on_change && seat.number == 1 {
             let booted_at = SystemTime::now() - begun.elapsed();
-            reloader::reload_when_changed(py, seat.ppid, booted_at, &seat.settings.reload_watch, &self.log);
+            reloader::reload_when_changed(
+                py,
+                seat.share.ppid,
+                booted_at,
+                &seat.share.settings.reload_watch,
+                &self.log,
+            );
         }
-        let log = seat.log.clone();
+        let log = seat.share.log.clone();
         let served = match application {
             Some(Loaded {
                 callable,
@@ -115,11 +124,11 @@ impl Interpreter {
         };
         let signals = py.import("penstock._uwsgi.names")?;
         let is_called_here = application.is_none_or(|loaded| loaded.interface == Interface::Wsgi);
-        if seat.settings.threads > 1 || seat.settings.greenlets || !is_called_here {
+        if seat.share.settings.threads > 1 || seat.share.settings.greenlets || !is_called_here {
             signals.call_method0("hear_signals_in_a_thread")?;
             return Ok(None);
         }
-        let (hear, log) = (signals.getattr("hear_signals")?.unbind(), seat.log.clone());
+        let (hear, log) = (signals.getattr("hear_signals")?.unbind(), seat.share.log.clone());
         Ok(Some(Errand {
             descriptors: commons.ears(seat.number),
             run: Box::new(move || {

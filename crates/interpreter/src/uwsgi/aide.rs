@@ -19,7 +19,8 @@ pub(crate) fn run(host: &mut Interpreter, py: Python<'_>, seat: &AideSeat) -> i3
         Err(error) => {
             let title = seat.aide.title();
             let details = crate::traceback::text(py, &error);
-            seat.log
+            seat.share
+                .log
                 .error_with_details(format_args!("{title} has failed"), &details);
             1
         }
@@ -28,9 +29,9 @@ pub(crate) fn run(host: &mut Interpreter, py: Python<'_>, seat: &AideSeat) -> i3
 
 /// Everything up to the application. Without one it goes on: its tasks and messages may be somebody else's.
 fn prepare(host: &mut Interpreter, py: Python<'_>, seat: &AideSeat) -> PyResult<()> {
-    let settings = &seat.settings;
-    end_with_the_master(seat.lifeline.try_clone()?)?;
-    if let Some(identity) = &seat.identity {
+    let settings = &seat.share.settings;
+    end_with_the_master(seat.share.lifeline.try_clone()?)?;
+    if let Some(identity) = &seat.share.identity {
         application::become_user(py, identity).map_err(PyOSError::new_err)?;
     }
     if let Some(umask) = settings.umask {
@@ -43,18 +44,18 @@ fn prepare(host: &mut Interpreter, py: Python<'_>, seat: &AideSeat) -> PyResult<
     if (settings.application.is_some() || !settings.loading.mounts.is_empty())
         && let Err(failure) = application::load(py, settings)
     {
-        failure.tell(&seat.log);
+        failure.tell(&seat.share.log);
     }
     super::Commons::after_fork(py)
 }
 
 fn work(py: Python<'_>, seat: &AideSeat) -> PyResult<()> {
     let names = py.import("penstock._uwsgi.names")?;
-    let harakiri = &seat.settings.harakiri;
+    let harakiri = &seat.share.settings.harakiri;
     match &seat.aide {
         Aide::Mule { program, .. } => names.call_method1("run_mule", (program, harakiri.mule))?,
         Aide::Spooler { index, .. } => {
-            let spooling = &seat.settings.commons.spooling;
+            let spooling = &seat.share.settings.commons.spooling;
             let frequency = spooling.frequency.as_secs_f64();
             let arguments = (
                 *index,

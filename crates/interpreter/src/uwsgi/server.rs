@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use config::{Aide, Settings};
-use master::{AideSeat, ReadyPipe, WorkerSeat};
+use master::{AideSeat, ReadyPipe, Share, WorkerSeat};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
@@ -37,41 +37,42 @@ pub(crate) struct Place {
 impl Place {
     /// A worker's.
     pub(crate) fn of(seat: &WorkerSeat) -> Place {
-        let row = seat.scoreboard.worker(seat.slot);
+        let row = seat.share.scoreboard.worker(seat.slot);
+        let listeners = seat.listeners.iter();
         Place {
-            settings: Arc::clone(&seat.settings),
-            scoreboard: seat.scoreboard,
             worker: Some((seat.number, row, seat.ready.clone())),
-            aide: None,
             // One that the process has no room for is as good as one without a number.
-            sockets: seat
-                .listeners
-                .iter()
+            sockets: listeners
                 .filter_map(|listener| listener.socket.try_clone().ok())
                 .collect(),
-            log: seat.log.clone(),
-            generation: seat.generation,
-            master: seat.ppid,
+            ..Place::anywhere(&seat.share)
+        }
+    }
+
+    /// That of a process beside the workers.
+    pub(crate) fn beside(seat: &AideSeat) -> Place {
+        Place {
+            aide: Some(seat.aide.clone()),
+            ..Place::anywhere(&seat.share)
+        }
+    }
+
+    fn anywhere(share: &Share) -> Place {
+        Place {
+            settings: Arc::clone(&share.settings),
+            scoreboard: share.scoreboard,
+            worker: None,
+            aide: None,
+            sockets: Vec::new(),
+            log: share.log.clone(),
+            generation: share.generation,
+            master: share.ppid,
         }
     }
 
     /// A worker's row.
     pub(super) fn row(&self) -> Option<WorkerRow> {
         self.worker.as_ref().map(|(_, row, _)| *row)
-    }
-
-    /// That of a process beside the workers.
-    pub(crate) fn beside(seat: &AideSeat) -> Place {
-        Place {
-            settings: Arc::clone(&seat.settings),
-            scoreboard: seat.scoreboard,
-            worker: None,
-            aide: Some(seat.aide.clone()),
-            sockets: Vec::new(),
-            log: seat.log.clone(),
-            generation: seat.generation,
-            master: seat.ppid,
-        }
     }
 }
 

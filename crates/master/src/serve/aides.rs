@@ -98,28 +98,12 @@ impl Master<'_> {
                 Ok(pid)
             }
             Fork::Child => {
-                // TERM, INT and QUIT end the child at once, unless it has something else to do with them.
-                let _signals = self.signals.enter_child();
-                drop(blocked);
-                self.log.leave_output();
-                self.lifeline_sender = None;
-                self.beside.forget();
+                let _signals = self.enter_child(blocked);
                 if settings.process_titles {
                     sys::set_process_title(&title);
                 }
-                let seat = self.lifeline.try_clone().map(|lifeline| AideSeat {
-                    aide,
-                    generation: self.era.generation,
-                    lifeline,
-                    scoreboard: self.scoreboard,
-                    settings,
-                    identity: self.era.identity.clone(),
-                    log: self.log.clone(),
-                    ppid: self.pid,
-                });
-                self.next_era = None;
-                self.era.listeners.clear();
-                self.processes.clear();
+                let share = self.share(self.era.generation);
+                let seat = share.map(|share| AideSeat { share, aide });
                 let code = match seat {
                     Ok(seat) => catch_unwind(AssertUnwindSafe(|| self.host.run_aide(seat))).unwrap_or(1),
                     Err(_) => 1,

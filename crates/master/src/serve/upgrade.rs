@@ -28,9 +28,7 @@ impl Master<'_> {
         match self.host.fork() {
             Ok(Fork::Parent(pid)) => self.successor = Some(pid),
             Ok(Fork::Child) => {
-                let _ = self.signals.enter_child();
-                drop(blocked);
-                self.lifeline_sender = None;
+                let _signals = self.enter_child(blocked);
                 let why = self.exec();
                 self.log
                     .error(format_args!("the new master cannot be started: {why}"));

@@ -70,15 +70,12 @@ impl Master<'_> {
                 Ok(pid)
             }
             Ok(Fork::Child) => {
-                let child_signals = self.signals.enter_child();
-                drop(blocked);
-                self.log.leave_output();
-                self.lifeline_sender = None;
+                let child_signals = self.enter_child(blocked);
                 let suffix = self.name_suffix();
                 let code = match self.seat(slot, view, generation, child_signals) {
                     Ok(seat) => {
-                        set_title(&seat.settings, Some(seat.number), suffix);
-                        bounds::apply(&seat.settings.worker_bounds, seat.number, &seat.log);
+                        set_title(&seat.share.settings, Some(seat.number), suffix);
+                        bounds::apply(&seat.share.settings.worker_bounds, seat.number, &seat.share.log);
                         // A panic must not unwind into the master's own end.
                         catch_unwind(AssertUnwindSafe(|| self.host.run_worker(seat))).unwrap_or(1)
                     }
@@ -98,7 +95,7 @@ impl Master<'_> {
         }
     }
 
-    /// In the child: what the worker gets. The master's own things are closed.
+    /// In the child: what the worker gets.
     fn seat(
         &mut self,
         slot: usize,
@@ -108,41 +105,20 @@ impl Master<'_> {
     ) -> io::Result<WorkerSeat> {
         let row = self.scoreboard.worker(slot);
         row.set_pid(std::process::id());
-        let era = self
-            .next_era
-            .as_ref()
-            .filter(|era| era.generation == generation)
-            .unwrap_or(&self.era);
-        let listeners = era
-            .listeners
-            .iter()
-            .map(|listener| listener.for_worker(&era.settings))
-            .collect::<io::Result<_>>()?;
-        let (settings, identity) = (Arc::clone(&era.settings), era.identity.clone());
-        self.next_era = None;
-        self.control = None;
-        self.era.listeners.clear();
-        self.era.statistics.clear();
-        self.teller.leave();
-        self.processes.clear();
-        self.beside.forget();
+        let era = self.era_of(generation);
+        let listeners = era.listeners.iter();
+        let listeners = listeners.map(|listener| listener.for_worker(&era.settings));
         Ok(WorkerSeat {
+            listeners: listeners.collect::<io::Result<_>>()?,
+            share: self.share(generation)?,
             slot,
             number: view.number,
             age: view.age,
             replaces: self.filled.contains(&(generation, view.number)),
-            generation,
-            listeners,
             ready: ReadyPipe {
                 wake: Arc::clone(&self.wake_sender),
                 row,
             },
-            lifeline: self.lifeline.try_clone()?,
-            scoreboard: self.scoreboard,
-            settings,
-            identity,
-            log: self.log.clone(),
-            ppid: self.pid,
             signals,
         })
     }

@@ -323,7 +323,7 @@ impl FakeHost {
             .expect("pids")
             .write_all(format!("{}\n", std::process::id()).as_bytes())
             .expect("write");
-        let row = seat.scoreboard.thread(seat.slot, 0);
+        let row = seat.share.scoreboard.thread(seat.slot, 0);
         loop {
             let asked_to_leave = leave.load(Ordering::SeqCst);
             while let Ok((stream, _)) = listener.accept() {
@@ -347,7 +347,7 @@ impl FakeHost {
 fn poll_once(listener: &TcpListener, seat: &WorkerSeat) -> bool {
     let mut sources = [
         PollFd::new(listener, PollFlags::IN),
-        PollFd::new(&seat.lifeline, PollFlags::IN),
+        PollFd::new(&seat.share.lifeline, PollFlags::IN),
     ];
     let timeout = Timespec {
         tv_sec: 0,
