@@ -236,15 +236,11 @@ def test_who_works_beside_the_workers_keeps_none_of_the_masters_sockets(start_se
     server = start(start_server, plain, "--mule=mule.py", "--stats={unix}", "--master-fifo=f")
     kept = plain / "kept"
     assert wait_until(lambda: kept.exists() and kept.read_text() != "", SAFETY_SECONDS), server.log
-    listening = {
-        f"socket:[{line.split()[9]}]"
-        for line in Path("/proc/net/tcp").read_text().splitlines()
-        if line.split()[1].endswith(f":{server.address[1]:04X}")
-    } | {
-        f"socket:[{line.split()[6]}]"
-        for line in Path("/proc/net/unix").read_text().splitlines()
-        if line.endswith(str(server.addresses["unix"]))
-    }
-    assert len(listening) == 2
-    assert not listening & set(kept.read_text().split()), kept.read_text()
+    port = f":{server.address[1]:04X}"
+    tcp = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    unix = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()]
+    inodes = [line[9] for line in tcp if line[1].endswith(port) and line[3] == "0A"]
+    inodes += [line[6] for line in unix if line[-1] == server.addresses["unix"]]
+    assert len(inodes) == 2
+    assert not {f"socket:[{inode}]" for inode in inodes} & set(kept.read_text().split()), kept.read_text()
     assert str(plain / "f") not in kept.read_text()

@@ -1,8 +1,10 @@
 //! What uWSGI's options mean here: one entry per idea, with all its names. An option without an entry is known by
 //! name only and not there yet; a new ability is a new entry, in the file of its subject.
 
+mod aides;
 pub(super) mod alarms;
 mod application;
+mod caches;
 mod cgi;
 mod commands;
 pub(super) mod commons;
@@ -127,6 +129,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Entry> {
         .chain(alarms::ENTRIES)
         .chain(routes::ENTRIES.into_iter().flatten())
         .chain(cgi::ENTRIES)
+        .chain(caches::ENTRIES)
+        .chain(aides::ENTRIES)
         .chain(commons::ENTRIES)
         .chain(static_files::ENTRIES)
         .chain(web::ENTRIES)

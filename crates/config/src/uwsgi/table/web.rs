@@ -1,9 +1,10 @@
-//! What uWSGI's options mean here that are about answers, how long clients may take, and its HTTP router.
+//! What uWSGI's options mean here that are about answers, how long clients may take, WebSockets, and its HTTP router.
 
 use std::time::Duration;
 
 use super::sockets::socket_address;
 use super::{Draft, Entry, at_start, does, does_with_text, natural, seconds};
+use crate::defaults::size;
 use crate::uwsgi::known::leading_number;
 use crate::{RouteAction, RouteProtocol, RouteServer};
 
@@ -225,5 +226,29 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["error-page-500"],
         "The same for 500, which also answers for an application that fails before its answer.",
         |d, v| error_page(d, 500, v),
+    ),
+    does(
+        &["websockets-max-size", "websocket-max-size"],
+        "Kilobytes of a WebSocket's message; default 16 MiB, uWSGI's 1 MiB. A larger one ends the WebSocket with code 1009.",
+        |d, v| {
+            d.settings.asgi.websocket.message_size = size(natural(v)?.saturating_mul(1024));
+            Ok(())
+        },
+    ),
+    does(
+        &["websockets-ping-freq", "websocket-ping-freq"],
+        "Seconds of a WebSocket's silence after which its client is pinged; default 20, uWSGI's 30; 0 is never.",
+        |d, v| {
+            d.settings.asgi.websocket.ping_interval = Some(seconds(v)?).filter(|time| !time.is_zero());
+            Ok(())
+        },
+    ),
+    does(
+        &["websockets-pong-tolerance", "websocket-pong-tolerance"],
+        "Seconds that a client may take to answer a ping; default 20, uWSGI's 3; 0 is any.",
+        |d, v| {
+            d.settings.asgi.websocket.ping_timeout = Some(seconds(v)?).filter(|time| !time.is_zero());
+            Ok(())
+        },
     ),
 ];
