@@ -25,7 +25,7 @@ use config::{Dialect, Moment, Settings};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, kill_process};
-use shared::{Scoreboard, WorkerRow};
+use shared::{Pauses, Scoreboard, WorkerRow};
 use sys::monotonic_ms;
 use telemetry::{ErrorLog, Event, Surroundings, UwsgiEvent};
 
@@ -139,6 +139,8 @@ struct Master<'a> {
     /// The master that is to replace this one (USR2).
     successor: Option<u32>,
     next_check_ms: u64,
+    /// When it did not run.
+    pauses: Pauses,
     control: Option<ControlSocket>,
     statistics: Statistics,
 }
@@ -208,6 +210,7 @@ impl<'a> Master<'a> {
             lifeline,
             lifeline_sender: Some(lifeline_sender),
             next_check_ms: monotonic_ms() + CHECK_INTERVAL_MS,
+            pauses: Pauses::default(),
             control: None,
             statistics: Statistics {
                 started_ms: monotonic_ms(),
@@ -303,7 +306,7 @@ impl<'a> Master<'a> {
                 if self.exit_code.is_some() && !matches!(input, Input::Signal(_)) {
                     continue;
                 }
-                for action in self.supervisor.step(monotonic_ms(), input) {
+                for action in self.supervisor.step(self.now_ms(), input) {
                     self.act(action);
                 }
             }
@@ -391,8 +394,13 @@ impl<'a> Master<'a> {
         }
     }
 
+    /// The time for everything that workers have a limit for. It stands still while this process does.
+    fn now_ms(&self) -> u64 {
+        monotonic_ms() - self.pauses.total_ms()
+    }
+
     /// Sleeps until a signal, a worker's word or the next deadline.
-    fn sleep(&self) {
+    fn sleep(&mut self) {
         let check = self.inheritance.predecessor.is_some()
             || self.inheritance.emperor.is_some()
             || self.notifier.beat_ms.is_some()
@@ -405,15 +413,22 @@ impl<'a> Master<'a> {
             || self.looks_beside()
             || self.watches_queues()
             || !self.touch.is_empty();
+        let lost_ms = self.pauses.total_ms();
+        let of_workers = [self.supervisor.next_deadline_ms(), self.aides.next_deadline_ms()];
         let deadlines = [
-            self.supervisor.next_deadline_ms(),
-            self.aides.next_deadline_ms(),
+            of_workers
+                .into_iter()
+                .flatten()
+                .min()
+                .map(|at_ms| at_ms.saturating_add(lost_ms)),
             check.then_some(self.next_check_ms),
             self.teller.next_ms(),
             self.beside_deadline_ms(),
         ];
-        let timeout = deadlines.into_iter().flatten().min().map(|deadline_ms| {
-            let wait_ms = deadline_ms.saturating_sub(monotonic_ms()).min(i32::MAX as u64);
+        let from_ms = monotonic_ms();
+        let until_ms = deadlines.into_iter().flatten().min();
+        let timeout = until_ms.map(|deadline_ms| {
+            let wait_ms = deadline_ms.saturating_sub(from_ms).min(i32::MAX as u64);
             Timespec {
                 tv_sec: (wait_ms / 1000) as _,
                 tv_nsec: (wait_ms % 1000 * 1_000_000) as _,
@@ -449,6 +464,10 @@ impl<'a> Master<'a> {
                 .map(|source| PollFd::from_borrowed_fd(source, PollFlags::IN)),
         );
         let _ = poll(&mut sources, timeout.as_ref()); // an interruption is a signal, whose byte is there now
+        drop(sources);
+        if let Some(until_ms) = until_ms {
+            self.pauses.woke(from_ms, until_ms, monotonic_ms());
+        }
     }
 
     /// The end: all workers are gone.

@@ -139,6 +139,13 @@ impl Deadlines {
         heads.map(|list| self.links[list.first as usize].until).min()
     }
 
+    /// All have so much longer to wait.
+    pub(crate) fn postpone(&mut self, by: Duration) {
+        for link in self.links.iter_mut().filter(|link| link.wait.is_some()) {
+            link.until += by;
+        }
+    }
+
     /// Takes out one connection whose time is over, and says what it was waiting for.
     pub(crate) fn expired(&mut self, now: Instant) -> Option<(usize, Wait)> {
         let over = |list: &&List| list.first != NONE && self.links[list.first as usize].until <= now;
@@ -183,6 +190,28 @@ mod tests {
         );
         assert_eq!(deadlines.expired(start + Duration::from_secs(5)), None);
         assert_eq!(deadlines.next(), Some(start + Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn what_is_postponed_ends_in_the_same_order_and_at_the_same_distances() {
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let mut deadlines = deadlines(start);
+        deadlines.wait(0, Wait::KeepAlive, start);
+        deadlines.wait(1, Wait::KeepAlive, after(1));
+        deadlines.wait(2, Wait::Head, start);
+        deadlines.wait(3, Wait::KeepAlive, start);
+        deadlines.clear(3);
+        deadlines.postpone(Duration::from_secs(100));
+        assert_eq!(deadlines.expired(after(101)), None);
+        assert_eq!(deadlines.expired(after(102)), Some((0, Wait::KeepAlive)));
+        assert_eq!(deadlines.expired(after(102)), None);
+        assert_eq!(deadlines.next(), Some(after(103)));
+        assert_eq!(deadlines.expired(after(103)), Some((1, Wait::KeepAlive)));
+        // Who begins to wait now waits as long as ever.
+        deadlines.wait(0, Wait::KeepAlive, after(110));
+        assert_eq!(deadlines.expired(after(112)), Some((0, Wait::KeepAlive)));
+        assert_eq!(deadlines.expired(after(200)), Some((2, Wait::Head)));
     }
 
     #[test]

@@ -150,7 +150,7 @@ impl Driven {
 
     /// Takes back exchanges whose requests have been answered, and writes the answers. Says when the worker has left.
     pub fn hand_back(&mut self, answered: &mut Vec<Exchange>) -> Option<Departure> {
-        self.reactor.clock.advance();
+        self.reactor.advance_clock();
         for exchange in answered.drain(..) {
             self.reactor.deadlines.clear(exchange.token());
             self.reactor.desk.count();

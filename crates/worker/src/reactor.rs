@@ -13,6 +13,7 @@ mod accepting;
 mod conditions;
 mod desk;
 mod leaving;
+mod standstill;
 
 use std::collections::VecDeque;
 use std::io;
@@ -45,6 +46,7 @@ use crate::signals::Signals;
 pub use conditions::{Conditions, Departure, Errand};
 pub(crate) use desk::Desk;
 pub(crate) use leaving::Leaving;
+pub(crate) use standstill::FAR_TOO_LATE;
 
 /// What one read may bring.
 const SCRATCH: usize = 64 << 10;
@@ -142,6 +144,8 @@ pub(crate) struct Reactor {
     pub(crate) scratch: Vec<u8>,
     pub(crate) deadlines: Deadlines,
     pub(crate) clock: Clock,
+    /// When it was last let run: at its last turn.
+    pub(crate) ran_at: Instant,
     /// Connections to come back to without waiting for readiness; each knows that it is here (`queued`).
     pub(crate) again: Vec<usize>,
     /// Connections with answers to write at the end of the turn.
@@ -285,6 +289,7 @@ impl Reactor {
             scratch: vec![0; SCRATCH],
             deadlines,
             dirty_since: clock.now,
+            ran_at: clock.now,
             clock,
             again: Vec::new(),
             dirty: Vec::new(),
@@ -330,7 +335,7 @@ impl Reactor {
 
     /// What is to be done after a poll; says when the worker has left.
     pub(crate) fn turn(&mut self, events: &Events) -> Option<Departure> {
-        self.clock.advance();
+        self.advance_clock();
         let polled = self.clock.now;
         let again = std::mem::take(&mut self.again);
         let (mut signalled, mut is_sent_for) = (false, false);
@@ -459,18 +464,16 @@ impl Reactor {
         if pending || has_left || !self.again.is_empty() || !self.jobs.is_empty() {
             return Some(Duration::ZERO);
         }
-        let leaving = self.leaving.map(|leaving| {
-            if self.clock.now < leaving.farewell {
-                leaving.farewell
-            } else {
-                leaving.limit
-            }
-        });
         let scripts = self.scripts.next_deadline(Instant::now());
-        let next = [self.deadlines.next(), leaving, self.accept_again, scripts]
-            .into_iter()
-            .flatten()
-            .min();
+        let next = [
+            self.deadlines.next(),
+            self.next_of_leaving(self.clock.now),
+            self.accept_again,
+            scripts,
+        ]
+        .into_iter()
+        .flatten()
+        .min();
         let next = next.map(|next| next.saturating_duration_since(Instant::now()));
         [next, self.passing_due()].into_iter().flatten().min()
     }

@@ -16,6 +16,8 @@ mod leaving;
 mod requests;
 mod side;
 
+pub(in crate::asgi) use late::SoftDeadline;
+
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -393,8 +395,10 @@ impl Driver {
     fn beat(&self, py: Python<'_>) -> PyResult<()> {
         let in_progress = self.in_progress.load(Ordering::Relaxed) > 0;
         lock(&self.driven).beat(in_progress);
-        if let Some(patience) = self.settings.timeouts.soft_deadline {
-            self.interrupt_the_late(py, patience)?;
+        if let Some(deadline) = self.soft_deadline()
+            && !self.pulse.excuses_a_late_beat()
+        {
+            self.interrupt_the_late(py, &deadline)?;
         }
         let Some(interval) = self.pulse.beat(in_progress) else {
             return Ok(());

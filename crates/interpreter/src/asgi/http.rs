@@ -11,7 +11,6 @@
 mod answer;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -20,7 +19,7 @@ use shared::RequestInProgress;
 use worker::{Exchange, Flow, Readiness};
 
 use super::awaitable::Receive;
-use super::driver::Driver;
+use super::driver::{Driver, SoftDeadline};
 use super::event::{because_client_left, bytes_of, event_of, gone, take_if, truth, wake};
 use super::held::Held;
 use crate::observers::Observed;
@@ -116,14 +115,14 @@ impl HttpRequest {
         self.lock().task.as_ref().map(|task| task.clone_ref(py))
     }
 
-    /// Cancels the task if the request has taken longer than `patience`, once, and says which request that is.
+    /// Cancels the task if the request has taken longer than it may, once, and says which request that is.
     pub(super) fn interrupt(
         &self,
         py: Python<'_>,
-        patience: Duration,
+        deadline: &SoftDeadline,
     ) -> PyResult<Option<RequestInProgress>> {
         let mut state = self.lock();
-        let (Some(late), Some(task), false) = (state.late(patience), &state.task, state.interrupted) else {
+        let (Some(late), Some(task), false) = (state.late(deadline), &state.task, state.interrupted) else {
             return Ok(None);
         };
         let request = in_progress(late);
@@ -134,10 +133,10 @@ impl HttpRequest {
         Ok(Some(request))
     }
 
-    /// It has taken longer than `patience`, and the step in which it may block the loop has not been interrupted.
-    pub(super) fn is_to_be_interrupted(&self, patience: Duration) -> bool {
+    /// It has taken longer than it may, and the step in which it may block the loop has not been interrupted.
+    pub(super) fn is_to_be_interrupted(&self, deadline: &SoftDeadline) -> bool {
         let state = self.lock();
-        state.late(patience).is_some() && !state.step_interrupted
+        state.late(deadline).is_some() && !state.step_interrupted
     }
 
     /// Something has become possible.
@@ -259,11 +258,11 @@ impl HttpRequest {
 }
 
 impl State {
-    /// The request, if it has taken longer than `patience`.
-    fn late(&self, patience: Duration) -> Option<&Exchange> {
+    /// The request, if it has taken longer than it may.
+    fn late(&self, deadline: &SoftDeadline) -> Option<&Exchange> {
         self.exchange
             .as_ref()
-            .filter(|exchange| exchange.age() >= patience)
+            .filter(|exchange| deadline.is_over(exchange.age()))
     }
 }
 
@@ -350,11 +349,11 @@ impl HttpRequest {
     /// itself has taken too long: then the step is interrupted.
     fn blocks_too_long(&self) -> bool {
         let driver = self.driver.get();
-        let Some(patience) = driver.soft_deadline() else {
+        let Some(deadline) = driver.soft_deadline() else {
             return false;
         };
         let mut state = self.lock();
-        let Some(late) = state.late(patience).filter(|_| !state.step_interrupted) else {
+        let Some(late) = state.late(&deadline).filter(|_| !state.step_interrupted) else {
             return false;
         };
         let request = in_progress(late);

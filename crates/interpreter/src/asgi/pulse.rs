@@ -8,11 +8,12 @@
 //! signal, in whose handler the request that blocks it, if it is one, gets its exception.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
+use shared::Pauses;
 use telemetry::ErrorLog;
 
 /// Longer than this, and the log is told.
@@ -45,6 +46,10 @@ struct Shared {
     last_beat_ms: AtomicU64,
     /// There is something to watch.
     busy: AtomicBool,
+    /// A late beat has been excused, and none has been in time since.
+    excused: AtomicBool,
+    /// When neither the loop nor the thread that watches it was let run.
+    pauses: Mutex<Pauses>,
     loop_thread: OnceLock<u64>,
     interruption: OnceLock<Interruption>,
 }
@@ -57,6 +62,8 @@ impl Pulse {
                 origin: Instant::now(),
                 last_beat_ms: AtomicU64::new(0),
                 busy: AtomicBool::new(false),
+                excused: AtomicBool::new(false),
+                pauses: Mutex::default(),
                 loop_thread: OnceLock::new(),
                 interruption: OnceLock::new(),
             }),
@@ -93,6 +100,18 @@ impl Pulse {
         true
     }
 
+    /// When nothing here was let run: no request has grown older then.
+    pub(super) fn pauses(&self) -> Pauses {
+        self.shared.pauses().clone()
+    }
+
+    /// Asked before a beat: whether it comes so late that nothing is to be taken for late in it. Everything may have stood
+    /// still, which the thread that watches has to notice first. The next one is not excused, too, if it is as late.
+    pub(super) fn excuses_a_late_beat(&self) -> bool {
+        let is_late = self.shared.silence() >= BLOCKED;
+        !self.shared.excused.swap(is_late, Ordering::Relaxed) && is_late
+    }
+
     /// The loop is alive. Returns when it is to say so again; never, when nothing is in progress.
     pub(super) fn beat(&self, in_progress: bool) -> Option<Duration> {
         self.shared.beat();
@@ -108,6 +127,10 @@ impl Shared {
             .store(u64::try_from(elapsed).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
+    fn pauses(&self) -> MutexGuard<'_, Pauses> {
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn silence(&self) -> Duration {
         let last = Duration::from_millis(self.last_beat_ms.load(Ordering::Relaxed));
         self.origin.elapsed().saturating_sub(last)
@@ -117,7 +140,12 @@ impl Shared {
         let mut told = false;
         loop {
             if self.busy.load(Ordering::Relaxed) {
+                let from_ms = sys::monotonic_ms();
                 std::thread::sleep(LOOK);
+                let until_ms = from_ms + LOOK.as_millis() as u64;
+                if self.pauses().woke(from_ms, until_ms, sys::monotonic_ms()) {
+                    continue; // the loop stood still as well
+                }
             } else {
                 std::thread::park();
             }

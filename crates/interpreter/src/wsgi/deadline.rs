@@ -1,7 +1,7 @@
 //! The soft deadline: a request that takes too long gets an exception in its own thread, and its worker lives.
 //!
-//! A thread of its own looks at the worker's rows of the scoreboard when the oldest request in them would be too old, and
-//! at no other time. What it finds it tells the log, with the stack of the thread; then the exception is raised there.
+//! A thread of its own looks at the worker's rows of the scoreboard when the oldest request in them would be too old, and each
+//! second, so that it notices when there was no time to run. What it finds it tells the log, with the stack of the thread; then the exception is raised there.
 //! A thread that is stuck outside of Python does not get it: the hard deadline, which is the master's, ends the worker.
 //!
 //! An exception must never reach the request after the one it was meant for. Both ends hold the lock of the call
@@ -12,8 +12,11 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
-use shared::{RequestInProgress, WorkerRow};
+use shared::{Pauses, RequestInProgress, WorkerRow};
 use telemetry::{ErrorLog, Event, LateRequest};
+
+/// How long the watcher sleeps at most.
+const LOOK_MS: u64 = 1000;
 
 /// Watches the requests of a worker.
 pub(super) struct Deadline {
@@ -129,15 +132,17 @@ impl Watcher {
         let patience_ms = self.shared.patience_ms;
         // When the request began that was interrupted last, for each thread.
         let mut told: Vec<Option<u64>> = vec![None; self.shared.calls.len()];
+        let mut pauses = Pauses::default();
         loop {
             let now_ms = sys::monotonic_ms();
-            let mut wake_ms = now_ms.saturating_add(patience_ms);
+            let mut wake_ms = now_ms.saturating_add(patience_ms.min(LOOK_MS));
             for (thread, row) in (0_u32..).zip(self.shared.row.threads()) {
                 let Some(request) = row.current() else { continue };
                 if told[thread as usize] == Some(request.started_ms) {
                     continue;
                 }
-                let due_ms = request.started_ms.saturating_add(patience_ms);
+                let lost_ms = pauses.since(request.started_ms);
+                let due_ms = request.started_ms.saturating_add(patience_ms + lost_ms);
                 if due_ms <= now_ms {
                     told[thread as usize] = Some(request.started_ms);
                     Python::attach(|py| self.interrupt(py, thread, request));
@@ -145,8 +150,10 @@ impl Watcher {
                     wake_ms = wake_ms.min(due_ms);
                 }
             }
-            let wait_ms = wake_ms.saturating_sub(sys::monotonic_ms()).max(1);
+            let from_ms = sys::monotonic_ms();
+            let wait_ms = wake_ms.saturating_sub(from_ms).max(1);
             std::thread::sleep(Duration::from_millis(wait_ms));
+            pauses.woke(from_ms, from_ms + wait_ms, sys::monotonic_ms());
         }
     }
 

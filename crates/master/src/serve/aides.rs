@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use config::Aide;
 use rustix::process::{Pid, Signal, kill_process};
-use sys::{Fork, monotonic_ms};
+use sys::Fork;
 
 use super::Master;
 use crate::aides::{AideAction, AideInput};
@@ -16,7 +16,7 @@ use crate::supervisor::Kind;
 impl Master<'_> {
     /// Tells the decisions about aides what has happened, and does what follows.
     pub(super) fn aides_step(&mut self, input: AideInput) {
-        for action in self.aides.step(monotonic_ms(), input) {
+        for action in self.aides.step(self.now_ms(), input) {
             match action {
                 AideAction::Spawn { index } => {
                     let input = match self.fork_aide(index) {

@@ -125,7 +125,9 @@ impl Master<'_> {
             let age = process.view.age;
             let overdue = process.row.threads().zip(0_u32..).find_map(|(row, thread)| {
                 let current = row.current()?;
-                let elapsed_ms = row.overdue_ms(now_ms, current.started_ms, deadline_ms)?;
+                // A request does not grow older while everything stands still.
+                let ran_until_ms = now_ms.saturating_sub(self.pauses.since(current.started_ms));
+                let elapsed_ms = row.overdue_ms(ran_until_ms, current.started_ms, deadline_ms)?;
                 let (request, client) = (current.request, current.client);
                 Some(OverdueRequest {
                     age,

@@ -96,8 +96,22 @@ impl Scripts {
             return Some(now);
         }
         let reap = (!self.ending.is_empty()).then(|| now + REAP_INTERVAL);
-        let silence = self.running.iter().map(|(_, running)| running.deadline()).min();
-        [reap, silence].into_iter().flatten().min()
+        [reap, self.end_of_patience()].into_iter().flatten().min()
+    }
+
+    /// When the first of the scripts has been silent for too long.
+    pub(crate) fn end_of_patience(&self) -> Option<Instant> {
+        self.running.iter().map(|(_, running)| running.deadline()).min()
+    }
+
+    /// All of them have so much longer.
+    pub(crate) fn postpone(&mut self, by: Duration) {
+        for (_, running) in &mut self.running {
+            running.active += by;
+        }
+        for ending in &mut self.ending {
+            ending.until += by;
+        }
     }
 
     /// Collects the scripts that have ended.

@@ -64,8 +64,8 @@ pub(super) struct Running {
     /// A line of complaints that has not ended.
     line: Vec<u8>,
     pub(super) timeout: Duration,
-    /// When it last read or wrote something.
-    active: Instant,
+    /// When it last read or wrote something; later, if nobody could have noticed for a time.
+    pub(super) active: Instant,
 }
 
 /// A connection to another server.

@@ -54,6 +54,16 @@ impl Reactor {
         (self.clock.now >= leaving.limit).then_some(Departure::Quick)
     }
 
+    /// When leaving goes on after `now`, whoever is still there.
+    pub(super) fn next_of_leaving(&self, now: Instant) -> Option<Instant> {
+        let leaving = self.leaving?;
+        Some(if now < leaving.farewell {
+            leaving.farewell
+        } else {
+            leaving.limit
+        })
+    }
+
     pub(super) fn reopen_logs(&mut self) {
         if let Err(error) = self.conditions.error_log.reopen() {
             self.conditions

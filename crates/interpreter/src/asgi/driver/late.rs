@@ -3,16 +3,35 @@
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use shared::RequestInProgress;
+use shared::{Pauses, RequestInProgress};
 use telemetry::{Event, LateRequest};
 
 use super::Driver;
 use crate::asgi::held::Held;
 use crate::asgi::pulse::Interruption;
 
+/// How long requests may take.
+pub(in crate::asgi) struct SoftDeadline {
+    patience: Duration,
+    /// Times in which they did not grow older.
+    pauses: Pauses,
+}
+
+impl SoftDeadline {
+    /// Whether a request that began so long ago has taken too long.
+    pub(in crate::asgi) fn is_over(&self, age: Duration) -> bool {
+        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        let lost_ms = self.pauses.since(sys::monotonic_ms().saturating_sub(age_ms));
+        age >= self.patience + Duration::from_millis(lost_ms)
+    }
+}
+
 impl Driver {
-    pub(in crate::asgi) fn soft_deadline(&self) -> Option<Duration> {
-        self.settings.timeouts.soft_deadline
+    pub(in crate::asgi) fn soft_deadline(&self) -> Option<SoftDeadline> {
+        Some(SoftDeadline {
+            patience: self.settings.timeouts.soft_deadline?,
+            pauses: self.pulse.pauses(),
+        })
     }
 
     pub(in crate::asgi) fn tell_interrupted(&self, late: RequestInProgress) {
@@ -27,10 +46,10 @@ impl Driver {
     }
 
     /// Cancels the tasks of requests that take too long; WebSockets last as long as they like.
-    pub(super) fn interrupt_the_late(&self, py: Python<'_>, patience: Duration) -> PyResult<()> {
+    pub(super) fn interrupt_the_late(&self, py: Python<'_>, deadline: &SoftDeadline) -> PyResult<()> {
         for held in self.all_held(py) {
             let Held::Http(request) = &held else { continue };
-            if let Some(late) = request.get().interrupt(py, patience)? {
+            if let Some(late) = request.get().interrupt(py, deadline)? {
                 self.tell_interrupted(late);
             }
         }
@@ -44,15 +63,18 @@ impl Driver {
         helpers: &Bound<'_, PyModule>,
     ) -> PyResult<Option<Interruption>> {
         let (py, driver) = (slf.py(), slf.clone().unbind());
-        let Some(patience) = slf.get().soft_deadline() else {
+        if slf.get().soft_deadline().is_none() {
             return Ok(None);
-        };
+        }
         let module = py.import("penstock._deadline")?;
         module.call_method1("prepare_main_thread", (helpers.getattr("blocks_too_long")?,))?;
         let is_late = move |py: Python<'_>| {
+            let Some(deadline) = driver.get().soft_deadline() else {
+                return false;
+            };
             let held = driver.get().all_held(py);
             held.iter().any(
-                |held| matches!(held, Held::Http(request) if request.get().is_to_be_interrupted(patience)),
+                |held| matches!(held, Held::Http(request) if request.get().is_to_be_interrupted(&deadline)),
             )
         };
         Ok(Some(Interruption {
