@@ -63,8 +63,13 @@ async def asgi(scope, receive, send):
         await send({"type": "http.response.body", "body": b"begun ", "more_body": True})
     if scope["path"] != "/worker":
         try:
-            if scope["path"] in ("/blocks", "/spins"):
-                late({"/blocks": "/sleep", "/spins": "/spin"}[scope["path"]])
+            if scope["path"] in ("/blocks", "/spins", "/hold"):
+                late({"/blocks": "/sleep", "/spins": "/spin"}.get(scope["path"], scope["path"]))
+            while scope["path"] == "/stubborn":
+                try:
+                    await asyncio.sleep(0.01)
+                except BaseException:
+                    pass
             if scope["path"] == "/blocks-in-a-task":
                 async def task():
                     late("/naps")
@@ -171,29 +176,38 @@ def test_an_interrupted_request_does_not_disturb_those_that_follow(site: Path, s
     assert len(load.answers) == 1, str(load)
 
 
-HARD = [
+NATIVE = ("-b", "{tcp}", "-w", "2", "-t", "1")
+GUNICORN = ("gunicorn", "-b", "{tcp}", "-w", "2", "-t", "1")
+UWSGI = ("uwsgi", "--http-socket", "{tcp}", "--master", "-p", "2", "--disable-logging", "--harakiri", "1")
+
+HARD = {
     # A thread that holds the interpreter's lock leaves nobody to raise an exception in it.
-    (("-b", "{tcp}", "-w", "2", "-t", "1"), "/hold", "GET /hold from 127.0.0.1"),
-    (("-b", "{tcp}", "-w", "2", "--threads", "2", "-t", "1"), "/stubborn", "GET /stubborn from 127.0.0.1"),
-    (("gunicorn", "-b", "{tcp}", "-w", "2", "-t", "1"), "/hold", "GET /hold from 127.0.0.1"),
-    (("gunicorn", "-b", "{tcp}", "-w", "2", "--threads", "2", "-t", "1"), "/spin", "GET /spin from 127.0.0.1"),
-    (
-        ("uwsgi", "--http-socket", "{tcp}", "--master", "-p", "2", "--disable-logging", "--harakiri", "1", "-w"),
-        "/hold",
-        "127.0.0.1 - GET /hold since ",
-    ),
-]
+    "native-lock-held": ((*NATIVE, "late:app"), "/hold"),
+    "native-stubborn": ((*NATIVE, "--threads", "2", "late:app"), "/stubborn"),
+    "native-asgi-lock-held": ((*NATIVE, "late:asgi"), "/hold"),
+    "native-asgi-stubborn": ((*NATIVE, "late:asgi"), "/stubborn"),
+    "gunicorn-lock-held": ((*GUNICORN, "late:app"), "/hold"),
+    "gthread-spin": ((*GUNICORN, "--threads", "2", "late:app"), "/spin"),
+    "gunicorn-asgi-lock-held": ((*GUNICORN, "-k", "asgi", "late:asgi"), "/hold"),
+    "gunicorn-gevent-lock-held": ((*GUNICORN, "-k", "gevent", "late:app"), "/hold"),
+    "harakiri-lock-held": ((*UWSGI, "-w", "late:app"), "/hold"),
+    "harakiri-threads": ((*UWSGI, "--threads", "2", "-w", "late:app"), "/sleep"),
+    # Here the hub goes on, and with it every other greenlet.
+    "harakiri-gevent-sleep": ((*UWSGI, "--gevent", "10", "-w", "late:app"), "/sleep"),
+}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "target", "line"),
-    HARD,
-    ids=["native-lock-held", "native-stubborn", "gunicorn-lock-held", "gthread-spin", "harakiri-lock-held"],
-)
+STUCK_LOOPS = [case for case in HARD if case.endswith("lock-held") and ("asgi" in case or "gevent" in case)]
+
+
+@pytest.mark.parametrize("case", list(HARD))
 def test_over_the_hard_deadline_the_worker_is_replaced_while_others_are_served(
-    site: Path, start_server: StartServer, arguments: tuple[str, ...], target: str, line: str
+    site: Path, start_server: StartServer, case: str
 ) -> None:
-    server = start_server(*arguments, "late:app", cwd=site)
+    arguments, target = HARD[case]
+    if "gevent" in case:
+        pytest.importorskip("gevent")
+    server = start_server(*arguments, cwd=site, wait="accept")
     assert wait_until(lambda: len(server.processes()) == 3, SAFETY_SECONDS), server.processes()
     before = set(server.processes())
     with Load(server.address, kept=0, fresh=3, timeout=SAFETY_SECONDS) as load:
@@ -206,6 +220,72 @@ def test_over_the_hard_deadline_the_worker_is_replaced_while_others_are_served(
     # Connections that the stuck worker had accepted and could not read from.
     assert all(failure.why.endswith("before any answer") for failure in load.failures), str(load)
     assert len(load.failures) <= load.connections, str(load)
-    assert line in server.log
-    # The stack of the stuck thread, and of all others.
-    assert re.search(r'File ".*late\.py", line \d+ in late', server.log), server.log
+    # A loop that is stuck has all its requests in it.
+    named = f"GET {target}" if case not in STUCK_LOOPS else rf"(GET {target}|one of \d+ requests, perhaps GET /\w+)"
+    line = (
+        rf"127\.0\.0\.1 - {named} since " if arguments[0] == "uwsgi" else rf"\d s in {named} from 127\.0\.0\.1, longer"
+    )
+    assert re.search(line, server.log), server.log
+    # The stack of the stuck thread, and of all others. What only waits in a loop or a hub is in none of them.
+    waits = case in ("native-asgi-stubborn", "harakiri-gevent-sleep")
+    assert re.search(r"(Thread|Current thread) 0x\w+ \(most recent call first\):", server.log), server.log
+    assert waits or re.search(r'File ".*late\.py", line \d+ in late', server.log), server.log
+
+
+@pytest.mark.parametrize("case", STUCK_LOOPS)
+def test_a_loop_that_is_stuck_is_called_by_the_request_in_it(site: Path, start_server: StartServer, case: str) -> None:
+    arguments, target = HARD[case]
+    if "gevent" in case:
+        pytest.importorskip("gevent")
+    server = start_server(*arguments, cwd=site, wait="accept")
+    server.get("/worker")
+    with server.connect() as client, pytest.raises(ConnectionEnded):
+        client.get(target)
+    assert re.search(rf"\d s in GET {target} from 127\.0\.0\.1, longer than", server.log), server.log
+
+
+@pytest.mark.parametrize("worker_class", ["asgi", "gevent"])
+def test_gunicorns_timeout_ends_no_request_that_waits_while_the_loop_goes_on(
+    site: Path, start_server: StartServer, worker_class: str
+) -> None:
+    """A long poll lasts as long as it likes, as with gunicorn's own workers of these kinds."""
+    if worker_class == "gevent":
+        pytest.importorskip("gevent")
+    (site / "polls.py").write_text(
+        "import asyncio, os, time\n"
+        "from late import app, asgi\n"
+        "def wsgi(environ, start_response):\n"
+        "    while environ['PATH_INFO'] == '/poll' and not os.path.exists('go'):\n        time.sleep(0.01)\n"
+        "    return app({**environ, 'PATH_INFO': '/worker'}, start_response)\n"
+        "async def polls(scope, receive, send):\n"
+        "    while scope.get('path') == '/poll' and not os.path.exists('go'):\n        await asyncio.sleep(0.01)\n"
+        "    await asgi({**scope, 'path': '/worker'}, receive, send)\n"
+    )
+    application = "polls:polls" if worker_class == "asgi" else "polls:wsgi"
+    server = start_server("gunicorn", "-b", "{tcp}", "-t", "1", "-k", worker_class, application, cwd=site)
+    with server.connect(timeout=SAFETY_SECONDS) as client:
+        client.send(b"GET /poll HTTP/1.1\r\nHost: t\r\n\r\n")
+        # Three times what a worker may be stuck.
+        assert client.is_silent(3)
+        (site / "go").touch()
+        assert client.read_response().status == 200
+    assert "WORKER TIMEOUT" not in server.log
+
+
+def test_harakiri_does_not_count_the_time_that_a_client_takes_for_its_body(
+    site: Path, start_server: StartServer
+) -> None:
+    pytest.importorskip("gevent")
+    (site / "body.py").write_text(
+        "def app(environ, start_response):\n"
+        "    body = environ['wsgi.input'].read()\n"
+        "    start_response('200 OK', [('Content-Length', str(len(body)))])\n"
+        "    return [body]\n"
+    )
+    server = start_server(*UWSGI, "--gevent", "10", "-w", "body:app", cwd=site)
+    with server.connect(timeout=SAFETY_SECONDS) as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 6\r\n\r\nhal")
+        assert client.is_silent(3)
+        client.send(b"ves")
+        assert client.read_response().body == b"halves"
+    assert "HARAKIRI" not in server.log

@@ -39,6 +39,7 @@ impl Settings {
                 graceful: Duration::from_secs(30),
                 soft_deadline: None,
                 request_deadline: None,
+                spares_tasks: dialect == Dialect::Gunicorn,
             },
             max_requests: None,
             max_requests_jitter: 0,

@@ -3,8 +3,10 @@
 //! The loop watches [`Driven::descriptor`] and calls [`Driven::turn`] when it is readable, when [`Driven::due`] says so, and
 //! once more after the application's own work. Nothing here waits or calls back: what has happened is collected, and the
 //! driver asks for it. Requests leave as [`Exchange`]s and come back answered through [`Driven::hand_back`]; in between
-//! the driver is told what becomes possible for them. Those that a rule gives a limit of their own are shown to the master, which
-//! ends the worker when one is over: the loop may be stuck then.
+//! the driver is told what becomes possible for them. Those that have limits are shown to the master (`in_progress`), which ends
+//! the worker when one is over.
+
+mod in_progress;
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -15,6 +17,8 @@ use mio::Events;
 use crate::deadlines::Wait;
 use crate::exchange::{Exchange, Flow};
 use crate::reactor::{Answering, Conditions, Departure, EVENTS, Reactor, Readiness};
+
+use in_progress::{InProgress, Request};
 
 /// What the driver has to know.
 #[derive(Debug)]
@@ -53,32 +57,8 @@ pub enum Due {
 pub struct Driven {
     reactor: Reactor,
     events: Events,
-    /// Requests in progress with a limit of their own.
-    limited: Vec<Limited>,
-}
-
-/// A request that ends the worker when it takes too long.
-struct Limited {
-    token: usize,
-    due_ms: u64,
-    limit_ms: u64,
-    method: Vec<u8>,
-    target: Vec<u8>,
-    client: String,
-}
-
-impl Limited {
-    fn of(exchange: &Exchange) -> Option<Limited> {
-        let (limit_ms, head) = (exchange.harakiri_ms()?, exchange.head());
-        Some(Limited {
-            token: exchange.token(),
-            due_ms: sys::monotonic_ms().saturating_add(limit_ms),
-            limit_ms,
-            method: head.method().to_vec(),
-            target: head.target().to_vec(),
-            client: exchange.client_address().to_owned(),
-        })
-    }
+    /// Requests in progress, as far as there are limits.
+    requests: InProgress,
 }
 
 impl Driven {
@@ -90,7 +70,7 @@ impl Driven {
         Ok(Driven {
             reactor: Reactor::for_driver(conditions)?,
             events: Events::with_capacity(EVENTS),
-            limited: Vec::new(),
+            requests: InProgress::default(),
         })
     }
 
@@ -123,14 +103,77 @@ impl Driven {
         if let Answering::Driver(happenings) = &mut self.reactor.answering {
             std::mem::swap(happenings, into);
         }
-        let before = self.limited.len();
-        let limited = into.iter().filter_map(|happening| match happening {
-            Happening::Request(exchange) => Limited::of(exchange),
-            Happening::Ready(..) | Happening::Overdue(_) => None,
-        });
-        self.limited.extend(limited);
-        if self.limited.len() > before {
-            self.beat(true);
+        let now_ms = sys::monotonic_ms();
+        let mut newest = None;
+        for happening in into.iter() {
+            match happening {
+                Happening::Request(exchange) if self.begin(exchange, now_ms) => {
+                    newest = Some(exchange.token())
+                }
+                Happening::Request(_) => {}
+                Happening::Ready(token, _) | Happening::Overdue(token) => {
+                    self.requests.goes_on(*token, now_ms)
+                }
+            }
+        }
+        if newest.is_some() {
+            self.show(now_ms, newest);
+        }
+    }
+
+    /// Notes a request, if it has a limit or the loop has one.
+    fn begin(&mut self, exchange: &Exchange, now_ms: u64) -> bool {
+        let timeouts = &self.reactor.conditions.settings.timeouts;
+        let of_server = timeouts.request_deadline.filter(|_| !timeouts.spares_tasks);
+        let of_server_ms = of_server.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+        let limit_ms = exchange.harakiri_ms().or(of_server_ms);
+        if limit_ms.is_none() && timeouts.request_deadline.is_none() {
+            return false;
+        }
+        let head = exchange.head();
+        let request = Request::new(
+            (head.method(), head.target()),
+            exchange.client_address(),
+            now_ms,
+            limit_ms,
+        );
+        self.requests.begin(exchange.token(), request);
+        true
+    }
+
+    /// Shows the master what is in progress: the request whose time is over first, or the oldest where only the loop has a
+    /// limit. One that is about to run (`newest`) may be the one that blocks the loop, and with it all others.
+    fn show(&self, now_ms: u64, newest: Option<usize>) {
+        let Conditions {
+            settings,
+            scoreboard,
+            slot,
+            ..
+        } = &self.reactor.conditions;
+        let row = scoreboard.thread(*slot, 0);
+        // The loop itself may be stuck too long before that.
+        let stuck = settings.timeouts.request_deadline;
+        let is_sooner = |request: &&Request| {
+            let left_ms = request
+                .due_ms()
+                .map(|due_ms| u128::from(due_ms.saturating_sub(now_ms)));
+            stuck.is_none_or(|limit| left_ms.is_some_and(|left_ms| left_ms <= limit.as_millis()))
+        };
+        let first = self.requests.first_due().filter(is_sooner);
+        let suspect = newest.and_then(|token| self.requests.of(token));
+        let Some(shown) = suspect.or(first).or_else(|| self.requests.oldest()) else {
+            return self.reactor.desk.beat(true);
+        };
+        let mut method = Vec::new();
+        if self.requests.len() > 1 && (suspect.is_some() || first.is_none()) {
+            method.extend(format!("one of {} requests, perhaps ", self.requests.len()).bytes());
+        }
+        method.extend_from_slice(&shown.method);
+        let limits = first.and_then(|first| Some((first.due_ms()?, first.limit_ms?)));
+        let began_ms = limits.map_or(now_ms, |(due_ms, limit_ms)| due_ms.saturating_sub(limit_ms));
+        row.begin(began_ms, &method, &shown.target, shown.client.as_bytes());
+        if let Some((due_ms, limit_ms)) = limits {
+            row.limit(due_ms, limit_ms);
         }
     }
 
@@ -151,14 +194,15 @@ impl Driven {
     /// Takes back exchanges whose requests have been answered, and writes the answers. Says when the worker has left.
     pub fn hand_back(&mut self, answered: &mut Vec<Exchange>) -> Option<Departure> {
         self.reactor.advance_clock();
+        let mut noted = false;
         for exchange in answered.drain(..) {
             self.reactor.deadlines.clear(exchange.token());
             self.reactor.desk.count();
-            if !self.limited.is_empty() {
-                self.limited.retain(|limited| limited.token != exchange.token());
-                self.beat(true);
-            }
+            noted |= self.requests.end(exchange.token());
             self.reactor.welcome_back(exchange);
+        }
+        if noted {
+            self.show(sys::monotonic_ms(), None);
         }
         self.reactor.flush_dirty();
         self.reactor.flush_access_log();
@@ -172,6 +216,7 @@ impl Driven {
             return Flow::Gone;
         }
         self.reactor.deadlines.wait(token, Wait::Write, Instant::now());
+        self.requests.waits(token, sys::monotonic_ms());
         Flow::Full
     }
 
@@ -180,34 +225,24 @@ impl Driven {
         self.reactor
             .deadlines
             .wait(exchange.token(), Wait::Body, Instant::now());
+        self.requests.waits(exchange.token(), sys::monotonic_ms());
+    }
+
+    /// The request of that token may last as long as it likes from now on: it is a WebSocket.
+    pub fn outlasts_deadlines(&mut self, token: usize) {
+        if self.requests.end(token) {
+            self.show(sys::monotonic_ms(), None);
+        }
     }
 
     /// The loop is alive, with or without requests in progress. While it has some, the time to the next beat counts as
-    /// the time it is stuck, and the master ends a worker that is stuck for longer than the request deadline.
+    /// the time it is stuck, and the master ends a worker that is stuck for longer than the request deadline. Where each
+    /// request has that deadline, or one of its own, the master ends the worker as well when one is over.
     pub fn beat(&self, in_progress: bool) {
-        self.reactor.desk.beat(in_progress);
-        let now_ms = sys::monotonic_ms();
-        let Conditions {
-            settings,
-            scoreboard,
-            slot,
-            ..
-        } = &self.reactor.conditions;
-        // The loop itself may be stuck too long before that.
-        let stuck = settings.timeouts.request_deadline;
-        let sooner = |limited: &&Limited| {
-            let left_ms = u128::from(limited.due_ms.saturating_sub(now_ms));
-            in_progress && stuck.is_none_or(|limit| left_ms < limit.as_millis())
-        };
-        if let Some(first) = self
-            .limited
-            .iter()
-            .filter(sooner)
-            .min_by_key(|limited| limited.due_ms)
-        {
-            let row = scoreboard.thread(*slot, 0);
-            row.begin(now_ms, &first.method, &first.target, first.client.as_bytes());
-            row.limit(first.due_ms, first.limit_ms);
+        if in_progress {
+            self.show(sys::monotonic_ms(), None);
+        } else {
+            self.reactor.desk.beat(false);
         }
     }
 
@@ -234,6 +269,7 @@ impl Driven {
 
     /// The driver waits for nothing of that client any more.
     pub fn end_wait(&mut self, token: usize) {
+        self.requests.goes_on(token, sys::monotonic_ms());
         self.reactor.deadlines.clear(token);
     }
 }

@@ -57,4 +57,7 @@ pub struct Timeouts {
     pub soft_deadline: Option<Duration>,
     /// How long the application may take for one request before its worker is killed. `None`: for ever.
     pub request_deadline: Option<Duration>,
+    /// Requests of an event loop, and greenlets, may take longer than that as long as the loop, or the hub, turns: gunicorn's
+    /// `timeout` is for workers that are stuck.
+    pub spares_tasks: bool,
 }

@@ -235,7 +235,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         Default::Int(30),
         "Seconds a request may take before its worker is killed; 0 is for ever.",
     )
-    .note("A limit for each request, with threads too.")
+    .note("A limit for each request, with threads too. Under an event loop or gevent: how long that may be stuck.")
     .honoured(|draft, value| {
         draft.settings.timeouts.request_deadline = unless_zero(value.number()).map(Duration::from_secs);
         Ok(())

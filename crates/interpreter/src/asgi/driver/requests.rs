@@ -58,6 +58,7 @@ impl Driver {
             }
             Some(handshake) => {
                 let scope = side.scopes.websocket(py, &exchange, &handshake)?;
+                lock(&this.driven).outlasts_deadlines(token);
                 let session = WebSocketSession::new(driver, exchange, handshake);
                 (scope, Held::WebSocket(Py::new(py, session)?))
             }
