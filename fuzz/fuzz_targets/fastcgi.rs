@@ -4,6 +4,8 @@
 
 #[path = "../../crates/protocol/tests/support/cuts.rs"]
 mod cuts;
+#[path = "../../crates/protocol/tests/support/repeated.rs"]
+mod repeated;
 #[allow(dead_code)]
 #[path = "../checks/gateway.rs"]
 mod gateway;

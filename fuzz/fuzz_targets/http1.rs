@@ -4,6 +4,8 @@
 
 #[path = "../../crates/protocol/tests/support/cuts.rs"]
 mod cuts;
+#[path = "../../crates/protocol/tests/support/repeated.rs"]
+mod repeated;
 #[path = "../checks/http1.rs"]
 mod http1;
 

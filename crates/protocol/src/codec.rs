@@ -64,6 +64,25 @@ impl Codec {
         }
     }
 
+    /// The current request is here entirely, and nothing of another one is kept: it can be [repeated](Codec::repeat).
+    pub fn is_repeatable(&self) -> bool {
+        match self {
+            Codec::Http1(codec) => codec.body_complete(),
+            Codec::OneRequest(codec) => codec.body_complete(),
+            Codec::Fastcgi(codec) => codec.is_repeatable(),
+        }
+    }
+
+    /// Writes the current request as it was received, with all of its `body`: another codec of the same wire that is given
+    /// this, and what has been received after it, is where this one is.
+    pub fn repeat(&self, head: &RequestHead, body: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Codec::Http1(codec) => codec.repeat(head, body, out),
+            Codec::OneRequest(codec) => codec.repeat(head, body, out),
+            Codec::Fastcgi(codec) => codec.repeat(head, body, out),
+        }
+    }
+
     /// Tells the client to send the body, if it waits for that. At most once, and not after a head.
     pub fn send_continue(&mut self, out: &mut Vec<u8>) {
         // A web server has told its client itself.

@@ -161,6 +161,15 @@ impl OneRequest {
         }
     }
 
+    /// See [`Codec::repeat`](crate::Codec::repeat).
+    pub fn repeat(&self, head: &RequestHead, body: &[u8], out: &mut Vec<u8>) {
+        match self.wire {
+            Wire::Uwsgi => uwsgi::write(head.as_received(), out),
+            Wire::Scgi => scgi::write(head.as_received(), out),
+        }
+        out.extend_from_slice(body);
+    }
+
     /// See [`Codec::send_head`](crate::Codec::send_head).
     pub fn send_head(&mut self, head: &ResponseHead, stamp: &Stamp, out: &mut Vec<u8>) {
         let first_line = self.first_line;

@@ -50,9 +50,15 @@ pub(super) fn read(input: &[u8], most: usize, head: &mut RequestHead) -> Result<
     Ok(Block::Request(start + size + 1))
 }
 
+/// Writes the netstring of a block.
+pub(super) fn write(block: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("{}:", block.len()).as_bytes());
+    out.extend_from_slice(block);
+    out.push(b',');
+}
+
 fn read_block(block: &[u8], head: &mut RequestHead) -> Result<(), Refusal> {
-    head.clear();
-    head.text.extend_from_slice(block);
+    head.begin(block);
     let mut is_scgi = false;
     let mut at = 0;
     while at < block.len() {

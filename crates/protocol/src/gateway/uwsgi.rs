@@ -39,8 +39,7 @@ pub(super) fn read(input: &[u8], most: usize, head: &mut RequestHead) -> Result<
     let Some(block) = rest.get(..size) else {
         return Ok(Block::NeedMore);
     };
-    head.clear();
-    head.text.extend_from_slice(block);
+    head.begin(block);
     let mut at = 0;
     while at < size {
         let name = string(block, &mut at)?;
@@ -51,6 +50,13 @@ pub(super) fn read(input: &[u8], most: usize, head: &mut RequestHead) -> Result<
         variables::push(head, name, value)?;
     }
     Ok(Block::Request(HEADER + size))
+}
+
+/// Writes the packet of a block that came in one.
+pub(super) fn write(block: &[u8], out: &mut Vec<u8>) {
+    let [low, high] = (block.len() as u16).to_le_bytes();
+    out.extend_from_slice(&[0, low, high, 0]);
+    out.extend_from_slice(block);
 }
 
 /// The packet of a request to another server, before its body; `None` when its variables are longer than a packet can be.

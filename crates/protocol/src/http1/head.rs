@@ -73,8 +73,7 @@ fn read_with<'input>(
         return Reading::Doubtful;
     }
 
-    head.clear();
-    head.text.extend_from_slice(&input[..length]);
+    head.begin(&input[..length]);
     head.method = Span::new(0, method.len());
     head.target = Span::new(method.len() + 1, target.len());
     head.version = if minor == 0 {

@@ -25,7 +25,7 @@ use self::scan::Scan;
 use self::write::Writing;
 use crate::event::{Event, Limits, Received};
 use crate::refusal::Refusal;
-use crate::request::{RequestHead, Version};
+use crate::request::{BodyLength, RequestHead, Version};
 
 /// One connection's protocol state. Holds no buffers: an idle connection costs its size and nothing else.
 #[derive(Debug)]
@@ -220,6 +220,24 @@ impl Codec {
             Stage::Body(body) => body.remaining(),
             Stage::Complete | Stage::Head(_) => Some(0),
             Stage::Refused(_) | Stage::Closed => None,
+        }
+    }
+
+    /// See [`Codec::repeat`](crate::Codec::repeat). A body in chunks is written as one.
+    pub fn repeat(&self, head: &RequestHead, body: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(head.as_received());
+        let is_chunked = head.body_length() == BodyLength::Chunked;
+        if is_chunked && !body.is_empty() {
+            out.extend_from_slice(format!("{:x}\r\n", body.len()).as_bytes());
+        }
+        out.extend_from_slice(body);
+        if is_chunked {
+            let end: &[u8] = if body.is_empty() {
+                b"0\r\n\r\n"
+            } else {
+                b"\r\n0\r\n\r\n"
+            };
+            out.extend_from_slice(end);
         }
     }
 }

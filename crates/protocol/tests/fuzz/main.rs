@@ -12,6 +12,8 @@ mod handshake;
 mod http1;
 #[path = "../../../../fuzz/checks/proxy.rs"]
 mod proxy;
+#[path = "../support/repeated.rs"]
+mod repeated;
 #[path = "../../../../fuzz/checks/replay.rs"]
 mod replay;
 #[path = "../../../../fuzz/checks/script.rs"]

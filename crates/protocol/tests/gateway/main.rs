@@ -6,6 +6,8 @@ mod cuts;
 mod fastcgi;
 mod properties;
 mod proxy;
+#[path = "../support/repeated.rs"]
+mod repeated;
 mod scgi;
 mod transcript;
 mod uwsgi;

@@ -8,8 +8,8 @@
 use protocol::gateway::{FirstLine, OneRequest, fastcgi};
 use protocol::{Codec, Event, Finished, Limits, RequestHead, ResponseHead};
 
-use crate::cuts;
 pub(crate) use crate::cuts::STAMP;
+use crate::{cuts, repeated};
 
 /// Which wire is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,10 @@ pub(crate) fn codec(wire: Wire, limits: Limits) -> Codec {
 /// complete, and writes down what happened.
 pub(crate) fn transcript(wire: Wire, input: &[u8], pieces: &[usize], limits: Limits) -> Vec<String> {
     let mut seen = Transcript {
+        wire,
+        limits,
         codec: codec(wire, limits),
+        head: RequestHead::default(),
         lines: Vec::new(),
         body: Vec::new(),
     };
@@ -49,7 +52,10 @@ pub(crate) fn transcript(wire: Wire, input: &[u8], pieces: &[usize], limits: Lim
 }
 
 struct Transcript {
+    wire: Wire,
+    limits: Limits,
     codec: Codec,
+    head: RequestHead,
     lines: Vec<String>,
     body: Vec<u8>,
 }
@@ -57,13 +63,13 @@ struct Transcript {
 impl Transcript {
     /// False when the connection is over.
     fn feed(&mut self, buffer: &mut Vec<u8>) -> bool {
-        let mut head = RequestHead::default();
         loop {
-            let received = self.codec.receive(buffer, &mut head);
+            let received = self.codec.receive(buffer, &mut self.head);
             assert!(
                 received.used <= buffer.len(),
                 "the codec used more than there was"
             );
+            let mut used = received.used;
             let mut finished = Finished::KeepAlive;
             match received.event {
                 Event::NeedMore => {
@@ -71,7 +77,7 @@ impl Transcript {
                     assert!(!self.codec.has_event(), "what can be told is told");
                     return true;
                 }
-                Event::Head => self.lines.push(head_line(&head)),
+                Event::Head => self.lines.push(head_line(&self.head)),
                 Event::Body(range) => {
                     assert!(!range.is_empty(), "a piece of the body is never empty");
                     assert!(range.end <= received.used, "a piece of the body is used up");
@@ -91,6 +97,16 @@ impl Transcript {
                     finished = self.codec.finish_with(&ResponseHead::default(), &mut out);
                 }
                 Event::End => {
+                    if self.codec.is_repeatable() {
+                        buffer.drain(..used);
+                        used = repeated::move_on(
+                            &mut self.codec,
+                            codec(self.wire, self.limits),
+                            &self.head,
+                            &self.body,
+                            buffer,
+                        );
+                    }
                     if !self.body.is_empty() {
                         self.lines.push(format!("body {}", self.body.escape_ascii()));
                         self.body.clear();
@@ -103,7 +119,7 @@ impl Transcript {
                     self.lines.push(format!("{} {refusal}", refusal.status()));
                     let mut out = Vec::new();
                     self.codec.refuse(&refusal, &STAMP, &mut out);
-                    let next = self.codec.receive(b"\0\0\0\0", &mut head);
+                    let next = self.codec.receive(b"\0\0\0\0", &mut self.head);
                     assert_eq!(
                         next.event,
                         Event::Refused(refusal),
@@ -112,7 +128,7 @@ impl Transcript {
                     return false;
                 }
             }
-            buffer.drain(..received.used);
+            buffer.drain(..used);
             if finished == Finished::Close {
                 self.lines.push("close".to_owned());
                 return false;

@@ -3,6 +3,8 @@
 #[path = "../support/cuts.rs"]
 mod cuts;
 mod properties;
+#[path = "../support/repeated.rs"]
+mod repeated;
 mod requests;
 mod responses;
 mod transcript;

@@ -5,17 +5,19 @@
 //! for all of a body, `end` for a complete request, `close` when the answer ends the connection, `wait` when the
 //! input ends inside a request, and `400 reason` for a refusal.
 
-use protocol::http1::Codec;
-use protocol::{Event, Finished, Limits, RequestHead, ResponseHead, Version};
+use protocol::http1;
+use protocol::{Codec, Event, Finished, Limits, RequestHead, ResponseHead, Version};
 
-use crate::cuts;
 pub(crate) use crate::cuts::STAMP;
+use crate::{cuts, repeated};
 
 /// Hands `wire` to a codec, cut after each piece length in turn (the last one repeats), answers each
 /// request once it is complete, and writes down what happened.
 pub(crate) fn transcript(wire: &[u8], pieces: &[usize], limits: Limits) -> Vec<String> {
     let mut seen = Transcript {
-        codec: Codec::new(limits),
+        limits,
+        codec: Codec::Http1(http1::Codec::new(limits)),
+        head: RequestHead::default(),
         lines: Vec::new(),
         body: Vec::new(),
     };
@@ -34,7 +36,9 @@ pub(crate) fn transcript(wire: &[u8], pieces: &[usize], limits: Limits) -> Vec<S
 }
 
 struct Transcript {
+    limits: Limits,
     codec: Codec,
+    head: RequestHead,
     lines: Vec<String>,
     body: Vec<u8>,
 }
@@ -42,19 +46,19 @@ struct Transcript {
 impl Transcript {
     /// False when the connection is over.
     fn feed(&mut self, buffer: &mut Vec<u8>) -> bool {
-        let mut head = RequestHead::default();
         loop {
-            let received = self.codec.receive(buffer, &mut head);
+            let received = self.codec.receive(buffer, &mut self.head);
             assert!(
                 received.used <= buffer.len(),
                 "the codec used more than there was"
             );
+            let mut used = received.used;
             match received.event {
                 Event::NeedMore => {
                     buffer.drain(..received.used);
                     return true;
                 }
-                Event::Head => self.lines.push(head_line(&head)),
+                Event::Head => self.lines.push(head_line(&self.head)),
                 Event::Body(range) => {
                     assert!(!range.is_empty(), "a piece of the body is never empty");
                     assert!(range.end <= received.used, "a piece of the body is used up");
@@ -62,6 +66,9 @@ impl Transcript {
                 }
                 Event::Kept | Event::Reply | Event::Aborted => panic!("HTTP/1 has no such events"),
                 Event::End => {
+                    buffer.drain(..used);
+                    let fresh = Codec::Http1(http1::Codec::new(self.limits));
+                    used = repeated::move_on(&mut self.codec, fresh, &self.head, &self.body, buffer);
                     self.flush_body();
                     self.lines.push("end".to_owned());
                     assert!(self.codec.body_complete(), "after the end the body is complete");
@@ -76,10 +83,11 @@ impl Transcript {
                     let mut out = Vec::new();
                     self.codec.refuse(&refusal, &STAMP, &mut out);
                     assert!(!out.is_empty(), "a refusal is answered");
-                    assert_eq!(self.codec.finish(&mut out), Finished::Close);
+                    let trailers = ResponseHead::default();
+                    assert_eq!(self.codec.finish_with(&trailers, &mut out), Finished::Close);
                     let next = self
                         .codec
-                        .receive(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", &mut head);
+                        .receive(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", &mut self.head);
                     assert_eq!(
                         next.event,
                         Event::Refused(refusal),
@@ -88,7 +96,7 @@ impl Transcript {
                     return false;
                 }
             }
-            buffer.drain(..received.used);
+            buffer.drain(..used);
         }
     }
 
@@ -98,7 +106,7 @@ impl Transcript {
         head.set_status(b"204 No Content").expect("a valid status");
         self.codec.send_continue(&mut out);
         self.codec.send_head(&head, &STAMP, false, &mut out);
-        self.codec.finish(&mut out)
+        self.codec.finish_with(&ResponseHead::default(), &mut out)
     }
 
     fn flush_body(&mut self) {

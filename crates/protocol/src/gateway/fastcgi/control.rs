@@ -3,7 +3,7 @@
 //! Rules: they are short and understood as a whole; what they ask for is bounded, and what they are told waits in
 //! `replies` until it can be written.
 
-use super::record::{Kind, LARGEST, ProtocolStatus, Record, pair, put_end, put_header};
+use super::record::{Kind, LARGEST, ProtocolStatus, RESPONDER, Record, pair, put_end, put_header};
 use super::{Codec, KEPT, Open};
 use crate::refusal::Refusal;
 
@@ -46,7 +46,7 @@ impl Codec {
         }
         self.keep = flags & 1 != 0;
         let role = u16::from_be_bytes([role1, role0]);
-        if role != 1 {
+        if role != u16::from(RESPONDER) {
             put_end(id, 0, ProtocolStatus::UnknownRole, &mut self.replies);
         } else if self.open.len() == OPEN {
             put_end(id, 0, ProtocolStatus::Overloaded, &mut self.replies);

@@ -11,6 +11,9 @@ pub(super) const HEADER: usize = 8;
 /// Body bytes of one record of ours: the largest content that needs no padding.
 pub(super) const LARGEST: usize = 65528;
 
+/// The role of one who answers requests (FastCGI 1.0, 6.2): the only one here.
+pub(super) const RESPONDER: u8 = 1;
+
 /// The kinds of records, by their number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -127,8 +130,7 @@ pub(super) fn put_end(id: u16, application: u8, status: ProtocolStatus, out: &mu
 
 /// Reads name-value pairs into the head's variables (FastCGI 1.0, 3.4).
 pub(super) fn read_pairs(block: &[u8], head: &mut RequestHead) -> Result<(), Refusal> {
-    head.clear();
-    head.text.extend_from_slice(block);
+    head.begin(block);
     let mut at = 0;
     while at < block.len() {
         let (name, value) = pair(block, &mut at)?;

@@ -1,10 +1,11 @@
 //! Sending: the answer as STDOUT records, and END_REQUEST.
 
-use super::record::{Kind, LARGEST, ProtocolStatus, put_end, put_header};
+use super::record::{Kind, LARGEST, ProtocolStatus, RESPONDER, put_end, put_header};
 use super::{Codec, Ended};
 use crate::event::{Finished, Stamp};
 use crate::gateway::answer::Answer;
 use crate::refusal::Refusal;
+use crate::request::RequestHead;
 use crate::response::ResponseHead;
 
 /// What an application that failed exits with, as a CGI program would.
@@ -37,6 +38,35 @@ impl Codec {
     pub fn has_event(&self) -> bool {
         self.ended.is_none()
             && (!self.replies.is_empty() || self.serving.is_none() && self.next_ready().is_some())
+    }
+
+    /// See [`Codec::is_repeatable`](crate::Codec::is_repeatable).
+    pub fn is_repeatable(&self) -> bool {
+        let is_whole = self.body_complete() && self.serving.is_some_and(|serving| !serving.aborted);
+        let is_alone = self.open.len() == 1 && self.replies.is_empty();
+        is_whole && is_alone && self.record.is_none_or(|record| record.length == 0)
+    }
+
+    /// See [`Codec::repeat`](crate::Codec::repeat).
+    pub fn repeat(&self, head: &RequestHead, body: &[u8], out: &mut Vec<u8>) {
+        let (Some(serving), Some(open)) = (self.serving, self.open.first()) else {
+            return;
+        };
+        put_header(Kind::BeginRequest, serving.id, 8, out);
+        out.extend_from_slice(&[0, RESPONDER, u8::from(self.keep), 0, 0, 0, 0, 0]);
+        for (kind, content) in [(Kind::Params, head.as_received()), (Kind::Stdin, body)] {
+            for piece in content.chunks(LARGEST) {
+                put_header(kind, serving.id, piece.len(), out);
+                out.extend_from_slice(piece);
+            }
+            if kind == Kind::Params || open.body_ended || self.record.is_some() {
+                put_header(kind, serving.id, 0, out);
+            }
+        }
+        // What is still to come of the record that the body ended in comes behind this one.
+        if let (Some(record), [.., padding, _]) = (self.record, &mut out[..]) {
+            *padding = record.padding as u8;
+        }
     }
 
     /// Moves the body bytes behind [`Event::Kept`](crate::Event::Kept) to the end of `into`.
