@@ -344,6 +344,12 @@ impl<'a> Master<'a> {
                     let _ = kill_process(pid, signal); // it may just have ended; it is reaped soon
                 }
             }
+            Action::Condemn { age } => {
+                let mut processes = self.processes.values();
+                if let Some(process) = processes.find(|process| process.view.age == age) {
+                    process.row.condemn();
+                }
+            }
             Action::Reread => {
                 self.statistics.reloads += 1;
                 let plan = self.reread();

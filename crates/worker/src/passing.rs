@@ -2,19 +2,19 @@
 //!
 //! While the helper leads, all it reads goes into a queue for the application's threads. When those are busy and the scoreboard
 //! shows a worker that waits with a thread free, what has waited here for a millisecond is sent there, with its connection
-//! (`parcel.rs`). Most calls that hold it up are over by then, and to send it costs as much as some quick requests. Whoever has a thread free takes it, the sender included. If for
-//! some time nobody has, whoever sees that takes it into its own queue, in front of those that have waited less: however busy all
-//! are, it is not forgotten.
+//! (`parcel.rs`). Most calls that hold it up are over by then, and to send it costs as much as some quick requests. Whoever has a
+//! thread free takes it, the sender included. If for some time nobody has, whoever sees that takes it into its own queue, in front
+//! of those that have waited less: however busy all are, it is not forgotten. A worker that is about to be killed for a late
+//! request sends away whatever waits in it, and takes nothing.
 //!
-//! What goes: whole requests that came by HTTP and of which nothing is answered. They are read anew where they arrive, from what
-//! the client has sent, so they mean the same there. What stays: requests that are not whole, or large; those of web servers that
-//! speak a gateway protocol, which have no second one; and all of them where routing rules would be followed twice.
+//! What goes: whole requests of which nothing is answered. They are read anew where they arrive, from what the client or the web
+//! server has sent, so they mean the same there. What stays: requests that are not whole, or large, and all of them where routing
+//! rules would be followed twice.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use protocol::{BodyLength, Codec};
 use rustix::time::{ClockId, clock_gettime};
 use shared::WorkerRow;
 
@@ -48,9 +48,16 @@ impl Reactor {
             return;
         }
         let (helm, now) = (Arc::clone(helm), Instant::now());
-        let may_go = |exchange: &Exchange| now - exchange.work.called >= LOOK_OUT && can_go(exchange);
-        // Each of them has one thread free at least. If it has no more, the rest comes back.
-        for _ in 0..self.idle_workers() * self.threads() {
+        let is_condemned = self.is_condemned();
+        let has_waited = |exchange: &Exchange| is_condemned || now - exchange.work.called >= LOOK_OUT;
+        let may_go = |exchange: &Exchange| has_waited(exchange) && can_go(exchange);
+        let most = if is_condemned {
+            usize::MAX
+        } else {
+            // Each of them has one thread free at least. If it has no more, the rest comes back.
+            self.idle_workers() * self.threads()
+        };
+        for _ in 0..most {
             let Some(exchange) = helm.surplus(may_go) else {
                 return;
             };
@@ -79,6 +86,10 @@ impl Reactor {
         let Some(since) = self.passed_on_since.filter(|since| *since <= self.clock.now) else {
             return;
         };
+        if self.is_condemned() {
+            self.passed_on_since = None;
+            return;
+        }
         let is_overdue = self.clock.now - since >= DETENTION;
         let most = match &self.answering {
             _ if is_overdue => RESCUED,
@@ -130,6 +141,17 @@ impl Reactor {
             row.set_idle(false);
         }
         result
+    }
+
+    /// Whether a request that waits here can go to another worker.
+    pub(crate) fn passes_on(&self) -> bool {
+        self.passage.is_some() && self.bounds.router.is_none()
+    }
+
+    /// Whether the master is about to kill this worker.
+    pub(crate) fn is_condemned(&self) -> bool {
+        let Conditions { scoreboard, slot, .. } = &self.conditions;
+        scoreboard.worker(*slot).is_condemned()
     }
 
     /// What was passed on has come for workers that have a thread free, and go on serving.
@@ -192,7 +214,7 @@ impl Reactor {
         let Parcel { socket, label, bytes } = parcel;
         let front = self.fronts.iter().find(|front| front.shown == label.listener);
         let Some(front) = front.map(Arc::clone) else {
-            return self.decline(socket);
+            return self.decline(socket, &label.listener);
         };
         let entry = self.slots.vacant_entry();
         let token = entry.key();
@@ -217,8 +239,15 @@ impl Reactor {
         self.drive(exchange);
     }
 
-    /// A reload has taken the listener away that the request came to, while it was on its way.
-    fn decline(&self, socket: OwnedFd) {
+    /// A reload has taken the listener away that the request came to, and only workers of the old generation could serve it
+    /// as if it were still there. A client over HTTP is told so; to a web server the end of the connection says the same.
+    fn decline(&self, socket: OwnedFd, listener: &str) {
+        if !["http:", "unix:"]
+            .iter()
+            .any(|scheme| listener.starts_with(scheme))
+        {
+            return;
+        }
         let mut answer = Vec::new();
         let mut codec = protocol::http1::Codec::new(self.limits);
         codec.send_error(503, &self.clock.stamp, true, &mut answer);
@@ -230,16 +259,14 @@ impl Reactor {
 /// Whether a request that nobody serves yet can be served by another worker.
 fn can_go(exchange: &Exchange) -> bool {
     let Exchange { connection, work } = exchange;
-    matches!(connection.codec, Codec::Http1(_))
-        && connection.ending == Ending::No
-        && connection.codec.body_complete()
+    connection.ending == Ending::No
+        && connection.codec.is_repeatable()
         && work.stage == Stage::Serving
         && work.body_taken == 0
         && work.outbox.is_empty()
         && work.bounds.router.is_none()
         && !work.head.expects_continue()
-        && (work.head.as_received())
-            .is_some_and(|head| head.len() + work.body.len() + work.inbox.len() <= LARGEST_REQUEST)
+        && work.head.as_received().len() + work.body.len() + work.inbox.len() <= LARGEST_REQUEST
 }
 
 fn label_of(exchange: &Exchange) -> Label {
@@ -254,20 +281,10 @@ fn label_of(exchange: &Exchange) -> Label {
     }
 }
 
-/// Writes what the client has sent: the head as it came, the body, and what has followed.
+/// Writes what the client has sent: the request, and what has followed.
 fn write_again(exchange: &Exchange, packet: &mut Vec<u8>) {
-    let work = &exchange.work;
-    packet.extend_from_slice(work.head.as_received().unwrap_or_default());
-    if work.head.body_length() == BodyLength::Chunked {
-        if !work.body.is_empty() {
-            packet.extend_from_slice(format!("{:x}\r\n", work.body.len()).as_bytes());
-            packet.extend_from_slice(&work.body);
-            packet.extend_from_slice(b"\r\n");
-        }
-        packet.extend_from_slice(b"0\r\n\r\n");
-    } else {
-        packet.extend_from_slice(&work.body);
-    }
+    let Exchange { connection, work } = exchange;
+    connection.codec.repeat(&work.head, &work.body, packet);
     packet.extend_from_slice(&work.inbox);
 }
 

@@ -166,7 +166,10 @@ pub(crate) struct Reactor {
     pub(crate) requests: u64,
     pub(crate) asked_to_retire: bool,
     pub(crate) leaving: Option<Leaving>,
+    /// When accepting goes on, after it has failed.
     pub(crate) accept_again: Option<Instant>,
+    /// Until when new clients are left to others.
+    pub(crate) polite_until: Option<Instant>,
     pub(crate) complained: Option<Instant>,
     /// When the log was last told that too many requests wait.
     pub(crate) overloaded: Option<Instant>,
@@ -304,6 +307,7 @@ impl Reactor {
             asked_to_retire: false,
             leaving: None,
             accept_again: None,
+            polite_until: None,
             complained: None,
             overloaded: None,
             lines_lost: (None, 0),
@@ -458,6 +462,7 @@ impl Reactor {
     pub(crate) fn patience(&self) -> Option<Duration> {
         let pending = self.acceptors.iter().any(|acceptor| acceptor.pending)
             && self.accept_again.is_none()
+            && self.polite_until.is_none()
             && self.has_room()
             && !self.leaves_clients_waiting();
         let has_left = self.leaving.is_some() && self.slots.is_empty() && self.acceptors.is_empty();
@@ -468,7 +473,7 @@ impl Reactor {
         let next = [
             self.deadlines.next(),
             self.next_of_leaving(self.clock.now),
-            self.accept_again,
+            self.accept_again.max(self.polite_until),
             scripts,
         ]
         .into_iter()

@@ -60,7 +60,9 @@ impl Supervisor {
                 grace,
             }));
         }
-        // First it says where it hangs: a signal of its own, since ABRT only reaches it through its Python code.
+        // First it gives away what only waits in it.
+        self.actions.push(Action::Condemn { age: overdue.age });
+        // Then it says where it hangs: a signal of its own, since ABRT only reaches it through its Python code.
         self.actions
             .extend([SAY_WHERE, signal].map(|signal| Action::Kill { pid, signal }));
     }

@@ -114,6 +114,7 @@ fn short(action: &Action) -> Option<String> {
     Some(match action {
         Action::Spawn { age, number, .. } => format!("spawn {age}#{number}"),
         Action::Kill { pid, signal } => format!("{} {}", signal_name(*signal), pid - 100),
+        Action::Condemn { age } => format!("condemn {age}"),
         Action::Reread => "reread".into(),
         Action::CommitReload => "commit".into(),
         Action::AbandonReload => "abandon".into(),
@@ -570,7 +571,13 @@ fn a_request_past_its_deadline_costs_its_worker() {
     world.tell(Input::Overdue(overdue.clone()));
     assert_eq!(
         world.did(),
-        ["deadline GET /slow", "VTALRM 1", "ABRT 1", "spawn 3#1"]
+        [
+            "deadline GET /slow",
+            "condemn 1",
+            "VTALRM 1",
+            "ABRT 1",
+            "spawn 3#1"
+        ]
     );
     world.tell(Input::Overdue(overdue));
     assert!(world.did().is_empty(), "said once");
@@ -614,6 +621,7 @@ fn a_worker_may_get_a_grace_after_a_signal_and_be_spared_while_the_queue_is_shor
         [
             "deadline GET /slow",
             "grace 10",
+            "condemn 1",
             "VTALRM 1",
             "USR1 1",
             "spawn 2#1"

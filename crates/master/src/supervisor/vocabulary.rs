@@ -157,6 +157,10 @@ pub(crate) enum Action {
         pid: u32,
         signal: Signal,
     },
+    /// A worker is to know that it is about to be killed.
+    Condemn {
+        age: u32,
+    },
     /// Evaluate the configuration again and answer with [`Input::Reread`].
     Reread,
     /// The same configuration again, for new workers; answer with [`Input::Reread`].

@@ -39,6 +39,7 @@ impl WorkerRow {
     /// Plus one; 0 while it is not known.
     const BOOT: usize = 7;
     const IDLE: usize = 8;
+    const CONDEMNED: usize = 10;
 
     /// Takes the row for a new worker: counters start at zero, the state is `Booting`. The master calls it before the
     /// fork, so that the row is never seen half-made; the process id follows with [`WorkerRow::set_pid`].
@@ -86,6 +87,16 @@ impl WorkerRow {
     /// What was said last. A worker that was killed may have said so, and not be reaped yet.
     pub fn is_idle(&self) -> bool {
         self.word(Self::IDLE).load(Relaxed) == 1
+    }
+
+    /// The worker is about to be killed. The master calls it, before it sends the signals.
+    pub fn condemn(&self) {
+        self.word(Self::CONDEMNED).store(1, Relaxed);
+    }
+
+    /// Whether it is.
+    pub fn is_condemned(&self) -> bool {
+        self.word(Self::CONDEMNED).load(Relaxed) == 1
     }
 
     /// Whether there is a worker that accepts requests.

@@ -130,11 +130,24 @@ fn what_is_not_whole_or_means_something_only_here_stays() {
     ] {
         assert!(!can_go(&over_http(sent.as_bytes())), "{:?}", &sent[..60]);
     }
-    let variables = "CONTENT_LENGTH\x000\x00SCGI\x001\x00REQUEST_METHOD\x00GET\x00REQUEST_URI\x00/\x00";
-    let by_scgi = format!("{}:{variables},", variables.len());
-    let by_scgi = read(exchange(Wire::Scgi, None), by_scgi.as_bytes());
-    assert_eq!(by_scgi.work.stage, Stage::Serving, "{by_scgi:?}");
-    assert!(!can_go(&by_scgi));
+}
+
+#[test]
+fn a_web_servers_request_goes_once_its_body_is_there() {
+    let variables =
+        "CONTENT_LENGTH\x003\x00SCGI\x001\x00REQUEST_METHOD\x00POST\x00REQUEST_URI\x00/a%20b?c\x00";
+    let sent = format!("{}:{variables},abc", variables.len());
+    let by_scgi = |sent: &str| read(exchange(Wire::Scgi, None), sent.as_bytes());
+    assert!(!can_go(&by_scgi(&sent[..sent.len() - 1])));
+    let here = by_scgi(&sent);
+    assert_eq!(here.work.stage, Stage::Serving, "{here:?}");
+    assert!(can_go(&here));
+    let mut packet = Vec::new();
+    write_again(&here, &mut packet);
+    assert_eq!(
+        packet.escape_ascii().to_string(),
+        sent.as_bytes().escape_ascii().to_string()
+    );
 }
 
 #[test]

@@ -9,9 +9,9 @@ use crate::acceptor::Arrival;
 use crate::connection::{Connection, Front};
 use crate::deadlines::Wait;
 
-/// How long a worker whose application threads are all busy leaves new clients to workers that are idle. An idle one needs
-/// microseconds to take them, so whoever is still there then has come to busy workers only.
-const COURTESY: Duration = Duration::from_millis(2);
+/// How long a worker whose application threads are all busy leaves new clients to others. An idle one takes them at once, one
+/// whose call ends meanwhile soon enough: to accept somebody and to pass the request on costs more than that.
+const COURTESY: Duration = Duration::from_millis(5);
 
 /// Connections accepted from one listener in a turn when other workers accept from it too.
 const ACCEPT_BURST: usize = 8;
@@ -25,6 +25,7 @@ impl Reactor {
     pub(crate) fn accept(&mut self) {
         self.take_over();
         if self.leaves_clients_waiting() {
+            self.polite_until = None;
             return;
         }
         if self.leaving.is_some() && !self.acceptors.is_empty() {
@@ -33,27 +34,42 @@ impl Reactor {
         if self.accept_again.is_some_and(|when| self.clock.now < when) {
             return;
         }
-        let has_waited = self.accept_again.take().is_some();
-        let is_alone = self.conditions.settings.workers <= 1;
-        if !is_alone
-            && !has_waited
-            && self.are_all_busy()
-            && self.acceptors.iter().any(|acceptor| acceptor.pending)
-        {
-            self.accept_again = Some(self.clock.now + COURTESY);
+        self.accept_again = None;
+        if self.is_polite() {
             return;
         }
-        let burst = if is_alone { ACCEPT_TURN } else { ACCEPT_BURST };
+        let burst = if self.is_alone() {
+            ACCEPT_TURN
+        } else {
+            ACCEPT_BURST
+        };
         for index in 0..self.acceptors.len() {
             self.accept_from(index, burst);
         }
         self.flush_dirty();
     }
 
-    /// The only application thread is in a call that may last: whoever comes is left to other workers, and to the next
-    /// generation, because once accepted it could not go there any more.
+    /// Whether new clients are left to other workers for the moment.
+    fn is_polite(&mut self) -> bool {
+        let is_due =
+            !self.is_alone() && self.are_all_busy() && self.acceptors.iter().any(|acceptor| acceptor.pending);
+        self.polite_until = match self.polite_until {
+            _ if !is_due => None,
+            None => Some(self.clock.now + COURTESY),
+            Some(until) => Some(until).filter(|until| self.clock.now < *until),
+        };
+        self.polite_until.is_some()
+    }
+
+    fn is_alone(&self) -> bool {
+        self.conditions.settings.workers <= 1
+    }
+
+    /// Whether new clients are left to other workers, and to the next generation, for as long as the calls last: because they
+    /// could not go there once they are accepted, or because this worker is about to be killed.
     pub(super) fn leaves_clients_waiting(&self) -> bool {
-        self.conditions.settings.threads <= 1 && self.are_all_busy()
+        let keeps = self.conditions.settings.threads <= 1 && !self.passes_on();
+        self.are_all_busy() && (keeps || self.is_condemned())
     }
 
     /// Whether a request that comes now has to wait for a call that may last.
