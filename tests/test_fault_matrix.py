@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 from harness import SAFETY_SECONDS, ConnectionEnded, RawClient, Server, StartServer
-from harness.processes import wait_until
+from harness.processes import standing_still, wait_until
 from load import Load
 from projects import copy_of
+from test_faults import children_of
 
 # Faults of an application; `app` is demo's with these added.
 APPLICATION = """\
@@ -82,12 +83,8 @@ def site(tmp_path: Path) -> Path:
     return directory
 
 
-def workers_of(server: Server) -> list[int]:
-    return sorted(pid for pid in server.processes() if pid != server.pid)
-
-
 def two_workers(server: Server) -> bool:
-    return len(workers_of(server)) == 2
+    return len(children_of(server)) == 2
 
 
 @pytest.mark.parametrize("target", ["/segfault", "/kill-self", "/die?0", "/die?3"])
@@ -115,14 +112,14 @@ def test_exceptions_of_every_kind_are_a_500_and_nothing_is_lost(
 ) -> None:
     server = start_server("-b", "{tcp}", "-w", "2", "--threads", threads, "faulty:app", cwd=site)
     assert wait_until(lambda: two_workers(server), SAFETY_SECONDS)
-    before = workers_of(server)
+    before = children_of(server)
     with Load(server.address, kept=3, fresh=2) as load:
         for target in ["/raise", "/exit", "/interrupt"] * 5:
             assert server.get(target).status == 500
         load.wait_for_answers(50)
     print(load)
     assert load.failures == [], str(load)
-    assert workers_of(server) == before
+    assert children_of(server) == before
 
 
 def test_answers_that_break_their_framing_are_recognised_and_disturb_nobody(
@@ -194,7 +191,7 @@ def test_a_reload_with_code_that_cannot_start_loses_nothing(site: Path, start_se
     server = start_server("-b", "{tcp}", "-w", "2", "faulty:app", cwd=site)
     assert wait_until(lambda: server.log.count("ready (pid") == 2, SAFETY_SECONDS), server.log
     good = (site / "faulty.py").read_text()
-    before = workers_of(server)
+    before = children_of(server)
     with Load(server.address, kept=3, fresh=2) as load:
         for number, bad in enumerate(
             ["import not_there", "syntax error", "import os; os._exit(7)", "import os; os.abort()"]
@@ -204,10 +201,10 @@ def test_a_reload_with_code_that_cannot_start_loses_nothing(site: Path, start_se
             count = number + 1
             assert wait_until(lambda: server.log.count("Reload failed") == count, SAFETY_SECONDS), server.log  # noqa: B023
             load.wait_for_answers(20)
-            assert wait_until(lambda: workers_of(server) == before, SAFETY_SECONDS), server.log
+            assert wait_until(lambda: children_of(server) == before, SAFETY_SECONDS), server.log
         (site / "faulty.py").write_text(good)
         os.kill(server.pid, signal.SIGHUP)
-        assert wait_until(lambda: two_workers(server) and not set(before) & set(workers_of(server)), SAFETY_SECONDS)
+        assert wait_until(lambda: two_workers(server) and not set(before) & set(children_of(server)), SAFETY_SECONDS)
         load.wait_for_answers(30)
     print(f"4 reloads that cannot work, one that does; {load}")
     assert load.failures == [], str(load)
@@ -343,7 +340,7 @@ def test_a_crowd_that_does_not_read_costs_bounded_memory(site: Path, start_serve
 
 def test_clients_that_vanish_by_the_hundreds_leave_nothing_open(site: Path, start_server: StartServer) -> None:
     server = start_server("-b", "{tcp}", "-w", "1", "--threads", "2", "faulty:app", cwd=site)
-    (worker,) = workers_of(server)
+    (worker,) = children_of(server)
 
     def sockets() -> int:
         links = [os.readlink(link) for link in Path(f"/proc/{worker}/fd").iterdir() if link.is_symlink()]
@@ -364,18 +361,16 @@ def test_clients_that_vanish_by_the_hundreds_leave_nothing_open(site: Path, star
 
 
 def test_the_accept_queue_overflows_without_a_reset(site: Path, start_server: StartServer) -> None:
-    """While the only worker is busy nobody is accepted; whoever fits into the queue, or tries again, is answered."""
+    """While the only worker stands still nobody is accepted; whoever fits into the queue, or tries again, is answered."""
     server = start_server("-b", "{tcp}", "--backlog", "8", "faulty:app", cwd=site)
-    with server.connect(timeout=SAFETY_SECONDS) as busy:
-        busy.send(b"GET /sleep?1.5 HTTP/1.1\r\nHost: t\r\n\r\n")
-        server.wait_for_log("begun to sleep")
-        waiting = []
+    (worker,) = children_of(server)
+    waiting = []
+    with standing_still(worker):
         for _ in range(40):
             client = socket.socket()
             client.setblocking(False)
             client.connect_ex(server.address)
             waiting.append(client)
-        assert busy.read_response().status == 200
     answered = 0
     for client in waiting:
         client.settimeout(SAFETY_SECONDS)

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from harness import SAFETY_SECONDS, RawClient, Server, StartServer
-from harness.processes import wait_until
+from harness.processes import free_port, standing_still, states_of, wait_until
+from harness.wires import STDIN, STDOUT, begin, netstring, packet, read_answers, record
 from load import Load
 from test_faults import Kill, children_of, describe, was_inside
 
@@ -36,6 +37,10 @@ def app(environ, start_response):
         print("begun to wait in", os.getpid(), file=environ["wsgi.errors"])
         while not Path(query).exists():
             time.sleep(0.01)
+    elif path == "/hold":
+        # A loop in C, which no signal ends, with the interpreter's lock.
+        print("begun to wait in", os.getpid(), file=environ["wsgi.errors"])
+        sum(itertools.repeat(1))
     elif path == "/worker":
         os.write(COUNTED, b".")
         if next(numbers) % 20 == 0:
@@ -66,21 +71,22 @@ def start(start_server: StartServer, tmp_path: Path) -> StartServer:
     return started
 
 
-def states_of(worker: int) -> set[str]:
-    """What its threads do, as proc(5) has it: S is to wait, T to stand still."""
-    tasks = Path(f"/proc/{worker}/task").iterdir()
-    return {(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks}
+def request_over(wire: str, path: str) -> bytes:
+    """A request that has a short body, as a web server sends it over this wire, or a client over HTTP."""
+    variables = {"CONTENT_LENGTH": "3", "REQUEST_METHOD": "POST", "REQUEST_URI": path, "PATH_INFO": path}
+    match wire:
+        case "uwsgi":
+            return packet({**variables, "QUERY_STRING": ""}) + b"abc"
+        case "scgi":
+            return netstring({"CONTENT_LENGTH": "3", "SCGI": "1", **variables, "QUERY_STRING": ""}) + b"abc"
+        case "fastcgi":
+            # nginx fills its records up to eight bytes, too.
+            return begin(1, path, **variables) + record(STDIN, 1, b"abc", 5) + record(STDIN, 1)
+    return b"POST %s HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc" % path.encode()
 
 
-@contextmanager
-def standing_still(worker: int) -> Iterator[None]:
-    """Has a worker do nothing meanwhile, in none of its threads."""
-    os.kill(worker, signal.SIGSTOP)
-    try:
-        assert wait_until(lambda: states_of(worker) == {"T"}, SAFETY_SECONDS)
-        yield
-    finally:
-        os.kill(worker, signal.SIGCONT)
+def descriptors_of(workers: list[int]) -> int:
+    return sum(len(os.listdir(f"/proc/{worker}/fd")) for worker in workers)
 
 
 @contextmanager
@@ -206,6 +212,61 @@ def test_a_request_goes_to_a_worker_that_idles_before_one_is_too_many(start: Sta
         assert posting.read_response().status == 200
 
 
+@pytest.mark.parametrize("wire", ["http", "uwsgi", "scgi", "fastcgi"])
+def test_who_comes_while_all_are_busy_is_accepted_and_answered_by_the_first_that_has_time(
+    start: StartServer, tmp_path: Path, wire: str
+) -> None:
+    socket = tmp_path / "web.sock"
+    server = start(UWSGI, more=f"--{wire}-socket={socket}")
+    go, never = tmp_path / "go", tmp_path / "never"
+    with ExitStack() as stack:
+        worker, (held,) = stack.enter_context(in_one_worker(server, 1))
+        (other,) = (pid for pid in children_of(server) if pid != worker)
+        occupy(server, worker, [held], go)
+        # Whom the busy one does not take.
+        stuck = stack.enter_context(server.connect(timeout=SAFETY_SECONDS))
+        occupy(server, other, [stuck], never)
+        before = descriptors_of([worker, other])
+        clients = [stack.enter_context(RawClient(str(socket), timeout=SAFETY_SECONDS)) for _ in range(8)]
+        for client in clients:
+            client.send(request_over(wire, "/echo"))
+        assert wait_until(lambda: descriptors_of([worker, other]) == before + len(clients), SAFETY_SECONDS)
+        go.touch()
+        for client in clients:
+            answer = read_answers(client, 1)[1][STDOUT] if wire == "fastcgi" else client.read_to_end()
+            assert answer.endswith(b"\r\n\r\n%d abc" % worker)
+        assert held.read_response().status == 200
+        never.touch()
+        assert stuck.read_response().body == b"%d" % other
+
+
+@pytest.mark.parametrize(
+    ("dialect", "threads", "limit", "hang"),
+    [
+        (GUNICORN, 1, "--timeout 2", "/hold"),
+        (GUNICORN, 2, "--timeout 2", "/until?never"),
+        (UWSGI, 1, "--harakiri 2", "/hold"),
+    ],
+    ids=["gunicorn", "gunicorn with threads", "uwsgi"],
+)
+def test_what_waits_in_a_worker_that_is_killed_for_a_late_request_is_answered_by_others(
+    start: StartServer, dialect: tuple[str, ...], threads: int, limit: str, hang: str
+) -> None:
+    server = start(dialect, threads=threads, more=limit)
+    workers = children_of(server)
+    with ExitStack() as stack:
+        for _ in range(len(workers) * threads):
+            client = stack.enter_context(server.connect(timeout=SAFETY_SECONDS))
+            client.send(b"GET %s HTTP/1.1\r\nHost: t\r\n\r\n" % hang.encode())
+        clients = [stack.enter_context(server.connect(timeout=SAFETY_SECONDS)) for _ in range(8)]
+        assert wait_until(lambda: server.log.count("begun to wait") == len(workers) * threads, SAFETY_SECONDS)
+        for client in clients:
+            client.send(request_over("http", "/echo"))
+        answers = [client.read_response().body.split() for client in clients]
+        assert {answer[1] for answer in answers} == {b"abc"}
+        assert not {int(answer[0]) for answer in answers} & set(workers)
+
+
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTTIN], ids=["the next generation", "one more worker"])
 def test_who_waits_is_answered_by_a_worker_that_has_just_started(
     start: StartServer, tmp_path: Path, number: signal.Signals
@@ -225,6 +286,25 @@ def test_who_waits_is_answered_by_a_worker_that_has_just_started(
         go.touch()
         held_answer = held.read_response()
         assert (held_answer.status, held_answer.body) == (200, str(worker).encode())
+
+
+def test_who_waits_at_a_listener_that_a_reload_takes_away_is_told_so(start_server: StartServer, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APPLICATION)
+    kept, taken = free_port(), free_port()
+    (tmp_path / "conf.py").write_text(f"bind = ['127.0.0.1:{kept}', '127.0.0.1:{taken}']")
+    server = start_server("gunicorn", "-c", "conf.py", "app:app", cwd=tmp_path, wait="nothing")
+    server.wait_for_log("Booting worker")
+    go = tmp_path / "go"
+    (worker,) = children_of(server)
+    with RawClient(("127.0.0.1", taken), timeout=SAFETY_SECONDS) as held, ExitStack() as stack:
+        occupy(server, worker, [held], go)
+        client = stack.enter_context(RawClient(("127.0.0.1", taken), timeout=SAFETY_SECONDS))
+        client.send(b"GET /pid HTTP/1.1\r\nHost: t\r\n\r\n")
+        (tmp_path / "conf.py").write_text(f"bind = ['127.0.0.1:{kept}']")
+        os.kill(server.pid, signal.SIGHUP)
+        assert client.read_response().status == 503
+        go.touch()
+        assert held.read_response().body == b"%d" % worker
 
 
 def test_what_was_on_its_way_to_a_worker_that_stands_still_comes_back(start: StartServer, tmp_path: Path) -> None:

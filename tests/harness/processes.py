@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 MARK = "PENSTOCK_TEST_SERVER"
@@ -68,3 +70,20 @@ def wait_until(condition: Callable[[], bool], timeout: float, *, every: float = 
             return condition()
         time.sleep(every)
     return True
+
+
+def states_of(worker: int) -> set[str]:
+    """What the threads of a process do, as proc(5) has it: S is to wait, T to stand still."""
+    tasks = Path(f"/proc/{worker}/task").iterdir()
+    return {(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks}
+
+
+@contextmanager
+def standing_still(worker: int) -> Iterator[None]:
+    """Has a worker do nothing meanwhile, in none of its threads."""
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        assert wait_until(lambda: states_of(worker) == {"T"}, 60)
+        yield
+    finally:
+        os.kill(worker, signal.SIGCONT)
