@@ -212,32 +212,36 @@ def test_a_request_goes_to_a_worker_that_idles_before_one_is_too_many(start: Sta
         assert posting.read_response().status == 200
 
 
-@pytest.mark.parametrize("wire", ["http", "uwsgi", "scgi", "fastcgi"])
-def test_who_comes_while_all_are_busy_is_accepted_and_answered_by_the_first_that_has_time(
-    start: StartServer, tmp_path: Path, wire: str
+@pytest.mark.parametrize(
+    ("wire", "threads", "accepted"),
+    # With one thread a web server has nothing to ask that could be answered before.
+    [("http", 1, 8), ("http", 2, 8), ("uwsgi", 2, 8), ("scgi", 2, 8), ("fastcgi", 2, 8), ("uwsgi", 1, 0)],
+)
+def test_who_comes_while_all_are_busy_is_answered_by_the_first_that_has_time(
+    start: StartServer, tmp_path: Path, wire: str, threads: int, accepted: int
 ) -> None:
     socket = tmp_path / "web.sock"
-    server = start(UWSGI, more=f"--{wire}-socket={socket}")
+    server = start(UWSGI, threads=threads, more=f"--{wire}-socket={socket}")
     go, never = tmp_path / "go", tmp_path / "never"
     with ExitStack() as stack:
-        worker, (held,) = stack.enter_context(in_one_worker(server, 1))
+        worker, held = stack.enter_context(in_one_worker(server, threads))
         (other,) = (pid for pid in children_of(server) if pid != worker)
-        occupy(server, worker, [held], go)
-        # Whom the busy one does not take.
-        stuck = stack.enter_context(server.connect(timeout=SAFETY_SECONDS))
-        occupy(server, other, [stuck], never)
+        occupy(server, worker, held, go)
+        # Who comes now is taken by the other one.
+        stuck = [stack.enter_context(server.connect(timeout=SAFETY_SECONDS)) for _ in range(threads)]
+        occupy(server, other, stuck, never)
         before = descriptors_of([worker, other])
         clients = [stack.enter_context(RawClient(str(socket), timeout=SAFETY_SECONDS)) for _ in range(8)]
         for client in clients:
             client.send(request_over(wire, "/echo"))
-        assert wait_until(lambda: descriptors_of([worker, other]) == before + len(clients), SAFETY_SECONDS)
+        assert wait_until(lambda: descriptors_of([worker, other]) == before + accepted, SAFETY_SECONDS)
         go.touch()
         for client in clients:
             answer = read_answers(client, 1)[1][STDOUT] if wire == "fastcgi" else client.read_to_end()
             assert answer.endswith(b"\r\n\r\n%d abc" % worker)
-        assert held.read_response().status == 200
+        assert [client.read_response().status for client in held] == [200] * threads
         never.touch()
-        assert stuck.read_response().body == b"%d" % other
+        assert [client.read_response().body for client in stuck] == [b"%d" % other] * threads
 
 
 @pytest.mark.parametrize(

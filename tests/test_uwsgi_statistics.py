@@ -309,6 +309,25 @@ def test_a_request_in_progress_is_shown_without_what_is_secret(start_server: Sta
     assert abs(busy[0]["req_info"]["request_start"] - time.time()) < 3600
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_requests_that_wait_for_a_thread_are_part_of_the_listen_queue(
+    start_server: StartServer, tmp_path: Path, threads: int
+) -> None:
+    server = started(start_server, tmp_path, f"stats = $(STATS)\nthreads = {threads}\n", STATS="{tcp2}")
+    assert document(server)["listen_queue"] == 0
+    clients = [server.connect(timeout=60.0) for _ in range(threads + 3)]
+    try:
+        for client in clients:
+            client.send(b"GET /wait HTTP/1.1\r\nHost: t\r\n\r\n")
+        assert wait_until(lambda: document(server)["listen_queue"] == 3, 60.0), document(server)
+        (tmp_path / "go").touch()
+        assert [client.read_response().status for client in clients] == [200] * len(clients)
+        assert wait_until(lambda: document(server)["listen_queue"] == 0, 60.0), document(server)
+    finally:
+        for client in clients:
+            client.close()
+
+
 def test_numbers_outlive_the_process_that_counted_them(start_server: StartServer, tmp_path: Path) -> None:
     server = started(start_server, tmp_path, "stats = $(STATS)\n", STATS="{tcp2}")
     first = document(server)["workers"][0]

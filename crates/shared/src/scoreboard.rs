@@ -93,6 +93,13 @@ impl Scoreboard {
             .max_by_key(WorkerRow::generation)
     }
 
+    /// How many requests wait in all workers for a thread.
+    pub fn waiting(&self) -> u32 {
+        let rows = (0..self.slots).map(|slot| self.worker(slot));
+        let held = rows.filter(|row| row.state() != WorkerState::Free);
+        held.fold(0, |sum, row| sum.saturating_add(row.waiting()))
+    }
+
     /// A slot that nobody holds.
     pub fn free_slot(&self) -> Option<usize> {
         (0..self.slots).find(|slot| self.worker(*slot).state() == WorkerState::Free)

@@ -124,7 +124,8 @@ pub struct SocketStatistics {
     pub name: String,
     /// `http`, `uwsgi`, `fastcgi` or `scgi`.
     pub protocol: &'static str,
-    /// Connections that wait to be accepted; 0 where the system does not tell (unix sockets).
+    /// Connections that wait to be accepted, which the system does not tell of unix sockets, and requests that wait in the
+    /// workers for a thread.
     pub queue: u32,
     /// How many may wait; 0 where the system does not tell.
     pub queue_limit: u32,

@@ -98,6 +98,11 @@ impl Helm {
         self.lead().surplus(may_go)
     }
 
+    /// How many requests wait for a thread.
+    pub(crate) fn surplus_length(&self) -> usize {
+        self.lead().surplus_length()
+    }
+
     /// Whether a request waits for a thread.
     pub(crate) fn has_surplus(&self) -> bool {
         self.lead().has_surplus()

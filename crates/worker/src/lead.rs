@@ -218,9 +218,14 @@ impl<R, J> Lead<R, J> {
         self.jobs.remove(place)
     }
 
+    /// How many requests wait beyond those that a thread is about to take.
+    pub(crate) fn surplus_length(&self) -> usize {
+        self.jobs.len().saturating_sub(self.free())
+    }
+
     /// Whether more requests wait than there are threads free.
     pub(crate) fn has_surplus(&self) -> bool {
-        self.jobs.len() > self.free()
+        self.surplus_length() > 0
     }
 
     /// Hands a request that has waited longer than the others to the application threads: whether one of them has to be woken.

@@ -131,11 +131,15 @@ impl Reactor {
         [taking, sending].into_iter().flatten().min()
     }
 
-    /// Waits, with `wait`, and shows that to the others if there is a thread free.
+    /// Waits, with `wait`. The scoreboard shows meanwhile how many requests wait, and to other workers whether a thread is free.
     pub(crate) fn wait_visibly<T>(&mut self, wait: impl FnOnce(&mut Reactor) -> T) -> T {
         let row = self.conditions.scoreboard.worker(self.conditions.slot);
         let is_idle = self.passage.is_some() && !self.leaves_it_to_others();
         row.set_idle(is_idle);
+        row.set_waiting(match &self.answering {
+            Answering::Crew { helm, handed: true } => helm.surplus_length(),
+            Answering::Crew { handed: false, .. } | Answering::Driver(_) => 0,
+        });
         let result = wait(self);
         if is_idle {
             row.set_idle(false);

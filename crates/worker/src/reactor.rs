@@ -460,11 +460,10 @@ impl Reactor {
 
     /// How long nothing needs to be done.
     pub(crate) fn patience(&self) -> Option<Duration> {
-        let pending = self.acceptors.iter().any(|acceptor| acceptor.pending)
-            && self.accept_again.is_none()
+        let pending = self.accept_again.is_none()
             && self.polite_until.is_none()
             && self.has_room()
-            && !self.leaves_clients_waiting();
+            && self.are_clients_waiting();
         let has_left = self.leaving.is_some() && self.slots.is_empty() && self.acceptors.is_empty();
         if pending || has_left || !self.again.is_empty() || !self.jobs.is_empty() {
             return Some(Duration::ZERO);

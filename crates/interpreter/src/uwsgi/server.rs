@@ -227,7 +227,8 @@ impl Server {
         self.place.sockets.iter().map(AsRawFd::as_raw_fd).collect()
     }
 
-    /// Connections that wait at a listening socket to be accepted; 0 where the system does not count them (unix sockets).
+    /// Connections that wait at a listening socket to be accepted, which the system does not count for unix sockets, and requests
+    /// that wait in the workers for a thread.
     #[pyo3(signature = (socket=0))]
     fn listen_queue(&self, socket: usize) -> PyResult<u32> {
         let found = self.place.sockets.get(socket).ok_or_else(|| {
@@ -236,7 +237,8 @@ impl Server {
                 self.place.sockets.len()
             ))
         })?;
-        Ok(sys::accept_queue(found.as_fd()).map_or(0, |(waiting, _)| waiting))
+        let outside = sys::accept_queue(found.as_fd()).map_or(0, |(waiting, _)| waiting);
+        Ok(outside.saturating_add(self.place.scoreboard.waiting()))
     }
 
     /// Has the master reload.

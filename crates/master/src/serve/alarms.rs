@@ -100,6 +100,7 @@ impl Master<'_> {
             let Ok((length, limit)) = sys::accept_queue(listener.socket.as_fd()) else {
                 continue;
             };
+            let length = length.saturating_add(self.scoreboard.waiting());
             if length == 0 || length < limit {
                 continue;
             }

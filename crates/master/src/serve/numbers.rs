@@ -25,7 +25,9 @@ impl Master<'_> {
             uid: rustix::process::getuid().as_raw(),
             gid: rustix::process::getgid().as_raw(),
             directory: directory.to_string_lossy().into_owned(),
-            sockets: self.era.listeners.iter().map(of_socket).collect(),
+            sockets: (self.era.listeners.iter())
+                .map(|listener| of_socket(listener, self.scoreboard.waiting()))
+                .collect(),
             workers: (1..=self.highest_number())
                 .map(|number| self.worker(number))
                 .collect(),
@@ -173,7 +175,7 @@ fn of_core(row: &ThreadRow) -> CoreStatistics {
     }
 }
 
-fn of_socket(listener: &Arc<Listener>) -> SocketStatistics {
+fn of_socket(listener: &Arc<Listener>, waiting: u32) -> SocketStatistics {
     let (queue, queue_limit) = sys::accept_queue(listener.socket.as_fd()).unwrap_or_default();
     let name = listener
         .text
@@ -182,7 +184,7 @@ fn of_socket(listener: &Arc<Listener>) -> SocketStatistics {
     SocketStatistics {
         name: name.strip_prefix("unix:").unwrap_or(name).to_owned(),
         protocol: listener.bind.wire.name(),
-        queue,
+        queue: queue.saturating_add(waiting),
         queue_limit,
     }
 }

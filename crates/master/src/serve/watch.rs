@@ -75,9 +75,17 @@ impl Master<'_> {
         lengths.flatten().map(|(length, _limit)| length)
     }
 
+    /// How many wait at the socket where most do, and in the workers for a thread: the servers that those who ask come from
+    /// would have left these at the socket, too.
+    fn longest_queue(&self) -> u32 {
+        let longest = self.queues().max().unwrap_or(0);
+        longest.saturating_add(self.scoreboard.waiting())
+    }
+
     /// Tells StatsD how many connections wait.
     fn tell_backlog(&self) {
-        if let Some(waiting) = self.queues().reduce(u32::saturating_add) {
+        if let Some(outside) = self.queues().reduce(u32::saturating_add) {
+            let waiting = outside.saturating_add(self.scoreboard.waiting());
             self.log.debug(format_args!("socket backlog: {waiting}"));
             if let Some(statsd) = self.log.statsd() {
                 statsd.backlog(waiting);
@@ -119,7 +127,7 @@ impl Master<'_> {
         }
         let deadline = self.era.settings.timeouts.request_deadline;
         let deadline_ms = deadline.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
-        let queue = self.queues().max().unwrap_or(0);
+        let queue = self.longest_queue();
         let verbose = self.era.settings.harakiri.verbose;
         for process in self.processes.values() {
             let age = process.view.age;
@@ -166,7 +174,7 @@ impl Master<'_> {
         let served = self.processes.values().map(|process| process.row.requests());
         Load {
             workers: workers.collect(),
-            queue: self.queues().max().unwrap_or(0),
+            queue: self.longest_queue(),
             requests: served.sum(),
         }
     }

@@ -39,6 +39,7 @@ impl WorkerRow {
     /// Plus one; 0 while it is not known.
     const BOOT: usize = 7;
     const IDLE: usize = 8;
+    const WAITING: usize = 9;
     const CONDEMNED: usize = 10;
 
     /// Takes the row for a new worker: counters start at zero, the state is `Booting`. The master calls it before the
@@ -97,6 +98,16 @@ impl WorkerRow {
     /// Whether it is.
     pub fn is_condemned(&self) -> bool {
         self.word(Self::CONDEMNED).load(Relaxed) == 1
+    }
+
+    /// How many requests wait in the worker for a thread. Only its reactor calls it.
+    pub fn set_waiting(&self, number: usize) {
+        self.word(Self::WAITING).store(number as u64, Relaxed);
+    }
+
+    /// What was said last.
+    pub fn waiting(&self) -> u32 {
+        u32::try_from(self.word(Self::WAITING).load(Relaxed)).unwrap_or(u32::MAX)
     }
 
     /// Whether there is a worker that accepts requests.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{ACCEPT_PAUSE, Answering, COMPLAINT_INTERVAL, Reactor, Readiness, Slot};
-use crate::acceptor::Arrival;
+use crate::acceptor::{Acceptor, Arrival};
 use crate::connection::{Connection, Front};
 use crate::deadlines::Wait;
 
@@ -24,10 +24,6 @@ impl Reactor {
     /// leave the others idle.
     pub(crate) fn accept(&mut self) {
         self.take_over();
-        if self.leaves_clients_waiting() {
-            self.polite_until = None;
-            return;
-        }
         if self.leaving.is_some() && !self.acceptors.is_empty() {
             self.leave_listeners();
         }
@@ -51,8 +47,7 @@ impl Reactor {
 
     /// Whether new clients are left to other workers for the moment.
     fn is_polite(&mut self) -> bool {
-        let is_due =
-            !self.is_alone() && self.are_all_busy() && self.acceptors.iter().any(|acceptor| acceptor.pending);
+        let is_due = !self.is_alone() && self.are_all_busy() && self.are_clients_waiting();
         self.polite_until = match self.polite_until {
             _ if !is_due => None,
             None => Some(self.clock.now + COURTESY),
@@ -65,11 +60,26 @@ impl Reactor {
         self.conditions.settings.workers <= 1
     }
 
-    /// Whether new clients are left to other workers, and to the next generation, for as long as the calls last: because they
-    /// could not go there once they are accepted, or because this worker is about to be killed.
-    pub(super) fn leaves_clients_waiting(&self) -> bool {
-        let keeps = self.conditions.settings.threads <= 1 && !self.passes_on();
-        self.are_all_busy() && (keeps || self.is_condemned())
+    /// Whether there may be clients to accept.
+    pub(super) fn are_clients_waiting(&self) -> bool {
+        let leaves = self.leaves_waiting();
+        let mut acceptors = self.acceptors.iter();
+        acceptors.any(|acceptor| acceptor.pending && !leaves(acceptor))
+    }
+
+    /// At which listeners new clients are left to other workers, and to the next generation, for as long as the calls last. At
+    /// all of them when this worker is about to be killed. With one thread where clients could not go elsewhere once they are
+    /// accepted, and at those of web servers, which have nothing to ask but what needs a thread: there the accept queue shows
+    /// that the workers are too few.
+    pub(super) fn leaves_waiting(&self) -> impl Fn(&Acceptor) -> bool + use<> {
+        let is_busy = self.are_all_busy();
+        let everywhere = is_busy && self.is_condemned();
+        let has_one_thread = self.conditions.settings.threads <= 1;
+        let passes_on = self.passes_on();
+        move |acceptor| {
+            let stays = acceptor.front().wire.is_gateway() || !passes_on;
+            everywhere || (is_busy && has_one_thread && stays)
+        }
     }
 
     /// Whether a request that comes now has to wait for a call that may last.
@@ -87,6 +97,9 @@ impl Reactor {
     }
 
     pub(super) fn accept_from(&mut self, index: usize, burst: usize) {
+        if self.leaves_waiting()(&self.acceptors[index]) {
+            return;
+        }
         for _ in 0..burst {
             if !self.acceptors[index].pending || self.accept_again.is_some() || !self.has_room() {
                 return;

@@ -93,16 +93,19 @@ impl Reactor {
         });
         self.bounds.leaving.store(true, Ordering::Relaxed);
         self.accept_again = None;
-        if !self.leaves_clients_waiting() {
-            self.leave_listeners();
-        }
+        self.leave_listeners();
         let mut lifeline = SourceFd(&self.conditions.lifeline.as_raw_fd());
         let _ = self.poll.registry().deregister(&mut lifeline);
     }
 
-    /// Accepts for the last time. Other workers go on accepting, or the master has seen to it that nobody new comes.
+    /// Accepts for the last time. Other workers go on accepting, or the master has seen to it that nobody new comes. Listeners
+    /// whose clients would wait here come later.
     pub(super) fn leave_listeners(&mut self) {
+        let leaves = self.leaves_waiting();
         for index in (0..self.acceptors.len()).rev() {
+            if leaves(&self.acceptors[index]) {
+                continue;
+            }
             self.acceptors[index].pending = true;
             self.accept_from(index, usize::MAX);
             let mut acceptor = self.acceptors.remove(index);

@@ -158,6 +158,10 @@ impl Reactor {
         if let Answering::Crew { handed, .. } = &mut self.answering {
             *handed = false;
         }
+        self.conditions
+            .scoreboard
+            .worker(self.conditions.slot)
+            .set_waiting(0);
         self.jobs.extend(jobs);
     }
 
