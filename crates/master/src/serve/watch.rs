@@ -132,11 +132,10 @@ impl Master<'_> {
         for process in self.processes.values() {
             let age = process.view.age;
             let overdue = process.row.threads().zip(0_u32..).find_map(|(row, thread)| {
-                let current = row.current()?;
                 // A request does not grow older while everything stands still.
-                let ran_until_ms = now_ms.saturating_sub(self.pauses.since(current.started_ms));
-                let elapsed_ms = row.overdue_ms(ran_until_ms, current.started_ms, deadline_ms)?;
-                let (request, client) = (current.request, current.client);
+                let stood_still_ms = |started_ms| self.pauses.since(started_ms);
+                let (late, elapsed_ms) = row.overdue(now_ms, stood_still_ms, deadline_ms)?;
+                let (request, client) = (late.request, late.client);
                 Some(OverdueRequest {
                     age,
                     thread,

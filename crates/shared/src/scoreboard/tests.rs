@@ -117,9 +117,13 @@ fn the_newer_process_holds_the_number() {
 fn a_request_is_late_by_its_own_limit_or_by_the_servers() {
     let row = board().thread(0, 0);
     row.begin(1000, b"GET", b"/", b"");
-    let late = |now_ms, server_limit_ms| row.overdue_ms(now_ms, 1000, server_limit_ms);
+    let late = |now_ms, server_limit_ms| {
+        row.overdue(now_ms, |_| 0, server_limit_ms)
+            .map(|(_, for_ms)| for_ms)
+    };
     assert_eq!((late(9000, None), late(9000, Some(8000))), (None, None));
     assert_eq!(late(9001, Some(8000)), Some(8001));
+    assert_eq!(row.overdue(9001, |since_ms| since_ms / 1000, Some(8000)), None);
     row.limit(5000, 4000);
     assert_eq!((late(4999, Some(100)), late(4999, None)), (None, None));
     assert_eq!(
@@ -128,6 +132,29 @@ fn a_request_is_late_by_its_own_limit_or_by_the_servers() {
     );
     row.begin(1000, b"GET", b"/next", b"");
     assert_eq!(late(9000, None), None);
+}
+
+#[test]
+fn no_request_is_late_by_the_limit_of_another_that_follows_at_once() {
+    let row = board().thread(0, 0);
+    let rounds = if cfg!(miri) { 20 } else { 30_000 };
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            for _ in 0..rounds {
+                row.begin(0, b"GET", b"/has/a/limit/of/its/own", b"::1");
+                row.limit(100, 100);
+                row.end();
+                row.begin(0, b"GET", b"/", b"127.0.0.1");
+                (0..100).for_each(|_| std::hint::spin_loop());
+                row.end();
+            }
+        });
+        while !worker.is_finished() {
+            if let Some((late, _)) = row.overdue(900, |_| 0, None) {
+                assert_eq!(late.request, "GET /has/a/limit/of/its/own");
+            }
+        }
+    });
 }
 
 #[test]

@@ -44,6 +44,15 @@ pub struct RequestInProgress {
     pub client: String,
 }
 
+/// What a reader has seen of a row.
+struct Look {
+    request: RequestInProgress,
+    due_ms: u64,
+    limit_ms: u64,
+    /// All of it is of one request.
+    is_whole: bool,
+}
+
 impl ThreadRow {
     /// Odd while the texts are being written.
     pub(super) const SEQUENCE: usize = 0;
@@ -85,18 +94,6 @@ impl ThreadRow {
         self.words[Self::DUE].store(due_ms, Release);
     }
 
-    /// For how many milliseconds the request that began at `started_ms` has been in progress, if that is too long: longer than
-    /// its own limit, or without one than the server's.
-    pub fn overdue_ms(&self, now_ms: u64, started_ms: u64, server_limit_ms: Option<u64>) -> Option<u64> {
-        let due_ms = self.words[Self::DUE].load(Acquire);
-        if due_ms > 0 {
-            let late_ms = now_ms.checked_sub(due_ms)?;
-            return Some(self.words[Self::LIMIT].load(Relaxed).saturating_add(late_ms));
-        }
-        let elapsed_ms = now_ms.saturating_sub(started_ms);
-        (elapsed_ms > server_limit_ms?).then_some(elapsed_ms)
-    }
-
     /// The request is over; it is counted.
     pub fn end(&self) {
         self.rest();
@@ -117,6 +114,30 @@ impl ThreadRow {
     /// The request in progress, if there is one. A text that changes while it is read is read again, a few times; then
     /// it is given as it is.
     pub fn current(&self) -> Option<RequestInProgress> {
+        self.look().map(|look| look.request)
+    }
+
+    /// The request in progress if it takes too long, and for how many milliseconds it has: longer than its own limit, or
+    /// without one than the server's. What `stood_still_ms` says of the time since it began does not count. One that begins
+    /// at this very moment is not judged.
+    pub fn overdue(
+        &self,
+        now_ms: u64,
+        stood_still_ms: impl Fn(u64) -> u64,
+        server_limit_ms: Option<u64>,
+    ) -> Option<(RequestInProgress, u64)> {
+        let look = self.look().filter(|look| look.is_whole)?;
+        let started_ms = look.request.started_ms;
+        let ran_until_ms = now_ms.saturating_sub(stood_still_ms(started_ms));
+        if look.due_ms > 0 {
+            let late_ms = ran_until_ms.checked_sub(look.due_ms)?;
+            return Some((look.request, look.limit_ms.saturating_add(late_ms)));
+        }
+        let elapsed_ms = ran_until_ms.saturating_sub(started_ms);
+        (elapsed_ms > server_limit_ms?).then_some((look.request, elapsed_ms))
+    }
+
+    fn look(&self) -> Option<Look> {
         let mut tries = 0;
         loop {
             let before = self.words[Self::SEQUENCE].load(Acquire);
@@ -124,6 +145,8 @@ impl ThreadRow {
             if started == 0 {
                 return None;
             }
+            let due_ms = self.words[Self::DUE].load(Acquire);
+            let limit_ms = self.words[Self::LIMIT].load(Relaxed);
             let lengths = self.words[Self::LENGTHS].load(Relaxed);
             let request = read_text(
                 &self.words[Self::REQUEST_TEXT..Self::CLIENT_TEXT],
@@ -132,12 +155,17 @@ impl ThreadRow {
             let client = read_text(&self.words[Self::CLIENT_TEXT..][..CLIENT_WORDS], lengths >> 32);
             fence(Acquire);
             tries += 1;
-            let whole = before.is_multiple_of(2) && before == self.words[Self::SEQUENCE].load(Relaxed);
-            if whole || tries == 4 {
-                return Some(RequestInProgress {
-                    started_ms: started.wrapping_sub(1),
-                    request,
-                    client,
+            let is_whole = before.is_multiple_of(2) && before == self.words[Self::SEQUENCE].load(Relaxed);
+            if is_whole || tries == 4 {
+                return Some(Look {
+                    request: RequestInProgress {
+                        started_ms: started.wrapping_sub(1),
+                        request,
+                        client,
+                    },
+                    due_ms,
+                    limit_ms,
+                    is_whole,
                 });
             }
         }
