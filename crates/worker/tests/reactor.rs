@@ -22,6 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// More than the sockets of both sides take.
 const LARGE: usize = 32 << 20;
 
+/// What `/blocks` is answered with, one by one; it ends as every answer here does.
+const BLOCKS: [&[u8]; 4] = [b"one", b"two", b"\r\n\r\n", b"ok"];
+/// Longer than a call may take that the other requests wait for.
+const SLOW: Duration = Duration::from_millis(3);
+
 /// Answers every request with `ok`, and one for `/large` with more than a client can leave unread.
 struct Fixed;
 
@@ -32,6 +37,26 @@ impl Gateway for Fixed {
             exchange.response().set_content_length(LARGE as u64);
             exchange.begin();
             exchange.write(&vec![b'x'; LARGE]);
+            exchange.finish();
+            return exchange;
+        }
+        if exchange.head().path() == b"/slow" {
+            std::thread::sleep(SLOW);
+        }
+        if exchange.head().path() == b"/blocks" {
+            exchange.response().set_status(b"200 OK").expect("a valid status");
+            exchange
+                .response()
+                .set_content_length(BLOCKS.concat().len() as u64);
+            exchange.begin();
+            for block in BLOCKS {
+                exchange.write(block);
+                exchange.flush_block();
+                // What waits longer is sent by another thread.
+                if block == b"two" {
+                    std::thread::sleep(SLOW);
+                }
+            }
             exchange.finish();
             return exchange;
         }
@@ -259,5 +284,27 @@ fn a_client_that_reads_nothing_is_let_go_after_its_time_and_holds_nobody_up() {
             "{} bytes came",
             rest.len()
         );
+    }
+}
+
+#[test]
+fn whichever_thread_leads_each_request_is_answered_once_and_in_its_turn() {
+    for threads in [1, 2, 4] {
+        let running = Running::start(threads, SAFETY);
+        std::thread::scope(|scope| {
+            for first in 0..4 {
+                let mut client = running.connect();
+                scope.spawn(move || {
+                    for turn in first..first + 60 {
+                        let path = ["/", "/", "/slow", "/", "/", "/", "/", "/blocks"][turn % 8];
+                        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+                        client.write_all(request.as_bytes()).expect("a request");
+                        let blocks = read_answer(&mut client).ends_with("onetwo\r\n\r\nok");
+                        assert_eq!(blocks, path == "/blocks");
+                    }
+                });
+            }
+        });
+        assert_eq!(running.stop(), Departure::MasterGone);
     }
 }
