@@ -57,33 +57,37 @@ unsafe fn initialise(mutex: *mut libc::pthread_mutex_t) -> io::Result<()> {
     // promise.
     unsafe {
         checked(libc::pthread_mutexattr_init(attributes))?;
-        let made = checked(libc::pthread_mutexattr_setpshared(
+        let made = checked(libc::pthread_mutexattr_settype(
             attributes,
-            libc::PTHREAD_PROCESS_SHARED,
+            libc::PTHREAD_MUTEX_ERRORCHECK,
         ))
-        .and_then(|()| {
-            checked(libc::pthread_mutexattr_settype(
-                attributes,
-                libc::PTHREAD_MUTEX_ERRORCHECK,
-            ))
-        })
-        .and_then(|()| robust(attributes))
+        .and_then(|()| between_processes(attributes))
         .and_then(|()| checked(libc::pthread_mutex_init(mutex, attributes)));
         libc::pthread_mutexattr_destroy(attributes);
         made
     }
 }
 
+/// Has a lock serve several processes, whose death releases it where the system can do that. Not for Miri, which has one process.
+///
 /// # Safety
 /// `attributes` are initialised.
-#[cfg(target_os = "linux")]
-unsafe fn robust(attributes: *mut libc::pthread_mutexattr_t) -> io::Result<()> {
+unsafe fn between_processes(attributes: *mut libc::pthread_mutexattr_t) -> io::Result<()> {
+    if cfg!(miri) {
+        return Ok(());
+    }
     // SAFETY: as promised by the caller.
-    checked(unsafe { libc::pthread_mutexattr_setrobust(attributes, libc::PTHREAD_MUTEX_ROBUST) })
-}
-
-#[cfg(not(target_os = "linux"))]
-unsafe fn robust(_attributes: *mut libc::pthread_mutexattr_t) -> io::Result<()> {
+    unsafe {
+        checked(libc::pthread_mutexattr_setpshared(
+            attributes,
+            libc::PTHREAD_PROCESS_SHARED,
+        ))?;
+        #[cfg(target_os = "linux")]
+        checked(libc::pthread_mutexattr_setrobust(
+            attributes,
+            libc::PTHREAD_MUTEX_ROBUST,
+        ))?;
+    }
     Ok(())
 }
 

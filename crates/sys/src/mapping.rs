@@ -6,6 +6,13 @@ use std::sync::atomic::AtomicU64;
 
 use rustix::mm::{MapFlags, MsyncFlags, ProtFlags, mmap, mmap_anonymous, msync};
 
+/// Miri has one process, and no memory that others could share.
+const SHARED: MapFlags = if cfg!(miri) {
+    MapFlags::PRIVATE
+} else {
+    MapFlags::SHARED
+};
+
 /// Maps `count` zeroed words that this process and all its later forks see alike.
 ///
 /// The mapping lives as long as the process: it is meant for what is made once. Untouched pages cost nothing.
@@ -26,14 +33,7 @@ pub fn shared_words(count: usize) -> io::Result<&'static [AtomicU64]> {
 pub(crate) fn zeroed<T>(count: usize) -> io::Result<*mut T> {
     let access = ProtFlags::READ | ProtFlags::WRITE;
     // SAFETY: a fresh anonymous mapping at an address of the kernel's choice overlaps nothing.
-    let start = unsafe {
-        mmap_anonymous(
-            std::ptr::null_mut(),
-            bytes_of::<T>(count)?,
-            access,
-            MapFlags::SHARED,
-        )?
-    };
+    let start = unsafe { mmap_anonymous(std::ptr::null_mut(), bytes_of::<T>(count)?, access, SHARED)? };
     Ok(start.cast())
 }
 

@@ -11,7 +11,8 @@ pub fn set_process_title(title: &str) {
     imp::set(title);
 }
 
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+// Miri calls what is in `.init_array` without arguments.
+#[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
 mod imp {
     use std::ffi::{CString, c_char, c_int};
     use std::sync::Mutex;
@@ -69,12 +70,12 @@ mod imp {
     }
 }
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+#[cfg(not(all(target_os = "linux", target_env = "gnu", not(miri))))]
 mod imp {
     pub(super) fn set(_title: &str) {}
 }
 
-#[cfg(all(test, target_os = "linux", target_env = "gnu"))]
+#[cfg(all(test, target_os = "linux", target_env = "gnu", not(miri)))]
 mod tests {
     use super::*;
     use crate::{Fork, exit_now, fork};

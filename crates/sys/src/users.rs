@@ -142,6 +142,34 @@ mod tests {
     }
 
     #[test]
+    fn the_buffer_grows_until_the_record_fits() {
+        let call = |record: *mut libc::passwd, buffer: &mut [c_char], found: *mut *mut libc::passwd| {
+            if buffer.len() < 3000 {
+                return libc::ERANGE;
+            }
+            for (place, byte) in buffer.iter_mut().zip(b"ann\0") {
+                *place = *byte as c_char;
+            }
+            // SAFETY: `lookup` passes places for a record and for what was found; zeroes are a record of numbers and
+            // null pointers.
+            unsafe {
+                record.write(std::mem::zeroed());
+                (*record).pw_name = buffer.as_mut_ptr();
+                (*record).pw_uid = 7;
+                (*record).pw_gid = 8;
+                *found = record;
+            }
+            0
+        };
+        let ann = User {
+            name: "ann".to_owned(),
+            uid: 7,
+            gid: 8,
+        };
+        assert_eq!(lookup(call, user_of).expect("read"), Some(ann));
+    }
+
+    #[test]
     fn a_user_is_in_its_primary_group() {
         assert_eq!(groups_of("root", 0).expect("read").first(), Some(&0));
         assert_eq!(groups_of("no-such-user-here", 7).expect("read"), [7]);
