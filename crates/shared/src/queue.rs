@@ -282,6 +282,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "maps a file")]
     fn a_queue_in_a_file_is_there_again_and_nonsense_in_it_is_bounded() {
         let path = std::env::temp_dir().join(format!("penstock-queue-{}", std::process::id()));
         let queue = Queue::open(SHAPE, &path).expect("a queue");

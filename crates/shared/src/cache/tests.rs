@@ -63,7 +63,7 @@ fn values_of_every_length_come_back_as_they_were() {
         blocks: 40,
         ..shape()
     });
-    for length in 0..=600 {
+    for length in (0..=600).step_by(if cfg!(miri) { 97 } else { 1 }) {
         let bytes: Vec<u8> = (0..length).map(|index| (index * 7 + length) as u8).collect();
         cache
             .store(b"key", &bytes, 0, Existing::Replace, 0)
@@ -178,7 +178,8 @@ fn a_storm_of_changes_leaves_what_a_map_would_hold() {
         ..shape()
     });
     let (mut map, mut state) = (BTreeMap::new(), 88_172_645_463_325_252);
-    for step in 0..20_000 {
+    let steps = if cfg!(miri) { 50 } else { 20_000 };
+    for step in 0..steps {
         let key = format!("key{}", dice(&mut state) % 40);
         let bytes = vec![b'v'; (dice(&mut state) % 70) as usize];
         match dice(&mut state) % 4 {
@@ -225,6 +226,7 @@ fn holds_elsewhere(claim: impl FnOnce() -> bool) -> bool {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "forks")]
 fn a_file_keeps_everything_and_tells_what_it_is() {
     let directory = std::env::temp_dir().join(format!("penstock-cache-{}", std::process::id()));
     std::fs::create_dir_all(&directory).expect("directory");
@@ -262,6 +264,7 @@ fn a_file_keeps_everything_and_tells_what_it_is() {
 /// there is whole.
 #[test]
 #[cfg(target_os = "linux")]
+#[cfg_attr(miri, ignore = "forks")]
 fn a_killed_process_loses_nothing_that_was_stored() {
     let cache = cache(Shape {
         items: 16,

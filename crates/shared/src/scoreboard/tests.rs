@@ -181,6 +181,7 @@ fn a_text_left_half_written_by_a_killed_worker_is_read_as_it_is() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "forks")]
 fn a_fork_writes_into_the_same_memory() {
     let row = board().worker(0);
     row.claim(0, 1, 1);
