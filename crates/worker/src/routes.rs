@@ -11,6 +11,7 @@ mod conditions;
 mod shared;
 mod subject;
 mod texts;
+mod users;
 
 use config::{RouteAction, RouteChain, RouteServer, Routes};
 

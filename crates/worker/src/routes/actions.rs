@@ -1,17 +1,15 @@
 //! What a rule does when it holds.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use config::{Operation, RouteAction, RouteFile, RouteProtocol, RouteServer};
 use protocol::reason_phrase;
 
-use super::texts::{expand, leading_number};
+use super::texts::{expand, http_date_in, leading_number};
+use super::users::known_user;
 use super::{Outcome, Routed, Sent, Step, Subject, shared};
 
-/// Does what a rule says, but for jumps.
+/// Does what a rule says, but for jumps, which are the caller's.
 pub(super) fn act(
     action: &RouteAction,
     groups: &[String],
@@ -19,83 +17,20 @@ pub(super) fn act(
     routed: &mut Routed,
     sent: &mut Sent,
 ) -> Step {
-    if let Some(step) = shared::act(action, groups, subject, routed) {
-        return step;
-    }
     let text = |template: &str| expand(template, groups, subject);
     match action {
+        RouteAction::GoTo(_) => {}
         RouteAction::Continue => return Step::Done,
-        // Jumps are the caller's, and what processes share has been seen to.
-        RouteAction::GoTo(_)
-        | RouteAction::Cached { .. }
-        | RouteAction::CacheVariable { .. }
-        | RouteAction::CacheStore { .. }
-        | RouteAction::CacheCount { .. }
-        | RouteAction::Metric { .. }
-        | RouteAction::Signal(_) => {}
-        RouteAction::DoNotLog => routed.unlogged = true,
-        RouteAction::Log(template) => routed.lines.push(text(template).escape_debug().to_string()),
-        RouteAction::Note(name, value) => routed.noted.push((name.clone(), text(value))),
-        RouteAction::AddHeader(name, value) => routed.added.push((name.clone(), text(value))),
-        RouteAction::RemoveHeader(name) => routed.removed.push(text(name)),
-        RouteAction::Collect {
-            field,
-            variable,
-            pull,
-        } => {
-            let value = subject.answer_field(field);
-            // Where the answer has no such field there is nothing to collect.
-            if !value.is_empty() && !subject.set(variable, &value) {
-                return impossible(routed, variable, &value);
-            }
-            if *pull {
-                routed.removed.push(field.clone());
-            }
-        }
-        RouteAction::Expires(seconds) => {
-            let later =
-                SystemTime::now().checked_add(Duration::from_secs((*seconds).min(100 * 365 * 86_400)));
-            let date = httpdate::fmt_http_date(later.unwrap_or_else(SystemTime::now));
-            routed.added.push(("Expires".to_owned(), date));
-        }
-        RouteAction::Send(template) => {
-            let text = text(template);
-            sent.body.get_or_insert_default().push_str(&text);
-        }
-        RouteAction::SendStatus(template) => sent.status = Some(whole_status(&text(template))),
-        RouteAction::Harakiri(seconds) => routed.harakiri = Some(*seconds),
-        RouteAction::BasicAuthentication {
-            realm,
-            users,
-            or_next,
-        } => {
-            let user = known_user(users, &subject.variable("HTTP_AUTHORIZATION"));
-            match user {
-                Some(user) => {
-                    subject.set("REMOTE_USER", user);
-                }
-                None if *or_next => {}
-                None => return Step::Answer(Outcome::Unauthorized(realm.clone())),
-            }
-        }
         RouteAction::Close => return Step::Answer(Outcome::Close),
         RouteAction::Answer { status, told } => return Step::Answer(answer(status, *told)),
         RouteAction::Redirect(status, address) => {
             return Step::Answer(Outcome::Redirect(*status, text(address)));
         }
-        RouteAction::File(file) => {
-            let path = PathBuf::from(text(&file.path));
-            return match (is_there(file, &path), file.or_next) {
-                (true, _) => Step::Answer(Outcome::File(path, file.clone())),
-                (false, true) => Step::Next,
-                (false, false) => Step::Answer(Outcome::Status(404)),
-            };
-        }
+        RouteAction::File(file) => return answer_with(file, PathBuf::from(text(&file.path))),
+        RouteAction::Send(template) => sent.body.get_or_insert_default().push_str(&text(template)),
+        RouteAction::SendStatus(template) => sent.status = Some(whole_status(&text(template))),
         RouteAction::Relay(server) => {
-            routed.relay = Some(RouteServer {
-                address: text(&server.address),
-                speaks: speaks(&server.speaks, &text),
-            });
+            routed.relay = Some(other_server(server, &text));
             return Step::Done;
         }
         RouteAction::Own(application) => {
@@ -104,51 +39,120 @@ pub(super) fn act(
             }
             return Step::Done;
         }
+        RouteAction::BasicAuthentication {
+            realm,
+            users,
+            or_next,
+        } => match known_user(users, &subject.variable("HTTP_AUTHORIZATION")) {
+            Some(user) => {
+                subject.set("REMOTE_USER", user);
+            }
+            None if *or_next => {}
+            None => return Step::Answer(Outcome::Unauthorized(realm.clone())),
+        },
+        RouteAction::Harakiri(seconds) => routed.harakiri = Some(*seconds),
+        RouteAction::DoNotLog => routed.unlogged = true,
+        RouteAction::Log(template) => routed.lines.push(text(template).escape_debug().to_string()),
+        RouteAction::Note(name, value) => routed.noted.push((name.clone(), text(value))),
+        RouteAction::AddHeader(name, value) => routed.added.push((name.clone(), text(value))),
+        RouteAction::RemoveHeader(name) => routed.removed.push(text(name)),
+        RouteAction::Expires(seconds) => routed.added.push(("Expires".to_owned(), http_date_in(*seconds))),
+        RouteAction::Collect {
+            field,
+            variable,
+            pull,
+        } => return collect(subject, routed, field, variable, *pull),
         RouteAction::Rewrite { target, last } => {
             let target = text(target);
-            if !rewrite(subject, &target) {
-                return impossible(routed, "rewrite", &target);
-            }
-            if *last {
-                return Step::Done;
-            }
+            return rewrite(subject, routed, &target, *last);
         }
         RouteAction::Set(name, value) => {
             let value = text(value);
-            let value = match name.as_str() {
-                // Credentials can be given as they are.
-                "REMOTE_USER" => value.split(':').next().unwrap_or_default(),
-                _ => value.as_str(),
-            };
-            if !subject.set(name, value) {
-                return impossible(routed, name, value);
-            }
+            return set(subject, routed, name, &value);
         }
         RouteAction::Count { name, operation, by } => {
-            let number = counted(
-                leading_number(&subject.variable(name)),
-                *operation,
-                leading_number(&text(by)),
-            );
-            subject.set(name, &number.to_string());
+            let (before, by) = (leading_number(&subject.variable(name)), leading_number(&text(by)));
+            subject.set(name, &counted(before, *operation, by).to_string());
         }
         RouteAction::FixPath => {
             let (path, script) = (subject.variable("PATH_INFO"), subject.variable("SCRIPT_NAME"));
-            let rest = path.get(script.len()..).unwrap_or_default();
-            subject.set("PATH_INFO", rest);
+            subject.set("PATH_INFO", path.get(script.len()..).unwrap_or_default());
         }
-        RouteAction::Directory(directory) => {
-            let directory = text(directory);
-            if let Err(error) = std::env::set_current_dir(&directory) {
-                routed.lines.push(format!(
-                    "chdir:{}: {error}: the request is answered with 500",
-                    directory.escape_debug()
-                ));
-                return Step::Answer(Outcome::Status(500));
-            }
-        }
+        RouteAction::Directory(directory) => return enter(routed, &text(directory)),
+        RouteAction::Cached { .. }
+        | RouteAction::CacheVariable { .. }
+        | RouteAction::CacheStore { .. }
+        | RouteAction::CacheCount { .. }
+        | RouteAction::Metric { .. }
+        | RouteAction::Signal(_) => return shared::act(action, groups, subject, routed),
     }
     Step::Next
+}
+
+/// A file, where it is there.
+fn answer_with(file: &RouteFile, path: PathBuf) -> Step {
+    match (is_there(file, &path), file.or_next) {
+        (true, _) => Step::Answer(Outcome::File(path, file.clone())),
+        (false, true) => Step::Next,
+        (false, false) => Step::Answer(Outcome::Status(404)),
+    }
+}
+
+/// A server with its texts filled in.
+fn other_server(server: &RouteServer, text: &dyn Fn(&str) -> String) -> RouteServer {
+    RouteServer {
+        address: text(&server.address),
+        speaks: match &server.speaks {
+            RouteProtocol::Http { host, target } => RouteProtocol::Http {
+                host: host.as_deref().map(text),
+                target: target.as_deref().map(text),
+            },
+            uwsgi @ RouteProtocol::Uwsgi { .. } => uwsgi.clone(),
+        },
+    }
+}
+
+/// A field of the answer becomes a variable. Where the answer has no such field there is nothing to collect.
+fn collect(
+    subject: &mut dyn Subject,
+    routed: &mut Routed,
+    field: &str,
+    variable: &str,
+    is_pulled: bool,
+) -> Step {
+    let value = subject.answer_field(field);
+    if !value.is_empty() && !subject.set(variable, &value) {
+        return impossible(routed, variable, &value);
+    }
+    if is_pulled {
+        routed.removed.push(field.to_owned());
+    }
+    Step::Next
+}
+
+/// A variable gets a value.
+fn set(subject: &mut dyn Subject, routed: &mut Routed, name: &str, value: &str) -> Step {
+    let value = match name {
+        // Credentials can be given as they are.
+        "REMOTE_USER" => value.split(':').next().unwrap_or_default(),
+        _ => value,
+    };
+    match subject.set(name, value) {
+        true => Step::Next,
+        false => impossible(routed, name, value),
+    }
+}
+
+/// Works in another directory from now on.
+fn enter(routed: &mut Routed, directory: &str) -> Step {
+    let Err(error) = std::env::set_current_dir(directory) else {
+        return Step::Next;
+    };
+    routed.lines.push(format!(
+        "chdir:{}: {error}: the request is answered with 500",
+        directory.escape_debug()
+    ));
+    Step::Answer(Outcome::Status(500))
 }
 
 /// A request has made a rule's text something that cannot be.
@@ -161,7 +165,7 @@ pub(super) fn impossible(routed: &mut Routed, what: &str, value: &str) -> Step {
 }
 
 /// Another path, and a query in front of the request's.
-fn rewrite(subject: &mut dyn Subject, target: &str) -> bool {
+fn rewrite(subject: &mut dyn Subject, routed: &mut Routed, target: &str, is_last: bool) -> Step {
     let (path, query) = target
         .split_once('?')
         .map_or((target, None), |(path, query)| (path, Some(query)));
@@ -173,16 +177,12 @@ fn rewrite(subject: &mut dyn Subject, target: &str) -> bool {
     };
     let mut decoded = Vec::new();
     protocol::percent_decode(path.as_bytes(), &mut decoded);
-    subject.set("PATH_INFO", &String::from_utf8_lossy(&decoded)) && subject.set("QUERY_STRING", &query)
-}
-
-fn speaks(protocol: &RouteProtocol, text: &dyn Fn(&str) -> String) -> RouteProtocol {
-    match protocol {
-        RouteProtocol::Http { host, target } => RouteProtocol::Http {
-            host: host.as_deref().map(text),
-            target: target.as_deref().map(text),
-        },
-        uwsgi @ RouteProtocol::Uwsgi { .. } => uwsgi.clone(),
+    let is_set =
+        subject.set("PATH_INFO", &String::from_utf8_lossy(&decoded)) && subject.set("QUERY_STRING", &query);
+    match (is_set, is_last) {
+        (false, _) => impossible(routed, "rewrite", target),
+        (true, true) => Step::Done,
+        (true, false) => Step::Next,
     }
 }
 
@@ -223,24 +223,4 @@ fn counted(number: i64, operation: Operation, by: i64) -> i64 {
         Operation::Multiply => number.saturating_mul(by),
         Operation::Divide => number.checked_div(by).unwrap_or(0),
     }
-}
-
-/// The user of an Authorization field (RFC 7617), if it is one of `user:password`.
-pub(super) fn known_user<'a>(users: &'a [String], field: &str) -> Option<&'a str> {
-    let (scheme, token) = field.split_once(' ')?;
-    let given = STANDARD.decode(token.trim()).unwrap_or_default();
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let known = users.iter().find(|user| same(user.as_bytes(), &given))?;
-    known.split_once(':').map(|(user, _)| user)
-}
-
-/// Equal, compared in a time that does not tell where the difference is.
-fn same(left: &[u8], right: &[u8]) -> bool {
-    let difference = left
-        .iter()
-        .zip(right)
-        .fold(0, |sum, (left, right)| sum | (left ^ right));
-    left.len() == right.len() && difference == 0
 }

@@ -6,8 +6,18 @@ use super::actions::impossible;
 use super::texts::{expand, leading_number};
 use super::{Outcome, Routed, Step, Subject};
 
-/// Does what a rule says, if it is about these.
+/// Does what a rule says that is about these; nothing where processes share nothing, or the rule is about something else.
 pub(super) fn act(
+    action: &RouteAction,
+    groups: &[String],
+    subject: &mut dyn Subject,
+    routed: &mut Routed,
+) -> Step {
+    try_to_act(action, groups, subject, routed).unwrap_or(Step::Next)
+}
+
+/// `None`: there is nothing to do it with.
+fn try_to_act(
     action: &RouteAction,
     groups: &[String],
     subject: &mut dyn Subject,
@@ -23,9 +33,7 @@ pub(super) fn act(
             encoding,
         } => {
             let (name, key) = place(cache);
-            let Some(bytes) = commons.cached(name.as_deref(), key.as_bytes()) else {
-                return Some(Step::Next);
-            };
+            let bytes = commons.cached(name.as_deref(), key.as_bytes())?;
             return Some(Step::Answer(Outcome::Value {
                 bytes,
                 media_type: media_type.clone().unwrap_or_else(|| subject.media_type(&key)),

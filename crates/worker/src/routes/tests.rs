@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use config::{Operation, Pattern, Route, RouteCondition, RouteProtocol, RouteTest};
 
-use super::actions::known_user;
+use super::users::known_user;
 use super::*;
 
 /// A request of nothing but variables.

@@ -17,6 +17,13 @@ pub(super) fn leading_number(text: &str) -> i64 {
     })
 }
 
+/// The date so many seconds from now (RFC 9110 5.6.7), a hundred years at the most: HTTP has no year beyond 9999.
+pub(super) fn http_date_in(seconds: u64) -> String {
+    const CENTURY_SECONDS: u64 = 100 * 365 * 86_400;
+    let later = SystemTime::now().checked_add(Duration::from_secs(seconds.min(CENTURY_SECONDS)));
+    httpdate::fmt_http_date(later.unwrap_or_else(SystemTime::now))
+}
+
 /// Puts variables and groups into a text.
 pub(super) fn expand(template: &str, groups: &[String], subject: &dyn Subject) -> String {
     let mut out = String::new();
@@ -52,12 +59,7 @@ fn value(name: &str, subject: &dyn Subject) -> String {
         "qs" => parameter(&subject.variable("QUERY_STRING"), argument).to_owned(),
         "mime" => subject.media_type(&subject.variable(argument)),
         "time" => time(argument),
-        "httptime" => {
-            let later = u64::try_from(leading_number(argument))
-                .unwrap_or(0)
-                .min(100 * 365 * 86_400);
-            httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(later))
-        }
+        "httptime" => http_date_in(u64::try_from(leading_number(argument)).unwrap_or(0)),
         "base64" => STANDARD.encode(subject.variable(argument)),
         "hex" => {
             let bytes = subject.variable(argument).into_bytes();
