@@ -5,43 +5,42 @@ mod alarms;
 mod beside;
 mod children;
 mod control;
+mod daemons;
 mod files;
 mod numbers;
+mod opening;
 mod reload;
 mod statistics;
 mod status;
+mod timetable;
 mod title;
 mod touched;
 mod upgrade;
+mod waiting;
 mod watch;
 mod workers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use config::{Dialect, Moment, Settings};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, kill_process};
 use shared::{Pauses, Scoreboard, WorkerRow};
 use sys::monotonic_ms;
-use telemetry::{ErrorLog, Event, Surroundings, UwsgiEvent};
+use telemetry::ErrorLog;
 
 use crate::aides::{AideInput, Aides};
 use crate::control::ControlSocket;
 use crate::host::{Host, MasterView, WorkerView};
 use crate::inheritance::Inheritance;
-use crate::listener::{Listener, Patience, bind_all};
+use crate::listener::Listener;
 use crate::notify::Notifier;
 use crate::signals::Signals;
-use crate::start::{StartError, identity, tell_rights};
-use crate::supervisor::{Action, Input, Plan, Supervisor};
+use crate::supervisor::{Action, Input, Supervisor};
 use crate::touch::TouchWatch;
 
 use beside::Beside;
-use reload::scoreboard_for;
 
 /// How often requests are measured against their deadline and files for a touch; not at all when neither is set.
 const CHECK_INTERVAL_MS: u64 = 1000;
@@ -100,10 +99,13 @@ struct Process {
 }
 
 struct Master<'a> {
+    /// Of this process.
     pid: u32,
+    /// The room above.
     host: &'a mut dyn Host,
     log: ErrorLog,
     signals: Signals,
+    /// Decides about workers.
     supervisor: Supervisor,
     /// What has happened and has not been decided upon.
     inbox: VecDeque<Input>,
@@ -115,6 +117,7 @@ struct Master<'a> {
     era: Era,
     /// The one that a reload tries.
     next_era: Option<Era>,
+    /// The living workers, by their process ids.
     processes: BTreeMap<u32, Process>,
     /// Generations and numbers that have had a worker.
     filled: BTreeSet<(u32, u32)>,
@@ -122,25 +125,34 @@ struct Master<'a> {
     told_workers: usize,
     /// A worker has been ready: from then on the dialect says which files stay.
     has_served: bool,
+    /// Where master and workers see each other.
     scoreboard: Scoreboard,
     /// Workers write a byte here when their row has changed.
     wake: OwnedFd,
+    /// Their end of it.
     wake_sender: Arc<OwnedFd>,
     /// Read end, for the workers: at its end once the master is gone.
     lifeline: OwnedFd,
     /// Held open by the master alone; `None` in a child.
     lifeline_sender: Option<OwnedFd>,
+    /// Files whose touch is a reload.
     touch: TouchWatch,
+    /// Tells statistics to whoever connects, and pushes them.
     teller: statistics::Teller,
+    /// What it looks after beside workers.
     beside: Beside,
     alarms_told: alarms::Told,
+    /// Tells systemd.
     notifier: Notifier,
+    /// What another process has left to this one.
     inheritance: Inheritance,
     /// The master that is to replace this one (USR2).
     successor: Option<u32>,
+    /// When what nobody tells of is looked at next, by the monotonic clock.
     next_check_ms: u64,
     /// When it did not run.
     pauses: Pauses,
+    /// Where `gunicornc` asks.
     control: Option<ControlSocket>,
     statistics: Statistics,
 }
@@ -156,148 +168,6 @@ struct Statistics {
 }
 
 impl<'a> Master<'a> {
-    fn start(
-        settings: Settings,
-        mut signals: Signals,
-        inheritance: Inheritance,
-        log: &ErrorLog,
-        host: &'a mut dyn Host,
-    ) -> Result<Master<'a>, StartError> {
-        let pid = std::process::id();
-        let identity = identity(&settings)?;
-        let settings = Arc::new(settings);
-        let no_resources = |error: io::Error| StartError::new(format!("cannot prepare the workers: {error}"));
-        let scoreboard = scoreboard_for(&settings).map_err(no_resources)?;
-        let pipe = || {
-            pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(|error| no_resources(error.into()))
-        };
-        let (wake, wake_sender) = pipe()?;
-        let (lifeline, lifeline_sender) = pipe()?;
-        if settings.dialect == Dialect::Uwsgi {
-            signals.take_tstp().map_err(no_resources)?;
-        }
-        let mut master = Master {
-            pid,
-            host,
-            log: log.clone(),
-            signals,
-            supervisor: Supervisor::new(pid, Plan::of(&settings)),
-            inbox: VecDeque::from([Input::Start]),
-            aides: Aides::default(),
-            exit_code: None,
-            touch: TouchWatch::new(&settings.touch_reload),
-            teller: statistics::Teller::default(),
-            beside: Beside::new(),
-            alarms_told: alarms::Told::new(),
-            notifier: Notifier::new(&inheritance),
-            inheritance,
-            successor: None,
-            era: Era {
-                settings,
-                listeners: Vec::new(),
-                statistics: Vec::new(),
-                identity,
-                generation: 1,
-            },
-            next_era: None,
-            processes: BTreeMap::new(),
-            filled: BTreeSet::new(),
-            told_workers: 0,
-            has_served: false,
-            scoreboard,
-            wake,
-            wake_sender: Arc::new(wake_sender),
-            lifeline,
-            lifeline_sender: Some(lifeline_sender),
-            next_check_ms: monotonic_ms() + CHECK_INTERVAL_MS,
-            pauses: Pauses::default(),
-            control: None,
-            statistics: Statistics {
-                started_ms: monotonic_ms(),
-                spawned: 0,
-                killed: 0,
-                reloads: 0,
-            },
-        };
-        if let Err(error) = master.open() {
-            master.remove_files(); // whatever had been created
-            return Err(error);
-        }
-        Ok(master)
-    }
-
-    /// Pidfile, sockets and the lines about them, in the dialect's order.
-    fn open(&mut self) -> Result<(), StartError> {
-        self.intercept_output();
-        self.open_alarms()?;
-        let settings = Arc::clone(&self.era.settings);
-        let uwsgi = settings.dialect == Dialect::Uwsgi;
-        self.run_hooks(Moment::Asap)?;
-        self.log.event(&Event::Starting {
-            version: env!("CARGO_PKG_VERSION"),
-        });
-        if uwsgi {
-            let surroundings = Surroundings::here(settings.user.is_some());
-            self.log
-                .event(&Event::Uwsgi(UwsgiEvent::Surroundings(surroundings)));
-            tell_rights(&settings, &self.log);
-        }
-        self.hook(|host, view| host.nworkers_changed(view, view.workers, None));
-        if !uwsgi {
-            self.write_pidfile()?;
-        }
-        self.hook(|host, view| host.on_starting(view))?;
-        for moment in [Moment::PreJail, Moment::PostJail, Moment::InJail] {
-            self.run_hooks(moment)?;
-        }
-        let binds = self.inheritance.binds(&settings);
-        let inherited = self.inheritance.listeners(&binds, &self.log);
-        self.era.listeners = bind_all(&binds, &settings, &inherited, Patience::AtStart, &self.log)?;
-        if uwsgi {
-            self.write_pidfile()?;
-        }
-        self.era.statistics = statistics::open(&settings, &[], Patience::AtStart, &self.log)?;
-        self.teller.adopt(&settings.statistics);
-        // gunicorn's master has no socket then, and names none.
-        let names_none = settings.reuse_port && settings.dialect == Dialect::Gunicorn;
-        let listeners = self.era.listeners.iter().filter(|_| !names_none);
-        let named = listeners.map(|listener| (listener.text.clone(), listener.socket.as_raw_fd()));
-        let (addresses, descriptors) = named.unzip();
-        self.log.event(&Event::Listening {
-            addresses,
-            descriptors,
-            pid: self.pid,
-        });
-        for moment in [Moment::AsRoot, Moment::AsUser] {
-            self.run_hooks(moment)?;
-        }
-        self.log.event(&Event::Prepared {
-            workers: settings.workers,
-            threads: settings.threads,
-            worker_class: worker_class(&settings).to_owned(),
-            preloaded: settings.preload,
-            backlog: settings.backlog,
-            graceful: settings.timeouts.graceful,
-        });
-        self.hook(|host, view| host.when_ready(view))?;
-        self.open_control();
-        self.show_title();
-        self.run_hooks(Moment::PreApp)?;
-        self.log.event(&Event::MasterSpawned { pid: self.pid });
-        if uwsgi {
-            for listener in &self.era.statistics {
-                self.log.info(format_args!(
-                    "*** Stats server enabled on {} fd: {} ***",
-                    alarms::name(listener),
-                    listener.descriptor()
-                ));
-            }
-        }
-        self.start_beside().map_err(StartError::new)?;
-        self.run_hooks(Moment::MasterStart)?;
-        Ok(())
-    }
-
     /// The loop: decide, act, sleep, look around.
     fn run(&mut self) -> i32 {
         loop {
@@ -400,98 +270,15 @@ impl<'a> Master<'a> {
         }
     }
 
-    /// The time for everything that workers have a limit for. It stands still while this process does.
-    fn now_ms(&self) -> u64 {
-        monotonic_ms() - self.pauses.total_ms()
-    }
-
-    /// Sleeps until a signal, a worker's word or the next deadline.
-    fn sleep(&mut self) {
-        let check = self.inheritance.predecessor.is_some()
-            || self.inheritance.emperor.is_some()
-            || self.notifier.beat_ms.is_some()
-            || (!self.processes.is_empty() && self.era.settings.timeouts.request_deadline.is_some())
-            || self.watches_memory()
-            || self.supervisor.watches_load()
-            || self.host.wants_attention()
-            || self.log.rotates()
-            || self.era.settings.logs.backlog_metric
-            || self.looks_beside()
-            || self.watches_queues()
-            || !self.touch.is_empty();
-        let lost_ms = self.pauses.total_ms();
-        let of_workers = [self.supervisor.next_deadline_ms(), self.aides.next_deadline_ms()];
-        let deadlines = [
-            of_workers
-                .into_iter()
-                .flatten()
-                .min()
-                .map(|at_ms| at_ms.saturating_add(lost_ms)),
-            check.then_some(self.next_check_ms),
-            self.teller.next_ms(),
-            self.beside_deadline_ms(),
-        ];
-        let from_ms = monotonic_ms();
-        let until_ms = deadlines.into_iter().flatten().min();
-        let timeout = until_ms.map(|deadline_ms| {
-            let wait_ms = deadline_ms.saturating_sub(from_ms).min(i32::MAX as u64);
-            Timespec {
-                tv_sec: (wait_ms / 1000) as _,
-                tv_nsec: (wait_ms % 1000 * 1_000_000) as _,
-            }
-        });
-        let signals = self.signals.wake();
-        let printed = self.log.output();
-        let mut sources = vec![
-            PollFd::new(&signals, PollFlags::IN),
-            PollFd::new(&self.wake, PollFlags::IN),
-        ];
-        for (descriptor, writes) in self.control.iter().flat_map(ControlSocket::sources) {
-            let flags = if writes {
-                PollFlags::IN | PollFlags::OUT
-            } else {
-                PollFlags::IN
-            };
-            sources.push(PollFd::from_borrowed_fd(descriptor, flags));
-        }
-        let asking = self.era.statistics.iter();
-        sources.extend(asking.map(|listener| PollFd::new(&listener.socket, PollFlags::IN)));
-        sources.extend(self.teller.sources());
-        sources
-            .extend(telemetry::alarms::descriptor().map(|end| PollFd::from_borrowed_fd(end, PollFlags::IN)));
-        sources.extend(printed.iter().map(|end| PollFd::new(&**end, PollFlags::IN)));
-        if self.supervisor.awaits_connection() {
-            let waiting = self.era.listeners.iter();
-            sources.extend(waiting.map(|listener| PollFd::new(&listener.socket, PollFlags::IN)));
-        }
-        sources.extend(
-            self.beside
-                .readable()
-                .map(|source| PollFd::from_borrowed_fd(source, PollFlags::IN)),
-        );
-        let _ = poll(&mut sources, timeout.as_ref()); // an interruption is a signal, whose byte is there now
-        drop(sources);
-        if let Some(until_ms) = until_ms {
-            self.pauses.woke(from_ms, until_ms, monotonic_ms());
-        }
-    }
-
     /// The end: all workers are gone.
     fn finish(&mut self) {
         self.close_control();
         self.bury_daemons();
+        self.remove_fifos();
         self.remove_files();
         self.hook(|host, view| host.on_exit(view));
         self.try_hooks(Moment::AtExit);
         self.log.release_output();
-    }
-
-    /// What is printed goes the way of the log's lines, where the configuration has something done with those.
-    fn intercept_output(&self) {
-        if let Err(error) = self.log.intercept_output() {
-            self.log
-                .error(format_args!("what is printed cannot be logged: {error}"));
-        }
     }
 
     fn hook<Answer>(&mut self, call: impl FnOnce(&mut dyn Host, &MasterView<'_>) -> Answer) -> Answer {
@@ -505,14 +292,5 @@ impl<'a> Master<'a> {
             settings: &era.settings,
         };
         call(self.host, &view)
-    }
-}
-
-fn worker_class(settings: &Settings) -> &'static str {
-    match settings.threads {
-        _ if settings.asgi.expected => "asgi",
-        _ if settings.greenlets => "gevent",
-        0 | 1 => "sync",
-        _ => "gthread",
     }
 }

@@ -58,7 +58,7 @@ impl Master<'_> {
             shows_metrics: settings.statistics.with_metrics,
             daemons: daemons
                 .map(|(index, daemon)| {
-                    let (pid, respawns) = self.beside.daemons().process(index);
+                    let (pid, respawns) = self.beside.daemons.process(index);
                     DaemonStatistics {
                         command: daemon.command.clone(),
                         pid: pid.unwrap_or(0),
