@@ -149,11 +149,10 @@ impl Wsgi {
         if let Some(deadline) = &self.deadline {
             deadline.begin(thread);
         }
+        let start_response = spare.start_response.bind(py);
         let called = match (&self.application, &observed) {
             (_, Some((_, Err(error)))) => Err(error.clone_ref(py)),
-            (Some(application), _) => application
-                .bind(py)
-                .call1((&environ, spare.start_response.bind(py))),
+            (Some(application), _) => application.bind(py).call1((&environ, start_response)),
             (None, _) => Err(no_application()),
         };
         let sent = called.and_then(|answer| answer::send(&answer, transaction.get(), self.sendfile));
@@ -173,12 +172,7 @@ impl Wsgi {
             Err(error) if spoke_itself && error.is_instance_of::<PyStopIteration>(py) => {
                 exchange.answered_elsewhere();
             }
-            Ok(()) => {
-                if let Some(fault) = exchange.finish() {
-                    self.log
-                        .warning(format_args!("{}: {fault}", request_line(&exchange)));
-                }
-            }
+            Ok(()) => self.finish(&mut exchange),
             Err(error) => {
                 self.report(py, &mut exchange, &error);
                 // A visible cut, if the client has seen something of an answer.
@@ -193,6 +187,14 @@ impl Wsgi {
         drop(environ);
         self.keep(py, spare);
         Ok(exchange)
+    }
+
+    /// The answer is complete; the log is told where it is not what was announced.
+    fn finish(&self, exchange: &mut Exchange) {
+        if let Some(fault) = exchange.finish() {
+            let line = request_line(exchange);
+            self.log.warning(format_args!("{line}: {fault}"));
+        }
     }
 
     /// The application failed, or was interrupted: the log is told.

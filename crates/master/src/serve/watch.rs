@@ -93,6 +93,7 @@ impl Master<'_> {
         }
     }
 
+    /// What nobody tells of is looked at, once a second at the most (more often only where systemd's watchdog is in a hurry).
     pub(super) fn check_once_a_second(&mut self) {
         let now_ms = monotonic_ms();
         if now_ms < self.next_check_ms {
@@ -125,6 +126,11 @@ impl Master<'_> {
             let load = self.load();
             self.inbox.push_back(Input::Load(load));
         }
+        self.look_for_overdue_requests(now_ms);
+    }
+
+    /// Which threads have been in one request for longer than it may take.
+    fn look_for_overdue_requests(&mut self, now_ms: u64) {
         let deadline = self.era.settings.timeouts.request_deadline;
         let deadline_ms = deadline.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
         let queue = self.longest_queue();

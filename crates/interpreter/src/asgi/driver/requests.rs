@@ -63,29 +63,21 @@ impl Driver {
                 (scope, Held::WebSocket(Py::new(py, session)?))
             }
         };
-        {
-            let mut out = lock(&this.out);
-            if token >= out.len() {
-                out.resize_with(token + 1, || None);
-            }
-            out[token] = Some(held.clone_ref(py));
-        }
+        this.remember(token, held.clone_ref(py));
         this.running.fetch_add(1, Ordering::Relaxed);
-        let coroutine = side
-            .run
-            .bind(py)
-            .call1((side.application.bind(py), scope, held.object(py)))?;
-        let options = Some(side.task_options.bind(py));
-        let task = match &side.new_context {
-            None => side.new_task.bind(py).call((coroutine,), options)?,
-            Some(new_context) => new_context.bind(py).call0()?.call_method(
-                pyo3::intern!(py, "run"),
-                (&side.new_task, coroutine),
-                options,
-            )?,
-        };
-        held.set_task(task.unbind());
+        let arguments = (side.application.bind(py), scope, held.object(py));
+        let coroutine = side.run.bind(py).call1(arguments)?;
+        held.set_task(side.start_task(coroutine)?);
         Ok(())
+    }
+
+    /// Who has this connection until it goes back to the reactor.
+    fn remember(&self, token: usize, held: Held) {
+        let mut out = lock(&self.out);
+        if token >= out.len() {
+            out.resize_with(token + 1, || None);
+        }
+        out[token] = Some(held);
     }
 
     /// Calls whoever wants to know of each HTTP request before the application does.

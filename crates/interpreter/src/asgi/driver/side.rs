@@ -85,6 +85,21 @@ impl LoopSide {
             event_loop: event_loop.unbind(),
         })
     }
+
+    /// Starts a task for a coroutine; with eager tasks it has come to its first wait by then, or to its end.
+    pub(super) fn start_task(&self, coroutine: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let py = coroutine.py();
+        let options = Some(self.task_options.bind(py));
+        let task = match &self.new_context {
+            None => self.new_task.bind(py).call((coroutine,), options)?,
+            Some(new_context) => new_context.bind(py).call0()?.call_method(
+                pyo3::intern!(py, "run"),
+                (&self.new_task, coroutine),
+                options,
+            )?,
+        };
+        Ok(task.unbind())
+    }
 }
 
 impl Driver {
