@@ -8,33 +8,25 @@ use std::os::fd::BorrowedFd;
 ///
 /// # Errors
 /// As for write: `WouldBlock` when the socket takes nothing now.
-#[cfg(target_os = "linux")]
 pub fn sendfile(
     output: BorrowedFd<'_>,
     input: BorrowedFd<'_>,
     offset: u64,
     count: usize,
 ) -> io::Result<usize> {
-    let mut offset = offset;
-    Ok(rustix::fs::sendfile(output, input, Some(&mut offset), count)?)
-}
-
-/// Sends up to `count` bytes of `input`, from `offset` on, to `output`; returns how many were taken. The file's own
-/// position stays as it is. Zero means that the file ends at `offset`.
-///
-/// # Errors
-/// As for write: `WouldBlock` when the socket takes nothing now.
-#[cfg(not(target_os = "linux"))]
-pub fn sendfile(
-    output: BorrowedFd<'_>,
-    input: BorrowedFd<'_>,
-    offset: u64,
-    count: usize,
-) -> io::Result<usize> {
-    let mut buffer = [0_u8; 64 << 10];
-    let wanted = count.min(buffer.len());
-    let read = rustix::io::pread(input, &mut buffer[..wanted], offset)?;
-    Ok(rustix::io::write(output, &buffer[..read])?)
+    #[cfg(target_os = "linux")]
+    {
+        let mut offset = offset;
+        Ok(rustix::fs::sendfile(output, input, Some(&mut offset), count)?)
+    }
+    // The others' calls of this name differ, and copying is right everywhere.
+    #[cfg(not(target_os = "linux"))]
+    {
+        let mut buffer = [0_u8; 64 << 10];
+        let wanted = count.min(buffer.len());
+        let read = rustix::io::pread(input, &mut buffer[..wanted], offset)?;
+        Ok(rustix::io::write(output, &buffer[..read])?)
+    }
 }
 
 #[cfg(test)]
