@@ -25,13 +25,14 @@ use table::{Draft, Entry};
 use crate::address::application;
 use crate::option::{Origin, Status};
 use crate::uvicorn::WSGI_THREADS;
-use crate::{Bind, ConfigError, Dialect, Environment, Outcome, Plan, PythonSource, RawValue, Settings, Wire};
+use crate::{
+    Bind, ConfigError, Dialect, Environment, GUNICORN_VERSION, Outcome, Plan, PythonSource, RawValue,
+    Settings, Wire,
+};
 
 #[cfg(test)]
 pub(crate) use page::page;
 
-/// The one line that `--version` prints: scripts compare it.
-const VERSION: &str = "gunicorn (version 27.0.1)\n";
 /// The configuration file that is read when there is one and none was named.
 const DEFAULT_FILE: &str = "./gunicorn.conf.py";
 
@@ -61,7 +62,7 @@ pub fn gunicorn(
     match line.information.or(from_variable.information) {
         Some(Information::Version) => {
             return Ok(Outcome::Print {
-                text: VERSION.to_owned(),
+                text: format!("gunicorn (version {GUNICORN_VERSION})\n"),
             });
         }
         Some(Information::Help) => {

@@ -25,6 +25,11 @@ pub use settings::*;
 pub use uvicorn::uvicorn;
 pub use uwsgi::{UWSGI_DEFAULT_FORMAT, uwsgi};
 
+/// The gunicorn whose options, words and names these are: what users' scripts compare.
+pub const GUNICORN_VERSION: &str = "27.0.1";
+/// The same of uWSGI: what `--version`, `%V` and `uwsgi.version` say.
+pub const UWSGI_VERSION: &str = "2.0.31";
+
 /// The format of uvicorn's access lines, in the notation of its own formatter.
 pub const UVICORN_ACCESS_FORMAT: &str =
     "%(levelprefix)s %(client_addr)s - \"%(request_line)s\" %(status_code)s";

@@ -31,13 +31,10 @@ use std::time::Duration;
 use apply::plan;
 use reader::{Command, Given, Reader};
 
-use crate::{ConfigError, Environment, Outcome};
+use crate::{ConfigError, Environment, Outcome, UWSGI_VERSION};
 
 #[cfg(test)]
 pub(crate) use page::page;
-
-/// The version whose options these are: what `--version` and `%V` say.
-const VERSION: &str = "2.0.31";
 
 /// uWSGI's line for a request, in the notation of `log-format`: what [`crate::Logs::access_format`] holds under this
 /// dialect when no `log-format` is given. `app`, `req`, `total` and `via` are the only names in it that `log-format` lacks.
@@ -67,7 +64,7 @@ pub fn uwsgi(args: &[String], environment: &Environment) -> Result<Outcome, Conf
             return Ok(Outcome::Ping { address, timeout });
         }
         Some(Command::Help) => printed::help(&environment.program),
-        Some(Command::Version) => format!("{VERSION}\n"),
+        Some(Command::Version) => format!("{UWSGI_VERSION}\n"),
         Some(Command::Plugins) => printed::PLUGINS.to_owned(),
         _ => return expanded(reader, environment),
     };

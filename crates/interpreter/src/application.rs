@@ -1,6 +1,6 @@
 //! The user's application: its surroundings, and finding it.
 
-use config::{Application, Dialect, Interface, Settings};
+use config::{Application, Dialect, GUNICORN_VERSION, Interface, Settings};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use telemetry::ErrorLog;
@@ -40,7 +40,7 @@ impl LoadFailure {
 /// What is wrong, with the option's name.
 pub(crate) fn prepare_process(py: Python<'_>, settings: &Settings) -> Result<(), String> {
     if settings.dialect == Dialect::Gunicorn {
-        set_variable(py, "SERVER_SOFTWARE", "gunicorn/27.0.1")?;
+        set_variable(py, "SERVER_SOFTWARE", &format!("gunicorn/{GUNICORN_VERSION}"))?;
     }
     set_variables(py, settings)?;
     if settings.greenlets && !is_installed(py, "gevent") {

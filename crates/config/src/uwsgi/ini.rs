@@ -144,7 +144,7 @@ fn magic(letter: char, this: &Magic, first: &Magic, directory: &Path) -> String 
     };
     match letter {
         'v' => directory.display().to_string(),
-        'V' => super::VERSION.to_owned(),
+        'V' => crate::UWSGI_VERSION.to_owned(),
         'h' => hostname(),
         'k' => processors().to_string(),
         't' => now().as_secs().to_string(),

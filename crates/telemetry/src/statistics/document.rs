@@ -4,12 +4,11 @@
 //! What it shows of a request in progress is method, target and client, where uWSGI shows every variable, cookies and
 //! passwords among them, to whoever can connect.
 
+use config::UWSGI_VERSION;
+
 use super::blocks;
 use super::json::{Json, object};
 use super::{CoreStatistics, CurrentRequest, SocketStatistics, Statistics, WorkerStatistics, WorkerStatus};
-
-/// The version whose document this is.
-const VERSION: &str = "2.0.31";
 
 /// The document; `minified` without white space, and without the threads of workers unless `with_cores`.
 pub fn document(statistics: &Statistics, minified: bool, with_cores: bool) -> String {
@@ -21,7 +20,7 @@ pub fn document(statistics: &Statistics, minified: bool, with_cores: bool) -> St
     let queue = statistics.longest_queue();
     let extras = &statistics.extras;
     let members = [
-        ("version", Some(VERSION.into())),
+        ("version", Some(UWSGI_VERSION.into())),
         ("listen_queue", Some(queue.into())),
         ("listen_queue_errors", Some(Json::Number(0))),
         ("signal_queue", Some(Json::Number(0))),

@@ -1,5 +1,6 @@
 //! gunicorn's words, so that log rules and eyes find what they know; ours where gunicorn says nothing.
 
+use config::GUNICORN_VERSION;
 use config::Level::{Critical, Debug, Error, Info, Warning};
 
 use super::{Lines, count, signal_name};
@@ -11,7 +12,7 @@ const APP_LOAD_ERROR: i32 = 4;
 pub(super) fn lines(event: &Event) -> Lines {
     match event {
         Event::Starting { version } => vec![
-            (Info, "Starting gunicorn 27.0.1".to_owned()),
+            (Info, format!("Starting gunicorn {GUNICORN_VERSION}")),
             (Info, format!("Served by Penstock {version}")),
         ],
         Event::Listening { addresses, pid, .. } => {

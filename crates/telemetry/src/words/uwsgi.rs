@@ -1,6 +1,7 @@
 //! uWSGI's words, which have no levels and no prefix; ours where uWSGI says nothing.
 
 use config::Level::{Error, Info, Warning};
+use config::UWSGI_VERSION;
 
 use super::{Lines, Moment};
 use crate::event::{Event, ExitStatus, LateRequest, ScalingStep, StopKind, UwsgiEvent};
@@ -13,7 +14,10 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
     let date = &moment.ctime;
     match event {
         Event::Starting { version } => vec![
-            (Info, format!("*** Starting uWSGI 2.0.31 (64bit) on [{date}] ***")),
+            (
+                Info,
+                format!("*** Starting uWSGI {UWSGI_VERSION} (64bit) on [{date}] ***"),
+            ),
             (Info, format!("*** served by Penstock {version} ***")),
         ],
         Event::Listening {
