@@ -7,7 +7,7 @@ use master::AideSeat;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
-use super::bells::Role;
+use super::lines::Role;
 use super::server::Place;
 use crate::application;
 use crate::host::Interpreter;
