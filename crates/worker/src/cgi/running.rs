@@ -5,25 +5,26 @@
 //! parser to the client, its complaints into the log. Both directions go on side by side, so that a script may write
 //! before it has read.
 
+mod answer;
+mod complaints;
+
 use std::io::{self, Read, Write};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
 use mio::unix::pipe::{Receiver, Sender};
 use mio::{Interest, Registry, Token};
-use protocol::{ScriptHead, nph_head, script_head, script_head_end};
 use rustix::process::{Pid, Signal, kill_process_group};
 use telemetry::ErrorLog;
 
 use crate::exchange::{Exchange, Flow};
 use crate::stream::Stream;
+use complaints::Complaints;
 
 /// What one read may bring.
 const STEP: usize = 32 << 10;
 /// Reads of a pump before others get their turn.
 const READS: u32 = 32;
-/// A line of complaints longer than this is cut.
-const LONGEST_LINE: usize = 8 << 10;
 
 /// What is known of a script before it runs.
 pub(super) struct Kind {
@@ -52,7 +53,7 @@ pub(super) struct Running {
     pub(super) shown: String,
     input: Option<Sender>,
     output: Option<Receiver>,
-    complaints: Option<Receiver>,
+    complaints: Complaints,
     link: Option<Link>,
     /// What is written before the body.
     preface: Vec<u8>,
@@ -61,8 +62,6 @@ pub(super) struct Running {
     /// The head begins with a status line.
     has_status_line: bool,
     stage: Stage,
-    /// A line of complaints that has not ended.
-    line: Vec<u8>,
     pub(super) timeout: Duration,
     /// When it last read or wrote something; later, if nobody could have noticed for a time.
     pub(super) active: Instant,
@@ -141,7 +140,7 @@ impl Running {
             shown: format!("the CGI script {}", kind.shown),
             input,
             output,
-            complaints,
+            complaints: Complaints::new(complaints),
             link: None,
             preface: Vec::new(),
             head: Vec::new(),
@@ -150,7 +149,6 @@ impl Running {
                 Output::Raw => Stage::Raw,
                 Output::Document | Output::Whole => Stage::Head,
             },
-            line: Vec::new(),
             timeout,
             active: now,
         })
@@ -170,7 +168,7 @@ impl Running {
             shown,
             input: None,
             output: None,
-            complaints: None,
+            complaints: Complaints::new(None),
             link: Some(Link {
                 stream,
                 sending: true,
@@ -180,7 +178,6 @@ impl Running {
             head: Vec::new(),
             has_status_line: true,
             stage: Stage::Head,
-            line: Vec::new(),
             timeout,
             active: now,
         }
@@ -197,10 +194,7 @@ impl Running {
         if let Some(output) = &mut self.output {
             registry.register(output, tokens[1], Interest::READABLE)?;
         }
-        if let Some(complaints) = &mut self.complaints {
-            registry.register(complaints, tokens[2], Interest::READABLE)?;
-        }
-        Ok(())
+        self.complaints.register(registry, tokens[2])
     }
 
     /// Until when it may be silent.
@@ -262,7 +256,7 @@ impl Running {
         head_limit: usize,
         log: &ErrorLog,
     ) -> Progress {
-        self.hear_complaints(log);
+        self.complaints.hear(&self.shown, log);
         let for_body = match self.feed(exchange, now) {
             Ok(for_body) => for_body,
             // The client is gone, or its body is none: nobody waits for an answer.
@@ -276,7 +270,7 @@ impl Running {
             Ok(Heard::TooMuch) => true,
             Ok(Heard::Plenty) => return Progress::More,
             Ok(Heard::End) => {
-                self.hear_complaints(log);
+                self.complaints.hear(&self.shown, log);
                 return self.ended(exchange, log);
             }
             Err(progress) => return progress,
@@ -359,118 +353,6 @@ impl Running {
             }
         }
         Ok(Heard::Plenty)
-    }
-
-    /// Takes a piece of output.
-    fn heard(
-        &mut self,
-        exchange: &mut Exchange,
-        piece: &[u8],
-        head_limit: usize,
-        log: &ErrorLog,
-    ) -> Result<(), Progress> {
-        match self.stage {
-            Stage::Document => exchange.write(piece),
-            Stage::Raw => exchange.write_raw(piece),
-            Stage::Head => {
-                self.head.extend_from_slice(piece);
-                let Some(end) = script_head_end(&self.head) else {
-                    if self.head.len() > head_limit {
-                        return Err(self.invalid(log, &protocol::ScriptFault::HeadTooLong(head_limit)));
-                    }
-                    return Ok(());
-                };
-                let read = if self.has_status_line {
-                    nph_head
-                } else {
-                    script_head
-                };
-                match read(&self.head[..end], exchange.response()) {
-                    Ok(ScriptHead::Document) => {
-                        exchange.begin();
-                        exchange.write(&self.head[end..]);
-                        self.head = Vec::new();
-                        self.stage = Stage::Document;
-                    }
-                    Ok(ScriptHead::LocalRedirect(target)) => return Err(Progress::LocalRedirect(target)),
-                    Err(fault) => return Err(self.invalid(log, &fault)),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Its output has ended.
-    fn ended(&mut self, exchange: &mut Exchange, log: &ErrorLog) -> Progress {
-        let shown = &self.shown;
-        let fault = self.link.as_ref().and_then(|link| link.fault.as_ref());
-        match (self.stage, fault) {
-            (Stage::Head, Some(fault)) => {
-                log.error(format_args!("{shown} did not answer: {fault}"));
-                Progress::Failed(502)
-            }
-            // What has come is not everything.
-            (Stage::Document, Some(_)) => {
-                exchange.abort();
-                Progress::Answered
-            }
-            (Stage::Head, None) => {
-                log.error(format_args!(
-                    "{shown} ended without a complete header (lines such as \"Content-Type: text/plain\", \
-                     then an empty one)"
-                ));
-                Progress::Failed(502)
-            }
-            (Stage::Document, None) => {
-                if let Some(fault) = exchange.finish() {
-                    log.warning(format_args!("{shown}: {fault}"));
-                }
-                Progress::Answered
-            }
-            (Stage::Raw, _) => {
-                exchange.end_raw();
-                Progress::Answered
-            }
-        }
-    }
-
-    fn invalid(&self, log: &ErrorLog, fault: &protocol::ScriptFault) -> Progress {
-        log.error(format_args!("{} gave no answer: {fault}", self.shown));
-        Progress::Failed(502)
-    }
-
-    /// Puts what the script says on standard error into the log, line by line.
-    fn hear_complaints(&mut self, log: &ErrorLog) {
-        let mut buffer = [0; 4 << 10];
-        while let Some(complaints) = &mut self.complaints {
-            match complaints.read(&mut buffer) {
-                Ok(0) => self.complaints = None,
-                Ok(count) => self.complained(&buffer[..count], log),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => self.complaints = None,
-            }
-        }
-        if !self.line.is_empty() {
-            let line = std::mem::take(&mut self.line);
-            self.log_line(&line, log);
-        }
-    }
-
-    fn complained(&mut self, piece: &[u8], log: &ErrorLog) {
-        for part in piece.split_inclusive(|byte| *byte == b'\n') {
-            self.line.extend_from_slice(part);
-            if part.ends_with(b"\n") || self.line.len() >= LONGEST_LINE {
-                let line = std::mem::take(&mut self.line);
-                self.log_line(&line, log);
-            }
-        }
-    }
-
-    fn log_line(&self, line: &[u8], log: &ErrorLog) {
-        let line = String::from_utf8_lossy(line.trim_ascii_end());
-        let shown = self.shown.trim_start_matches("the CGI script ");
-        log.error(format_args!("{shown}: {line}"));
     }
 }
 
