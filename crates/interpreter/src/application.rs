@@ -1,5 +1,7 @@
 //! The user's application: its surroundings, and finding it.
 
+use std::path::PathBuf;
+
 use config::{Application, Dialect, GUNICORN_VERSION, Interface, Settings};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -122,69 +124,69 @@ fn is_installed(py: Python<'_>, module: &str) -> bool {
 
 /// Imports the application.
 pub(crate) fn load(py: Python<'_>, settings: &Settings) -> Result<Loaded, LoadFailure> {
-    let loaded = (|| {
-        let loader = py.import("penstock._loader")?;
-        let mut directories: Vec<String> = settings
-            .pythonpath
-            .iter()
-            .map(|path| path.to_string_lossy().into_owned())
-            .collect();
-        directories.push(String::from("."));
-        let virtualenv = settings
-            .virtualenv
-            .as_ref()
-            .map(|path| path.to_string_lossy().into_owned());
-        loader.call_method1("prepare_path", (directories, virtualenv))?;
-        let wanted = match settings.interface {
-            Interface::Auto => "auto",
-            Interface::Wsgi => "wsgi",
-            Interface::Asgi2 => "asgi2",
-            Interface::Asgi3 => "asgi3",
+    let loaded = import(py, settings).and_then(|loaded| {
+        let (callable, interface): (Py<PyAny>, String) = loaded.extract()?;
+        let interface = match interface.as_str() {
+            "asgi2" => Interface::Asgi2,
+            "asgi3" => Interface::Asgi3,
+            _ => Interface::Wsgi,
         };
-        let loading = &settings.loading;
-        loader.call_method1(
-            "import_before",
-            (loading.arguments.clone(), loading.imports.clone()),
-        )?;
-        let one = |application: &Application| match application {
-            Application::Module { module, callable, .. } if settings.dialect == Dialect::Uvicorn => py
-                .import("penstock._uvicorn")?
-                .call_method1("load", (module, callable, wanted)),
-            Application::Module { module, callable, .. } => {
-                loader.call_method1("load_module", (module, callable, wanted))
-            }
-            Application::File { path, callable } => {
-                loader.call_method1("load_file", (path.to_string_lossy(), callable, wanted))
-            }
-        };
-        let main = settings.application.as_ref().map(one).transpose()?;
-        let loaded = if loading.mounts.is_empty() {
-            main.ok_or_else(|| PyValueError::new_err("no application is named"))?
-        } else {
-            let mounts = loading.mounts.iter();
-            let mounts = mounts.map(|mount| Ok((&mount.prefix, one(&mount.application)?)));
-            let mounts: Vec<_> = mounts.collect::<PyResult<_>>()?;
-            loader.call_method1(
-                "mounted",
-                (main, mounts, loading.manage_script_name, loading.only_mounts),
-            )?
-        };
-        if let Some(directory) = &loading.directory_after {
-            std::env::set_current_dir(directory)?;
+        Ok(Loaded { callable, interface })
+    });
+    loaded.map_err(|error| failure(py, &error))
+}
+
+/// What `penstock._loader` finds: a callable and the name of its interface. Everything it needs is prepared in its order.
+fn import<'py>(py: Python<'py>, settings: &Settings) -> PyResult<Bound<'py, PyAny>> {
+    let loader = py.import("penstock._loader")?;
+    let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+    let mut directories: Vec<String> = settings.pythonpath.iter().map(text).collect();
+    directories.push(String::from("."));
+    let virtualenv = settings.virtualenv.as_ref().map(text);
+    loader.call_method1("prepare_path", (directories, virtualenv))?;
+    let loading = &settings.loading;
+    let before = (loading.arguments.clone(), loading.imports.clone());
+    loader.call_method1("import_before", before)?;
+    let one = |application: &Application| import_one(&loader, settings, application);
+    let main = settings.application.as_ref().map(one).transpose()?;
+    let loaded = if loading.mounts.is_empty() {
+        main.ok_or_else(|| PyValueError::new_err("no application is named"))?
+    } else {
+        let mounts = loading.mounts.iter();
+        let mounts = mounts.map(|mount| Ok((&mount.prefix, one(&mount.application)?)));
+        let mounts: Vec<_> = mounts.collect::<PyResult<_>>()?;
+        let arguments = (main, mounts, loading.manage_script_name, loading.only_mounts);
+        loader.call_method1("mounted", arguments)?
+    };
+    if let Some(directory) = &loading.directory_after {
+        std::env::set_current_dir(directory)?;
+    }
+    Ok(loaded)
+}
+
+fn import_one<'py>(
+    loader: &Bound<'py, PyModule>,
+    settings: &Settings,
+    application: &Application,
+) -> PyResult<Bound<'py, PyAny>> {
+    let wanted = match settings.interface {
+        Interface::Auto => "auto",
+        Interface::Wsgi => "wsgi",
+        Interface::Asgi2 => "asgi2",
+        Interface::Asgi3 => "asgi3",
+    };
+    match application {
+        Application::Module { module, callable, .. } if settings.dialect == Dialect::Uvicorn => loader
+            .py()
+            .import("penstock._uvicorn")?
+            .call_method1("load", (module, callable, wanted)),
+        Application::Module { module, callable, .. } => {
+            loader.call_method1("load_module", (module, callable, wanted))
         }
-        Ok(loaded)
-    })();
-    loaded
-        .and_then(|loaded: Bound<'_, PyAny>| {
-            let (callable, interface): (Py<PyAny>, String) = loaded.extract()?;
-            let interface = match interface.as_str() {
-                "asgi2" => Interface::Asgi2,
-                "asgi3" => Interface::Asgi3,
-                _ => Interface::Wsgi,
-            };
-            Ok(Loaded { callable, interface })
-        })
-        .map_err(|error| failure(py, &error))
+        Application::File { path, callable } => {
+            loader.call_method1("load_file", (path.to_string_lossy(), callable, wanted))
+        }
+    }
 }
 
 /// An application that shows why there is none.

@@ -50,30 +50,9 @@ impl Interpreter {
         access_log: Option<AccessLog>,
         begun: Instant,
     ) -> i32 {
-        let access = self.python_access(py);
-        let observers = match Observers::new(py, &self.hooks, access, &self.log) {
-            Ok(observers) => observers,
+        let equipment = match self.equip(py, &seat, application.as_ref(), access_log, begun) {
+            Ok(equipment) => equipment,
             Err(error) => return self.cannot_serve(py, &error),
-        };
-        let equipment = Equipment {
-            // A logger in Python is called with each request itself, not with a line.
-            access_log: access_log.filter(|_| self.logger.is_none()),
-            begun,
-            has_application: application.is_some(),
-            interrupted: self.hooks.bound(py, "worker_int"),
-            observers,
-            passage: match self.passage.try_clone() {
-                Ok(passage) => passage,
-                Err(error) => return self.cannot_serve(py, &error.into()),
-            },
-            commons: self
-                .commons
-                .as_ref()
-                .map(|commons| commons.for_rules(&seat.share.log)),
-            errand: match self.errand(py, &seat, application.as_ref()) {
-                Ok(errand) => errand,
-                Err(error) => return self.cannot_serve(py, &error),
-            },
         };
         let _ = self.hooks.set_worker(py, "booted", true);
         if seat.share.settings.reload_on_change && seat.number == 1 {
@@ -109,6 +88,28 @@ impl Interpreter {
             }
             Err(error) => self.cannot_serve(py, &error),
         }
+    }
+
+    fn equip(
+        &self,
+        py: Python<'_>,
+        seat: &WorkerSeat,
+        application: Option<&Loaded>,
+        access_log: Option<AccessLog>,
+        begun: Instant,
+    ) -> PyResult<Equipment> {
+        let commons = self.commons.as_ref();
+        Ok(Equipment {
+            // A logger in Python is called with each request itself, not with a line.
+            access_log: access_log.filter(|_| self.logger.is_none()),
+            begun,
+            has_application: application.is_some(),
+            interrupted: self.hooks.bound(py, "worker_int"),
+            observers: Observers::new(py, &self.hooks, self.python_access(py), &self.log)?,
+            passage: self.passage.try_clone()?,
+            commons: commons.map(|commons| commons.for_rules(&seat.share.log)),
+            errand: self.errand(py, seat, application)?,
+        })
     }
 
     /// How the application's own signals (uWSGI's) are heard: between requests, or in a thread of Python's where this thread
