@@ -27,7 +27,6 @@ use std::sync::Arc;
 use config::{Dialect, Moment, Settings};
 use rustix::process::{Pid, kill_process};
 use shared::{Pauses, Scoreboard, WorkerRow};
-use sys::monotonic_ms;
 use telemetry::ErrorLog;
 
 use crate::aides::{AideInput, Aides};
