@@ -178,7 +178,7 @@ def test_systemd_hears_how_the_server_is(plain: Path, tmp_path: Path) -> None:
         server = Server(
             *("gunicorn", "-b", "{tcp}", "-w", "2", "demo:app"),
             cwd=plain,
-            environment={"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "200000"},
+            environment={"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "1000000"},
         )
 
         def next_but_watchdog() -> str:

@@ -100,7 +100,7 @@ impl Master<'_> {
     }
 
     /// What systemd wants to know of what happens.
-    pub(super) fn notify(&self, event: &Event) {
+    pub(super) fn notify(&mut self, event: &Event) {
         match event {
             Event::ReloadStarting { .. } => self.notifier.reloading(monotonic_ms()),
             Event::ReloadFinished { .. } | Event::ReloadFailed { .. } => {

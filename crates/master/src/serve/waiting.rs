@@ -82,6 +82,7 @@ impl Master<'_> {
         self.inheritance.predecessor.is_some()
             || self.inheritance.emperor.is_some()
             || self.notifier.beat_ms.is_some()
+            || self.notifier.has_unsent()
             || (!self.processes.is_empty() && settings.timeouts.request_deadline.is_some())
             || self.watches_memory()
             || self.supervisor.watches_load()

@@ -101,6 +101,7 @@ impl Master<'_> {
         }
         let interval_ms = self.notifier.beat_ms.unwrap_or(CHECK_INTERVAL_MS);
         self.next_check_ms = now_ms + interval_ms.min(CHECK_INTERVAL_MS);
+        self.notifier.try_again();
         if self.notifier.beat_ms.is_some() {
             self.notifier.alive();
         }
