@@ -272,6 +272,38 @@ def test_gunicorns_timeout_ends_no_request_that_waits_while_the_loop_goes_on(
     assert "WORKER TIMEOUT" not in server.log
 
 
+UVICORN = ("uvicorn", "--host", "127.0.0.1", "--port", "{port}", "--workers", "2", "--timeout-worker-healthcheck", "2")
+
+
+def test_uvicorns_healthcheck_replaces_a_worker_whose_interpreter_does_not_answer(
+    site: Path, start_server: StartServer
+) -> None:
+    server = start_server(*UVICORN, "late:asgi", cwd=site, wait="accept")
+    assert wait_until(lambda: server.log.count("Application startup complete") == 2, SAFETY_SECONDS), server.log
+    before = set(server.processes())
+    with server.connect() as client, pytest.raises(ConnectionEnded):
+        client.get("/hold")
+    assert wait_until(lambda: len(set(server.processes()) - before) == 1, SAFETY_SECONDS), server.processes()
+    assert server.get("/worker").status == 200
+    line = r"has not answered for \d+\.\d s, .* is replaced; it is in GET /hold from 127\.0\.0\.1"
+    assert re.search(line, server.log), server.log
+    assert re.search(r'File ".*late\.py", line \d+ in late', server.log), server.log
+
+
+def test_uvicorns_healthcheck_spares_a_worker_whose_loop_is_blocked_in_python(
+    site: Path, start_server: StartServer
+) -> None:
+    (site / "blocks.py").write_text(
+        "import time\nfrom late import asgi\n"
+        "async def app(scope, receive, send):\n"
+        "    if scope.get('path') == '/blocks':\n        time.sleep(5)\n        scope = {**scope, 'path': '/worker'}\n"
+        "    await asgi(scope, receive, send)\n"
+    )
+    server = start_server(*UVICORN, "blocks:app", cwd=site, wait="accept")
+    assert server.get("/blocks").status == 200
+    assert "has not answered" not in server.log
+
+
 def test_harakiri_does_not_count_the_time_that_a_client_takes_for_its_body(
     site: Path, start_server: StartServer
 ) -> None:

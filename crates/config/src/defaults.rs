@@ -40,6 +40,7 @@ impl Settings {
                 soft_deadline: None,
                 request_deadline: None,
                 spares_tasks: dialect == Dialect::Gunicorn,
+                interpreter: None,
             },
             max_requests: None,
             max_requests_jitter: 0,

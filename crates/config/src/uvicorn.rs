@@ -278,6 +278,7 @@ impl Draft {
         settings.threads = WSGI_THREADS;
         settings.timeouts.keep_alive = std::time::Duration::from_secs(5);
         settings.timeouts.graceful = table::FOREVER;
+        settings.timeouts.interpreter = Some(std::time::Duration::from_secs(5));
         settings.logs.access = Some(LogTarget::Stdout);
         settings.logs.access_format = crate::UVICORN_ACCESS_FORMAT.to_owned();
         settings.process_titles = false;
@@ -309,6 +310,10 @@ impl Draft {
             self.settings.workers = 1;
             self.notices
                 .push("\"workers\" flag is ignored when reloading is enabled.".to_owned());
+        }
+        if self.settings.workers == 1 {
+            // Nobody looks after a process that is alone.
+            self.settings.timeouts.interpreter = None;
         }
         self.settle_reload(environment);
         self.settings.logs.processes = match self.settings.workers {

@@ -3,6 +3,7 @@
 //! It composes the other rooms: [`entry`] turns a command line into a running server, [`host`] is what the master
 //! asks of the interpreter, [`wsgi`] and [`asgi`] are what its workers answer through. The only room with pyo3.
 
+mod answers;
 mod application;
 mod asgi;
 mod cgi_program;

@@ -127,7 +127,7 @@ impl Driven {
         let of_server = timeouts.request_deadline.filter(|_| !timeouts.spares_tasks);
         let of_server_ms = of_server.map(|limit| u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
         let limit_ms = exchange.harakiri_ms().or(of_server_ms);
-        if limit_ms.is_none() && timeouts.request_deadline.is_none() {
+        if limit_ms.is_none() && timeouts.request_deadline.is_none() && timeouts.interpreter.is_none() {
             return false;
         }
         let head = exchange.head();

@@ -60,4 +60,6 @@ pub struct Timeouts {
     /// Requests of an event loop, and greenlets, may take longer than that as long as the loop, or the hub, turns: gunicorn's
     /// `timeout` is for workers that are stuck.
     pub spares_tasks: bool,
+    /// How long the interpreter of a worker may give no answer before the worker is killed. `None`: nobody asks it.
+    pub interpreter: Option<Duration>,
 }

@@ -308,10 +308,6 @@ fn uvicorn_says_what_has_no_effect_and_what_it_has_read() {
         ),
         ("--http h11 a:b", "accepted without effect: --http h11"),
         ("--ws wsproto a:b", "accepted without effect: --ws wsproto"),
-        (
-            "--timeout-worker-healthcheck 9 a:b",
-            "accepted without effect: --timeout-worker-healthcheck",
-        ),
     ] {
         let plan = served(line, uvicorn_here(&directory, line, &[]));
         assert!(

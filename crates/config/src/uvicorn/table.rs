@@ -461,12 +461,12 @@ const OPTIONS: &[Entry] = &[
         "Maximum number of seconds to wait for graceful shutdown.",
         store!(|d, v| d.settings.timeouts.graceful => seconds(v)?),
     ),
-    option(
+    honoured(
         "timeout-worker-healthcheck",
         Kind::Integer,
         "5",
         "Maximum number of seconds to wait for a worker to respond to a healthcheck.",
-        Status::NoEffect("the master sees in shared memory whether a worker lives, and asks nothing of it"),
+        store!(|d, v| d.settings.timeouts.interpreter => Some(seconds(v)?)),
     ),
     no_tls("ssl-keyfile", Kind::Text, "", "SSL key file"),
     no_tls("ssl-certfile", Kind::Text, "", "SSL certificate file"),

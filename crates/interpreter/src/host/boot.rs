@@ -49,6 +49,10 @@ impl Interpreter {
             .map_err(|failure| failure.exit_code)?;
         become_somebody(py, seat)?;
         self.prepare_for_abort(py).map_err(unprepared)?;
+        if seat.share.settings.timeouts.interpreter.is_some() {
+            let row = seat.share.scoreboard.worker(seat.slot);
+            crate::answers::tell(row).map_err(|error| unprepared(error.into()))?;
+        }
         if let Some(commons) = &self.commons {
             let offered = commons.offer(py, Place::of(seat), Role::Worker(seat.number));
             offered.map_err(unprepared)?;

@@ -83,7 +83,7 @@ impl Master<'_> {
             || self.inheritance.emperor.is_some()
             || self.notifier.beat_ms.is_some()
             || self.notifier.has_unsent()
-            || (!self.processes.is_empty() && settings.timeouts.request_deadline.is_some())
+            || (!self.processes.is_empty() && self.measures_requests())
             || self.watches_memory()
             || self.supervisor.watches_load()
             || self.host.wants_attention()

@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use shared::WorkerState;
 use sys::monotonic_ms;
 
-use super::{CHECK_INTERVAL_MS, Master};
+use super::{CHECK_INTERVAL_MS, Master, Process};
 use crate::cheaper::{Load, WorkerLoad};
 use crate::memory;
 use crate::supervisor::{Input, OverdueRequest};
@@ -49,6 +49,12 @@ impl Master<'_> {
             self.log.error("lost connection with my emperor !!!");
             self.inbox.push_back(Input::Command(MasterCommand::StopNow));
         }
+    }
+
+    /// Whether there is a deadline for requests, or for the answer of an interpreter.
+    pub(super) fn measures_requests(&self) -> bool {
+        let timeouts = &self.era.settings.timeouts;
+        timeouts.request_deadline.is_some() || timeouts.interpreter.is_some()
     }
 
     pub(super) fn watches_memory(&self) -> bool {
@@ -156,8 +162,34 @@ impl Master<'_> {
                     },
                 })
             });
+            let overdue = overdue.or_else(|| self.without_answer(process, now_ms));
             self.inbox.extend(overdue.map(Input::Overdue));
         }
+    }
+
+    /// A worker whose interpreter has not answered in time, and what it is in.
+    fn without_answer(&self, process: &Process, now_ms: u64) -> Option<OverdueRequest> {
+        let limit = self.era.settings.timeouts.interpreter?;
+        let answered_ms = process.row.answered_ms()?;
+        let ran_until_ms = now_ms.saturating_sub(self.pauses.since(answered_ms));
+        let elapsed_ms = ran_until_ms.saturating_sub(answered_ms);
+        if u128::from(elapsed_ms) <= limit.as_millis() {
+            return None;
+        }
+        let current = process.row.threads().find_map(|row| row.current());
+        let (request, client) = current.map_or_else(
+            || ("no request".to_owned(), "nobody".to_owned()),
+            |current| (current.request, current.client),
+        );
+        Some(OverdueRequest {
+            age: process.view.age,
+            thread: 0,
+            request,
+            client,
+            elapsed_ms,
+            queue: 0,
+            kernel: Vec::new(),
+        })
     }
 
     /// What the workers of the configuration in force have to do.

@@ -41,6 +41,8 @@ impl WorkerRow {
     const IDLE: usize = 8;
     const WAITING: usize = 9;
     const CONDEMNED: usize = 10;
+    /// When the interpreter last answered.
+    const ANSWERED: usize = 11;
 
     /// Takes the row for a new worker: counters start at zero, the state is `Booting`. The master calls it before the
     /// fork, so that the row is never seen half-made; the process id follows with [`WorkerRow::set_pid`].
@@ -108,6 +110,16 @@ impl WorkerRow {
     /// What was said last.
     pub fn waiting(&self) -> u32 {
         u32::try_from(self.word(Self::WAITING).load(Relaxed)).unwrap_or(u32::MAX)
+    }
+
+    /// The worker's interpreter has answered, at that moment on the clock of `sys::monotonic_ms`.
+    pub fn set_answered(&self, now_ms: u64) {
+        self.word(Self::ANSWERED).store(now_ms.max(1), Relaxed);
+    }
+
+    /// When it last did; `None` where nobody asks it.
+    pub fn answered_ms(&self) -> Option<u64> {
+        Some(self.word(Self::ANSWERED).load(Relaxed)).filter(|at_ms| *at_ms > 0)
     }
 
     /// Whether there is a worker that accepts requests.

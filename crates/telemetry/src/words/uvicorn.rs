@@ -73,12 +73,20 @@ pub(super) fn lines(event: &Event, moment: &Moment) -> Lines {
         )],
         Event::RequestInterrupted(late) => vec![super::interrupted(late)],
         Event::RequestDeadline {
-            late: LateRequest { pid, age, .. },
+            late:
+                LateRequest {
+                    pid,
+                    age,
+                    request,
+                    client,
+                    ..
+                },
             ..
         } => vec![(
             Critical,
             format!(
-                "The event loop of child process [{pid}] has been stuck for {:.1} s",
+                "Child process [{pid}] has not answered for {:.1} s, longer than timeout_worker_healthcheck allows, and is \
+                 replaced; it is in {request} from {client}",
                 age.as_secs_f64()
             ),
         )],
