@@ -306,6 +306,70 @@ def test_the_limits_are_options(start_server) -> None:
             assert client.read_response().status == status
 
 
+def test_the_native_limits_are_options(start_server) -> None:
+    limits = ["--max-request-line", "100", "--max-fields", "3", "--max-field-size", "50", "--max-head", "150"]
+    server = start_server("-b", "{tcp}", *limits, "conformance:application")
+    for wire, status in (
+        (request("GET /" + "a" * 50 + " HTTP/1.1", "A: " + "a" * 20, "B: b"), 200),
+        (request("GET /" + "a" * 100 + " HTTP/1.1"), 414),
+        (request("GET / HTTP/1.1", "A: a", "B: b", "C: c"), 431),
+        (request("GET / HTTP/1.1", "A: " + "a" * 50), 431),
+        (request("GET /" + "a" * 80 + " HTTP/1.1", "A: " + "a" * 40, "B: " + "a" * 40), 431),
+    ):
+        with server.connect() as client:
+            client.send(wire)
+            assert client.read_response().status == status
+
+
+def test_the_native_times_for_head_and_body_are_options(start_server) -> None:
+    server = start_server("-b", "{tcp}", "--head-timeout", "1", "--body-timeout", "1", "conformance:application")
+    for wire in (b"GET / HTTP/1.1\r\nHo", request("POST / HTTP/1.1", "Content-Length: 5", body=b"x")):
+        with server.connect() as client:
+            client.send(wire)
+            assert client.read_response().status == 408
+            client.expect_end()
+
+
+@pytest.mark.parametrize("serving", ["one thread", "threads", "asgi", "gevent"])
+def test_a_client_that_does_not_read_is_let_go_and_named(tmp_path, start_server, serving: str) -> None:
+    if serving == "gevent":
+        pytest.importorskip("gevent")
+    (tmp_path / "endless.py").write_text(
+        "def app(environ, start_response):\n"
+        "    start_response('200 OK', [])\n"
+        "    while environ['PATH_INFO'] == '/endless':\n        yield b'x' * 100000\n"
+        "async def asgi(scope, receive, send):\n"
+        "    if scope['type'] != 'http':\n        return\n"
+        "    await send({'type': 'http.response.start', 'status': 200})\n"
+        "    while scope['path'] == '/endless':\n"
+        "        await send({'type': 'http.response.body', 'body': b'x' * 100000, 'more_body': True})\n"
+        "    await send({'type': 'http.response.body'})\n"
+    )
+    native = ("-b", "{tcp}", "--write-timeout", "1")
+    arguments = {
+        "one thread": (*native, "endless:app"),
+        "threads": (*native, "--threads", "2", "endless:app"),
+        "asgi": (*native, "endless:asgi"),
+        "gevent": (
+            "uwsgi",
+            "--http-socket",
+            "{tcp}",
+            "--master",
+            "--gevent",
+            "9",
+            "--socket-timeout",
+            "1",
+            "-w",
+            "endless:app",
+        ),
+    }[serving]
+    server = start_server(*arguments, cwd=tmp_path)
+    with server.connect(receive_buffer=4096) as client:
+        client.send(request("GET /endless HTTP/1.1"))
+        server.wait_for_log("Nothing of its answer taken for 1 s by ip=127.0.0.1: the connection is closed")
+        assert server.get("/").status == 200
+
+
 def test_a_body_over_its_limit_is_413(start_server) -> None:
     server = start_server("--max-body", "1000", "-b", "{tcp}", "conformance:application")
     chunk = b"64\r\n" + b"x" * 100 + b"\r\n"

@@ -363,6 +363,8 @@ pub(crate) struct Mishaps {
     pub(crate) unread: bool,
     /// The client was gone before it had the answer.
     pub(crate) unwritten: bool,
+    /// It was there and took nothing of it.
+    pub(crate) not_taken: bool,
 }
 
 /// Capacity above which a buffer is not kept for the next request.

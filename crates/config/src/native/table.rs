@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::values::{
-    at_least_one, bind, cgi_mount, forwarded_headers, level, number, peers, proxy_protocol, seconds, target,
-    variable,
+    at_least_one, at_least_one_byte, bind, cgi_mount, forwarded_headers, level, number, peers,
+    proxy_protocol, seconds, some_time, target, variable,
 };
 use crate::defaults::{count, size, unless_zero};
 use crate::{Daemonize, Interface, Lifespan, LogTarget, Settings};
@@ -150,6 +150,62 @@ pub(super) const OPTIONS: &[Entry] = &[
         "none",
         "largest request body; over it the answer is 413",
         store!(|s, v| s.limits.body => unless_zero(number(v)?)),
+    ),
+    option(
+        "max-request-line",
+        None,
+        "BYTES",
+        "8190",
+        "longest request line; over it the answer is 414",
+        store!(|s, v| s.limits.request_line => at_least_one_byte(v)?),
+    ),
+    option(
+        "max-fields",
+        None,
+        "N",
+        "100",
+        "header fields of a request; over it the answer is 431",
+        store!(|s, v| s.limits.fields => at_least_one(v)? as usize),
+    ),
+    option(
+        "max-field-size",
+        None,
+        "BYTES",
+        "8190",
+        "longest header field, its name included; over it the answer is 431",
+        store!(|s, v| s.limits.field_size => at_least_one_byte(v)?),
+    ),
+    option(
+        "max-head",
+        None,
+        "BYTES",
+        "65536",
+        "request line and header fields together; over it the answer is 431",
+        store!(|s, v| s.limits.head => at_least_one_byte(v)?),
+    ),
+    option(
+        "head-timeout",
+        None,
+        "SECONDS",
+        "30",
+        "time for the whole head of a request; over it the answer is 408",
+        store!(|s, v| s.timeouts.head => some_time(v)?),
+    ),
+    option(
+        "body-timeout",
+        None,
+        "SECONDS",
+        "60",
+        "time a body may not go on; over it the answer is 408",
+        store!(|s, v| s.timeouts.body => some_time(v)?),
+    ),
+    option(
+        "write-timeout",
+        None,
+        "SECONDS",
+        "60",
+        "time a client may take nothing of its answer, before its connection is closed",
+        store!(|s, v| s.timeouts.write => some_time(v)?),
     ),
     option(
         "preload",

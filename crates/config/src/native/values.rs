@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::defaults::count;
+use crate::defaults::{count, size};
 use crate::{Believed, CgiMount, Level, LogTarget, Settings, Wire, address};
 
 pub(super) fn number(text: &str) -> Result<u64, String> {
@@ -15,6 +15,21 @@ pub(super) fn at_least_one(text: &str) -> Result<u32, String> {
     match number(text)? {
         0 => Err("at least 1".to_owned()),
         number => Ok(count(number)),
+    }
+}
+
+pub(super) fn at_least_one_byte(text: &str) -> Result<usize, String> {
+    match number(text)? {
+        0 => Err("at least 1".to_owned()),
+        number => Ok(size(number)),
+    }
+}
+
+/// A time that something cannot do without.
+pub(super) fn some_time(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        Duration::ZERO => Err("more than 0: without a limit such clients would stay for ever".to_owned()),
+        time => Ok(time),
     }
 }
 

@@ -496,9 +496,21 @@ fn the_native_command_line_has_good_defaults() {
     assert_eq!(timeouts.request_deadline, Some(Duration::from_millis(7500)));
     let timeouts = served("no deadline", here("-t 0 a")).settings.timeouts;
     assert_eq!((timeouts.soft_deadline, timeouts.request_deadline), (None, None));
+    let line = "--max-request-line 1 --max-fields 2 --max-field-size 3 --max-head 4 --max-body 5 a";
+    let limits = served("limits", here(line)).settings.limits;
+    let sizes = [limits.request_line, limits.fields, limits.field_size, limits.head];
+    assert_eq!((sizes, limits.body), ([1, 2, 3, 4], Some(5)));
+    let line = "--head-timeout 1.5 --body-timeout 2 --write-timeout 3 a";
+    let timeouts = served("times", here(line)).settings.timeouts;
+    assert_eq!(
+        [timeouts.head, timeouts.body, timeouts.write],
+        [1500, 2000, 3000].map(Duration::from_millis)
+    );
     for (line, code, part) in [
         ("--worker 2 a", 2, "did you mean --workers"),
         ("-w 0 a", 1, "at least 1"),
+        ("--max-head 0 a", 1, "at least 1"),
+        ("--head-timeout 0 a", 1, "more than 0"),
         ("-w 2", 2, "no application"),
         ("a b", 2, "unexpected argument 'b'"),
     ] {

@@ -69,6 +69,8 @@ pub(crate) struct Driver {
     running: AtomicU32,
     /// What the log has been told to be waited for.
     told: Mutex<Option<Linger>>,
+    /// When it was told last that there are too many requests.
+    told_exceeded: Mutex<Option<Instant>>,
     /// Answered, and not yet back in the reactor.
     answered: Mutex<Answered>,
     /// Tokens of requests with gathered blocks of a streamed answer, of WebSockets with messages.
@@ -131,6 +133,7 @@ impl Driver {
             in_progress: AtomicU32::new(0),
             running: AtomicU32::new(0),
             told: Mutex::default(),
+            told_exceeded: Mutex::default(),
             answered: Mutex::default(),
             gathered: Mutex::default(),
             unread: Mutex::default(),

@@ -160,8 +160,13 @@ impl HttpRequest {
     pub(super) fn overdue(&self, py: Python<'_>) {
         let mut state = self.lock();
         state.disconnected = true;
+        let awaits_reading = state.awaits_reading;
         if let Some(exchange) = &mut state.exchange {
-            exchange.give_up();
+            if awaits_reading {
+                exchange.give_up_on_reader();
+            } else {
+                exchange.give_up();
+            }
         }
         let (receivers, senders) = (
             take_if(true, &mut state.receivers),

@@ -278,8 +278,12 @@ impl Waits for Waiting {
                 Flow::Full => {}
                 other => return Ok(other),
             }
-            if lock(&self.driven).await_writable(exchange) == Flow::Gone || self.wait(py, exchange)? {
+            if lock(&self.driven).await_writable(exchange) == Flow::Gone {
                 exchange.give_up();
+                return Ok(Flow::Gone);
+            }
+            if self.wait(py, exchange)? {
+                exchange.give_up_on_reader();
                 return Ok(Flow::Gone);
             }
         }

@@ -88,7 +88,7 @@ impl Exchange {
             )
             .is_err()
             {
-                self.connection.ending = Ending::Now;
+                self.give_up_on_reader();
                 return Flow::Gone;
             }
         }
@@ -115,6 +115,12 @@ impl Exchange {
     /// The client is as good as gone: whatever is queued, the connection closes.
     pub fn give_up(&mut self) {
         self.connection.ending = Ending::Now;
+    }
+
+    /// The same for a client that has taken nothing of its answer for too long.
+    pub fn give_up_on_reader(&mut self) {
+        (self.work.mishaps.unwritten, self.work.mishaps.not_taken) = (true, true);
+        self.give_up();
     }
 
     /// Whether [`Exchange::give_up`] was called, or the client has been found gone.

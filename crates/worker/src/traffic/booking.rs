@@ -20,6 +20,9 @@ impl Reactor {
         if exchange.work.mishaps.unread && exchange.connection.departed.is_some() {
             vanished::tell(exchange, &self.conditions.error_log);
         }
+        if exchange.work.mishaps.not_taken {
+            self.tell_not_taken(exchange);
+        }
         let took = self.clock.now - exchange.work.called;
         self.book(exchange, took);
         if let Some(router) = &self.bounds.router {

@@ -9,6 +9,7 @@ use protocol::Refusal;
 use shared::Tally;
 
 use super::REQUESTS_A_TURN;
+use super::writing::called;
 use crate::connection::Ending;
 use crate::driven::Happening;
 use crate::exchange::Exchange;
@@ -89,11 +90,7 @@ impl Reactor {
     /// Answers something that is not a request, or not one to be served.
     pub(super) fn refuse(&mut self, exchange: &mut Exchange, refusal: &Refusal) {
         let (connection, work) = (&mut exchange.connection, &mut exchange.work);
-        let client = if connection.client_address.is_empty() {
-            "a unix socket"
-        } else {
-            &connection.client_address
-        };
+        let client = called(connection);
         self.conditions
             .error_log
             .warning(format_args!("Invalid request from ip={client}: {refusal}"));

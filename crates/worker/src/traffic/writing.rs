@@ -6,12 +6,20 @@ use protocol::Refusal;
 use shared::Tally;
 
 use super::READS_A_TURN;
-use crate::connection::{Ending, Stage};
+use crate::connection::{Connection, Ending, Stage};
 use crate::deadlines::Wait;
 use crate::driven::Happening;
 use crate::exchange::{Exchange, Flow};
 use crate::outbox::Flushed;
 use crate::reactor::{Answering, Reactor, Readiness, Slot};
+
+/// A client, as the log calls it.
+pub(super) fn called(connection: &Connection) -> &str {
+    match connection.client_address.as_str() {
+        "" => "a unix socket",
+        address => address,
+    }
+}
 
 /// Spare workspaces kept.
 const SPARES: usize = 256;
@@ -176,6 +184,15 @@ impl Reactor {
         }
     }
 
+    /// Tells the log of a client that does not read.
+    pub(super) fn tell_not_taken(&self, exchange: &Exchange) {
+        let seconds = self.bounds.write_patience.as_secs_f64();
+        self.conditions.error_log.warning(format_args!(
+            "Nothing of its answer taken for {seconds} s by ip={}: the connection is closed",
+            called(&exchange.connection)
+        ));
+    }
+
     /// Ends waits that were over at `until`.
     pub(crate) fn end_waits(&mut self, until: Instant) {
         while let Some((token, wait)) = self.deadlines.expired(until) {
@@ -198,6 +215,9 @@ impl Reactor {
                 self.refuse(&mut exchange, &Refusal::Timeout);
                 self.settle(exchange);
             } else {
+                if wait == Wait::Write {
+                    self.tell_not_taken(&exchange);
+                }
                 self.close(exchange);
             }
         }

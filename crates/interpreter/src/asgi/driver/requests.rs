@@ -1,7 +1,7 @@
 //! The way of a request through the driver: from the reactor to a task, and with its answer to those that go back.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use protocol::websocket::{Compression, Handshake, HandshakeRefusal};
 use pyo3::prelude::*;
@@ -13,6 +13,9 @@ use crate::asgi::held::Held;
 use crate::asgi::http::HttpRequest;
 use crate::asgi::websocket::WebSocketSession;
 use crate::observers::Observed;
+
+/// Least time between two complaints about too many requests.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
 
 impl Driver {
     /// Starts a task for a request.
@@ -27,6 +30,7 @@ impl Driver {
             .limit_concurrency
             .is_some_and(|limit| in_progress > limit)
         {
+            this.tell_exceeded();
             exchange.fail(503);
             return this.answered(py, exchange, None);
         }
@@ -98,6 +102,19 @@ impl Driver {
         if let (Some(observers), Some(observed)) = (&self.observers, observed) {
             observers.end(py, &observed, None, exchange);
         }
+    }
+
+    /// Tells the log, once a minute, that there are as many requests in progress as may be.
+    fn tell_exceeded(&self) {
+        let (mut told, now) = (lock(&self.told_exceeded), Instant::now());
+        if told.is_some_and(|then| now - then < COMPLAINT_INTERVAL) {
+            return;
+        }
+        *told = Some(now);
+        self.log.warning(
+            "Exceeded concurrency limit. As many requests are in progress as --limit-concurrency allows: further ones get 503 \
+             (said once a minute)",
+        );
     }
 
     /// Whether the request asks for a WebSocket, where there are any.
