@@ -217,8 +217,10 @@ def test_over_the_hard_deadline_the_worker_is_replaced_while_others_are_served(
         assert wait_until(lambda: len(set(server.processes()) - before) == 1, SAFETY_SECONDS), server.processes()
         load.wait_for_answers(20)
     print(load)
-    # Connections that the stuck worker had accepted and could not read from.
-    assert all(failure.why.endswith("before any answer") for failure in load.failures), str(load)
+    # Connections that the stuck worker had accepted and could not read from; in a loop, a request that was just running.
+    assert all(
+        failure.why.startswith("500") or failure.why.endswith("before any answer") for failure in load.failures
+    ), str(load)
     assert len(load.failures) <= load.connections, str(load)
     # A loop that is stuck has all its requests in it.
     named = f"GET {target}" if case not in STUCK_LOOPS else rf"(GET {target}|one of \d+ requests, perhaps GET /\w+)"
