@@ -3,18 +3,19 @@
 //! What uWSGI calls immediate acts here, while it is read: files that are included, `set`, conditions and loops,
 //! `strict`, and the commands (`--help`, `--reload`). Everything else is only put on the list, with its origin.
 
+mod declared;
+mod files;
+
 use std::path::PathBuf;
 
 use super::formats::Format;
-use super::ini::{self, Magic};
+use super::ini::Magic;
 use super::known::{self, leading_number};
 use super::logic::{Logic, decide, is_end, is_logic};
-use super::{command_line, expand, source};
+use super::{command_line, expand};
 use crate::option::Origin;
 use crate::{ConfigError, Environment, PidfileRequest};
-
-/// Files in files, at most.
-const DEEPEST: usize = 32;
+use files::split_section;
 
 /// Variables that uWSGI keeps for itself.
 const RESERVED: [&str; 8] = [
@@ -84,9 +85,13 @@ pub(super) struct Reader<'a> {
     pub(super) command: Option<Command>,
     /// Names that values refer to: variables of the user's own.
     pub(super) referred: Vec<String>,
+    /// The condition or loop that is being read.
     logic: Option<Logic>,
+    /// The first file that was read.
     first: Option<Magic>,
+    /// The one that `:section` means.
     last_file: Option<String>,
+    /// Files that are being read, one inside the other.
     depth: usize,
     /// What is said of each file that was read, as uWSGI says it.
     pub(super) remarks: Vec<String>,
@@ -288,144 +293,6 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// `declare-option = NAME=OPTION=VALUE;OPTION=VALUE...`: from here on NAME stands for those options, in whose values `$1`
-    /// is its value and `$2`, `$3`, ... the words of it.
-    fn declare(&mut self, how: &str, text: &str, origin: &Origin) -> Result<(), ConfigError> {
-        self.push(how, text, origin, true);
-        let (name, options) = text
-            .split_once('=')
-            .ok_or_else(|| fault(origin, how, &format!("'{text}' has to be NAME=OPTION=VALUE;...")))?;
-        if known::find(name).is_some() {
-            return Err(fault(origin, how, &format!("'{name}' is an option already")));
-        }
-        let options = options
-            .split(';')
-            .filter(|option| !option.is_empty())
-            .map(|option| {
-                let (key, value) = option.split_once('=').unwrap_or((option, ""));
-                (key.to_owned(), value.to_owned())
-            })
-            .collect();
-        self.declared.push((name.to_owned(), options));
-        Ok(())
-    }
-
-    /// Puts the options of a declared one on the list; false when `name` is none.
-    fn put_declared(&mut self, name: &str, value: &str, origin: &Origin) -> Result<bool, ConfigError> {
-        let Some((_, options)) = self.declared.iter().find(|(declared, _)| declared == name) else {
-            return Ok(false);
-        };
-        let options = options.clone();
-        self.push(name, value, origin, true);
-        let words: Vec<_> = value.split(' ').collect();
-        for (key, template) in options {
-            if self.declared.iter().any(|(declared, _)| *declared == key) {
-                return Err(fault(
-                    origin,
-                    name,
-                    &format!("the declared option {key} cannot stand inside another"),
-                ));
-            }
-            let mut text = template.replace("$1", words.first().unwrap_or(&""));
-            for (index, word) in words.iter().enumerate().skip(1).take(8) {
-                text = text.replace(&format!("${}", index + 1), word);
-            }
-            self.put(&key, &text, origin)?;
-        }
-        Ok(true)
-    }
-
-    /// Reads a file in place of the option that names it.
-    fn load(&mut self, option: &str, given: &str, origin: &Origin) -> Result<(), ConfigError> {
-        let (file, section) = self
-            .spelled(given)
-            .and_then(|spelled| self.file_and_section(&spelled))
-            .map_err(|reason| fault(origin, option, &reason))?;
-        let format = Format::of_option(option)
-            .or_else(|| Format::of_file(&file))
-            .ok_or_else(|| {
-                let reason = format!("{file} has to end in .ini, .yaml, .yml, .json or .xml");
-                fault(origin, option, &reason)
-            })?;
-        if self.depth == DEEPEST {
-            return Err(fault(
-                origin,
-                option,
-                "files include each other without end: take out the line that leads back to one of them",
-            ));
-        }
-        let directory = &self.environment.directory;
-        let text = source::read(&file, directory).map_err(|reason| fault(origin, option, &reason))?;
-        self.remarks.push(format!(
-            "[uWSGI] getting {} configuration from {file}",
-            format.name()
-        ));
-        let magic = Magic::new(&file, &section, directory);
-        let first = self.first.get_or_insert_with(|| magic.clone()).clone();
-        let text = ini::replace_magic(&text, &magic, &first, directory);
-        // What `ini = :section` means from here on, also behind the option that named this file.
-        self.last_file = Some(file.clone());
-        let at = |line| Origin::File {
-            path: file.clone(),
-            line: Some(line),
-        };
-        let pairs = format
-            .read(&text, &section)
-            .map_err(|misread| fault(&at(misread.line), option, &misread.reason))?;
-        let Some(pairs) = pairs else {
-            let wanted = if section.is_empty() { "uwsgi" } else { &section };
-            if matches!(format, Format::Json | Format::Xml) {
-                let reason = format!("{file} has no section {wanted}: an object or element of that name");
-                return Err(fault(origin, option, &reason));
-            }
-            self.notices.push(format!(
-                "{origin}: {file} has no section [{wanted}]: nothing was read from it"
-            ));
-            return Ok(());
-        };
-        self.depth += 1;
-        for pair in pairs {
-            self.add(&pair.key, &pair.value, &at(pair.line))?;
-        }
-        self.depth -= 1;
-        Ok(())
-    }
-
-    fn file_and_section(&self, given: &str) -> Result<(String, String), String> {
-        if let Some(section) = given.strip_prefix(':') {
-            let file = self.last_file.clone().ok_or("no file has been read before it")?;
-            return Ok((file, section.to_owned()));
-        }
-        let given = given.strip_prefix("file://").unwrap_or(given);
-        if given.contains("://") || given == "-" {
-            return Ok((given.to_owned(), String::new()));
-        }
-        let (file, section) = split_section(given);
-        Ok((file.to_owned(), section.to_owned()))
-    }
-
-    /// Reads what `inherit` names. It comes last, as in uWSGI, where nothing in such a file is expanded any more.
-    pub(super) fn inherit(&mut self) -> Result<(), ConfigError> {
-        let mut index = 0;
-        while index < self.given.len() {
-            let one = self.given[index].clone();
-            if one.name == "inherit" && !one.settled {
-                self.given[index].settled = true;
-                self.inherited += 1;
-                if self.inherited > DEEPEST {
-                    return Err(fault(
-                        &one.origin,
-                        "inherit",
-                        "files inherit from each other without end: take out the line that leads back to one of them",
-                    ));
-                }
-                self.load("inherit", &one.value, &one.origin)?;
-            }
-            index += 1;
-        }
-        Ok(())
-    }
-
     /// Replaces `$(VARIABLE)`, then `@(file)`, then `%(option)` in what has not acted yet.
     pub(super) fn expand(&mut self) -> Result<(), ConfigError> {
         let open: Vec<_> = (0..self.given.len())
@@ -455,9 +322,4 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
-}
-
-/// The file and the section of `FILE:SECTION`; an empty section is the default one.
-fn split_section(given: &str) -> (&str, &str) {
-    given.rsplit_once(':').unwrap_or((given, ""))
 }
