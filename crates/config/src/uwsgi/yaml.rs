@@ -9,11 +9,7 @@ use super::formats::{Misread, Pair};
 
 /// The pairs of one section; `None` when the text has no such section.
 pub(super) fn section(text: &str, wanted: &str) -> Result<Option<Vec<Pair>>, Misread> {
-    let mut pairs = Vec::new();
-    let (mut found, mut inside) = (false, false);
-    // The key whose list may follow, and the column that the section's keys stand in.
-    let mut list: Option<String> = None;
-    let mut column: Option<usize> = None;
+    let mut reading = Reading::default();
     for (index, raw) in text.lines().enumerate() {
         let number = index + 1;
         let line = raw.trim_end();
@@ -22,62 +18,81 @@ pub(super) fn section(text: &str, wanted: &str) -> Result<Option<Vec<Pair>>, Mis
             continue;
         }
         let indent = line.len() - body.len();
+        let item = body.strip_prefix('-');
         if indent == 0 && !body.starts_with("- ") {
-            let (name, value) = key_and_value(body).ok_or_else(|| no_pair(number, body))?;
-            inside = name == wanted;
-            found |= inside;
-            (list, column) = (None, None);
-            if inside && !value.is_empty() {
-                return Err(Misread::at(
-                    number,
-                    format!("the section {name} has to be a mapping: write its options below it, indented"),
-                ));
-            }
+            reading.begin_section(body, wanted, number)?;
+        } else if !reading.inside {
             continue;
+        } else if let Some(item) = item.filter(|rest| rest.is_empty() || rest.starts_with(' ')) {
+            let key = reading.list.clone().ok_or_else(|| no_pair(number, body))?;
+            reading.push(key, item, number)?;
+        } else {
+            reading.take_option(body, indent, text.lines().skip(number), number)?;
         }
-        if !inside {
-            continue;
-        }
-        if let Some(item) = body
-            .strip_prefix('-')
-            .filter(|rest| rest.is_empty() || rest.starts_with(' '))
-        {
-            let key = list.clone().ok_or_else(|| no_pair(number, body))?;
-            pairs.push(Pair {
-                key,
-                value: scalar(item, number)?,
-                line: number,
-            });
-            continue;
-        }
-        if *column.get_or_insert(indent) != indent {
+    }
+    Ok(reading.found.then_some(reading.pairs))
+}
+
+/// How far a text has been read.
+#[derive(Default)]
+struct Reading {
+    pairs: Vec<Pair>,
+    /// The section has been met.
+    found: bool,
+    /// The lines are its own.
+    inside: bool,
+    /// The key whose list may follow.
+    list: Option<String>,
+    /// The column that the section's keys stand in.
+    column: Option<usize>,
+}
+
+impl Reading {
+    fn push(&mut self, key: String, value: &str, line: usize) -> Result<(), Misread> {
+        let value = scalar(value, line)?;
+        self.pairs.push(Pair { key, value, line });
+        Ok(())
+    }
+
+    /// `name:` at the left edge.
+    fn begin_section(&mut self, body: &str, wanted: &str, line: usize) -> Result<(), Misread> {
+        let (name, value) = key_and_value(body).ok_or_else(|| no_pair(line, body))?;
+        self.inside = name == wanted;
+        self.found |= self.inside;
+        (self.list, self.column) = (None, None);
+        if self.inside && !value.is_empty() {
             return Err(Misread::at(
-                number,
+                line,
+                format!("the section {name} has to be a mapping: write its options below it, indented"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// `key: value`, `key: [value, value]`, or `key:` with its list in the `rest` of the text.
+    fn take_option<'a>(
+        &mut self,
+        body: &str,
+        indent: usize,
+        rest: impl Iterator<Item = &'a str>,
+        line: usize,
+    ) -> Result<(), Misread> {
+        if *self.column.get_or_insert(indent) != indent {
+            return Err(Misread::at(
+                line,
                 format!("'{body}' is indented otherwise than the options above it"),
             ));
         }
-        let (key, value) = key_and_value(body).ok_or_else(|| no_pair(number, body))?;
-        list = value.is_empty().then(|| key.clone());
-        let followed = value.is_empty() && is_list(text.lines().skip(number));
+        let (key, value) = key_and_value(body).ok_or_else(|| no_pair(line, body))?;
+        self.list = value.is_empty().then(|| key.clone());
         match flow_list(&value) {
-            Some(items) => {
-                for item in items {
-                    pairs.push(Pair {
-                        key: key.clone(),
-                        value: scalar(item, number)?,
-                        line: number,
-                    });
-                }
-            }
-            None if followed => {}
-            None => pairs.push(Pair {
-                key,
-                value: scalar(&value, number)?,
-                line: number,
-            }),
+            Some(items) => items
+                .into_iter()
+                .try_for_each(|item| self.push(key.clone(), item, line)),
+            None if value.is_empty() && is_list(rest) => Ok(()),
+            None => self.push(key, &value, line),
         }
     }
-    Ok(found.then_some(pairs))
 }
 
 fn no_pair(line: usize, body: &str) -> Misread {
