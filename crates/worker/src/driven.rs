@@ -160,7 +160,11 @@ impl Driven {
             stuck.is_none_or(|limit| left_ms.is_some_and(|left_ms| left_ms <= limit.as_millis()))
         };
         let first = self.requests.first_due().filter(is_sooner);
-        let suspect = newest.and_then(|token| self.requests.of(token));
+        // One whose time is over already is late whoever has come since.
+        let is_late = first.is_some_and(|first| first.due_ms() <= Some(now_ms));
+        let suspect = newest
+            .filter(|_| !is_late)
+            .and_then(|token| self.requests.of(token));
         let Some(shown) = suspect.or(first).or_else(|| self.requests.oldest()) else {
             return self.reactor.desk.beat(true);
         };
