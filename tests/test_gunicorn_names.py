@@ -187,15 +187,16 @@ def test_statsd_is_told_how_many_connections_wait(start_server: StartServer, pla
             assert any(statsd.recv(4096) == b"gunicorn.backlog:" + number + b"|h" for _ in range(100))
 
         wait_for(b"0")
-        # With one thread the worker accepts nobody while the application has a request.
-        with server.connect() as busy:
+        # Requests that wait inside for the only thread count like those that wait outside.
+        with server.connect() as busy, server.connect() as one, server.connect() as another:
             busy.send(f"GET /until?{go_on} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
             server.wait_for_log("begun to wait for")
-            with server.connect(), server.connect():
-                wait_for(b"2")
-                server.wait_for_log("[DEBUG] socket backlog: 2")
+            for client in (one, another):
+                client.send(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+            wait_for(b"2")
+            server.wait_for_log("[DEBUG] socket backlog: 2")
             go_on.touch()
-            assert busy.read_response().status == 200
+            assert [client.read_response().status for client in (busy, one, another)] == [200] * 3
         wait_for(b"0")
 
 
