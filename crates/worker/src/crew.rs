@@ -113,6 +113,11 @@ impl Helm {
         self.lead().are_all_busy()
     }
 
+    /// The same, as the leader tells other workers before it waits: it is woken when that is no longer so.
+    pub(crate) fn say_whether_all_are_busy(&self) -> bool {
+        self.lead().say_whether_all_are_busy()
+    }
+
     /// Gives back what has been served, and waits for what comes next.
     fn next(&self, served: Option<Served>) -> Next<Box<Reactor>, Exchange> {
         let served = served.map(|(mut exchange, was_slow)| {
@@ -130,9 +135,11 @@ impl Helm {
         loop {
             match lead.next() {
                 Next::Wait => {
-                    lead.idles(true);
+                    if lead.begin_idling() {
+                        self.wake_leader();
+                    }
                     lead = self.job.wait(lead).unwrap_or_else(PoisonError::into_inner);
-                    lead.idles(false);
+                    lead.end_idling();
                 }
                 Next::WaitForLead(wake) => {
                     if wake {

@@ -42,6 +42,8 @@ pub(crate) struct Lead<R, J> {
     served: Vec<J>,
     /// The leader waits, or is about to: it has to be woken for what is new here.
     is_polling: bool,
+    /// Other workers have been told, and not otherwise since, that every application thread has something to do.
+    says_busy: bool,
     /// An application thread waits for the lead.
     is_wanted: bool,
     /// The helper sleeps until it is woken.
@@ -112,6 +114,7 @@ impl<R, J> Lead<R, J> {
             jobs: VecDeque::new(),
             served: Vec::new(),
             is_polling: false,
+            says_busy: false,
             is_wanted: false,
             is_parked: false,
             idle: 0,
@@ -239,6 +242,12 @@ impl<R, J> Lead<R, J> {
         self.jobs.len() >= self.free()
     }
 
+    /// The same, as the leader tells other workers before it waits.
+    pub(crate) fn say_whether_all_are_busy(&mut self) -> bool {
+        self.says_busy = self.are_all_busy();
+        self.says_busy
+    }
+
     /// Application threads that can take a request: one that waits for the lead does so as soon as it has it.
     fn free(&self) -> usize {
         self.idle + usize::from(self.is_wanted)
@@ -266,7 +275,7 @@ impl<R, J> Lead<R, J> {
         std::mem::take(&mut self.is_polling)
     }
 
-    /// What a thread does that does not lead. While it waits it counts as idle: [`Lead::idles`].
+    /// What a thread does that does not lead. While it waits it counts as idle: [`Lead::begin_idling`].
     pub(crate) fn next(&mut self) -> Next<R, J> {
         let is_helped = match self.place {
             Place::Over(_) => return Next::Leave,
@@ -293,13 +302,16 @@ impl<R, J> Lead<R, J> {
         self.is_wanted && !matches!(self.place, Place::ForApplication(_) | Place::Over(_))
     }
 
-    /// Application threads that wait for a request: one more, or one less.
-    pub(crate) fn idles(&mut self, begins: bool) {
-        if begins {
-            self.idle += 1;
-        } else {
-            self.idle -= 1;
-        }
+    /// One more application thread waits for a request. Whether the leader has to be woken, to tell other workers.
+    #[must_use]
+    pub(crate) fn begin_idling(&mut self) -> bool {
+        self.idle += 1;
+        self.says_busy && !self.are_all_busy() && std::mem::take(&mut self.is_polling)
+    }
+
+    /// It waits no longer.
+    pub(crate) fn end_idling(&mut self) {
+        self.idle -= 1;
     }
 
     /// The reactor, after [`Lead::depart`].

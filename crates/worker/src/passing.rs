@@ -134,12 +134,15 @@ impl Reactor {
     /// Waits, with `wait`. The scoreboard shows meanwhile how many requests wait, and to other workers whether a thread is free.
     pub(crate) fn wait_visibly<T>(&mut self, wait: impl FnOnce(&mut Reactor) -> T) -> T {
         let row = self.conditions.scoreboard.worker(self.conditions.slot);
-        let is_idle = self.passage.is_some() && !self.leaves_it_to_others();
+        let (is_busy, waiting) = match &self.answering {
+            Answering::Crew { helm, handed: true } => {
+                (helm.say_whether_all_are_busy(), helm.surplus_length())
+            }
+            Answering::Crew { handed: false, .. } | Answering::Driver(_) => (false, 0),
+        };
+        let is_idle = self.passage.is_some() && self.leaving.is_none() && !is_busy;
         row.set_idle(is_idle);
-        row.set_waiting(match &self.answering {
-            Answering::Crew { helm, handed: true } => helm.surplus_length(),
-            Answering::Crew { handed: false, .. } | Answering::Driver(_) => 0,
-        });
+        row.set_waiting(waiting);
         let result = wait(self);
         if is_idle {
             row.set_idle(false);

@@ -47,6 +47,8 @@ struct Worker {
     lead: Lead<Reactor, u8>,
     apps: Vec<App>,
     helper: Helper,
+    /// What the helper has said to other workers when it began to wait: a thread is free.
+    shows_idle: bool,
     /// The leader's poll has been woken, the helper has been.
     woken: bool,
     bell: bool,
@@ -75,6 +77,7 @@ impl Worker {
             lead,
             apps: vec![App::Free; threads],
             helper: Helper::Watching(0, false),
+            shows_idle: false,
             woken: false,
             bell: false,
             unsent: (0..requests).collect(),
@@ -121,8 +124,14 @@ impl Worker {
         steps
     }
 
-    /// There is one reactor, and nothing is answered twice.
+    /// There is one reactor, nothing is answered twice, and other workers know that a thread is free.
     fn check(&self) {
+        let is_settled = !self.apps.contains(&App::Idle(true));
+        let is_asleep = matches!(self.helper, Helper::Polling(_)) && !self.woken && is_settled;
+        assert!(
+            !is_asleep || self.shows_idle || self.lead.are_all_busy(),
+            "{self:?}"
+        );
         let held = self
             .apps
             .iter()
@@ -225,7 +234,7 @@ impl Worker {
                 App::Leading(reactor)
             }
             Next::Wait => {
-                self.lead.idles(true);
+                self.woken |= self.lead.begin_idling();
                 App::Idle(false)
             }
             Next::WaitForLead(wake) => {
@@ -242,7 +251,7 @@ impl Worker {
         match app {
             App::Free => next.next(index),
             App::Idle(true) => {
-                next.lead.idles(false);
+                next.lead.end_idling();
                 next.next(index);
             }
             App::Awaiting(true) if next.lead.is_lead_awaited() => next.apps[index] = App::Awaiting(false),
@@ -325,6 +334,7 @@ impl Worker {
                     next.wake_those_who_want();
                     next.helper = Helper::Watching(0, false);
                 } else if next.lead.before_poll() {
+                    next.shows_idle = !next.lead.say_whether_all_are_busy();
                     next.helper = Helper::Polling(reactor);
                 } else {
                     let arrived = next.polled();
@@ -333,6 +343,7 @@ impl Worker {
                 }
             }
             Helper::Polling(reactor) if next.can_poll() => {
+                next.shows_idle = false;
                 let arrived = next.polled();
                 next.hand_out(arrived);
                 next.helper = Helper::Helping(reactor);
@@ -434,7 +445,7 @@ fn a_thread_that_was_left_behind_does_not_take_the_reactor_of_a_later_leader() {
 #[test]
 fn only_what_no_thread_is_about_to_take_goes_elsewhere_and_the_oldest_first() {
     let mut lead: Lead<(), u8> = Lead::new(2, CAUTION);
-    lead.idles(true);
+    assert!(!lead.begin_idling(), "nobody waits who would have to know");
     for job in 1..=4 {
         lead.submit(job, None).expect("without a limit");
     }
@@ -463,7 +474,7 @@ fn a_request_counts_as_waiting_only_while_all_threads_are_busy() {
     let mut lead: Lead<(), u8> = Lead::new(2, CAUTION);
     assert_eq!(lead.submit(1, Some(1)), Ok(false));
     assert_eq!(lead.submit(2, Some(1)), Err(2));
-    lead.idles(true);
+    assert!(!lead.begin_idling(), "nobody waits who would have to know");
     assert_eq!(lead.submit(2, Some(1)), Ok(true));
     assert_eq!(lead.submit(3, Some(1)), Err(3));
     assert_eq!(lead.submit(3, None), Ok(true));
